@@ -1,0 +1,50 @@
+# emseg on one computer. Needs Python 3.11, make and git; everything else is installed into .venv and build/.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/ready
+DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
+
+.PHONY: demo test check up down bench lock browser clean
+
+demo: $(READY)  ## take EM through Airflow, Spark, S3 and DVID: make demo [DATA=FILE.npz] [STITCH=none] [PRESET=NAME]
+	$(BIN)/emseg demo $(DEMO_OPTIONS)
+
+test: $(READY) browser  ## every test, with real servers
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, format, types, contracts between rooms
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+up: $(READY)  ## start DVID, S3 and Airflow; print address and login
+	$(BIN)/emseg devstack up --airflow
+
+down: $(READY)  ## stop all of it; the data stays
+	$(BIN)/emseg devstack down
+
+bench: $(READY)  ## the figures of the documentation, printed and left in build/bench
+	$(BIN)/python -m benchmarks
+
+lock: $(READY)  ## compile the pinned requirements from the hand-written ones
+	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links -p 3.11 requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links -p 3.11 requirements-dev.in -o requirements-dev.txt
+
+clean: down  ## forget the environment, the servers' data and all results
+	rm -rf .venv build
+
+# The tests look at the web pages in Debian's chromium; without root it is named instead.
+browser:
+	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; \
+	else echo "The browser tests need Debian's package chromium"; fi
+
+$(READY): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"emseg needs Python 3.11, this is {v}: make PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo Installing the environment into .venv
+	@$(BIN)/python -m pip install -q uv==0.13.9
+	@$(BIN)/uv pip sync -q -p $(BIN)/python requirements.txt requirements-dev.txt
+	@$(BIN)/uv pip install -q -p $(BIN)/python --no-deps uv==0.13.9 -e .
+	@touch $@

@@ -1,0 +1,48 @@
+"""Run the benchmarks one after the other, all or those named, and leave each one's rows in `build/bench/NAME.json`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks import arrays, contingency, dvid, label_block, resume, stitching
+from benchmarks.rows import Row, save, shown
+from emseg.errors import EmsegError
+
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "contingency": contingency.run,
+    "label_block": label_block.run,
+    "arrays": arrays.run,
+    "stitching": stitching.run,
+    "resume": resume.run,
+    "dvid": dvid.run,
+}
+OUT = Path(__file__).resolve().parents[1] / "build" / "bench"
+
+
+def main(names: Sequence[str]) -> int:
+    """Exit code: 0, 1 when a benchmark could not run (the others still do), 2 for an unknown name."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"No benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    failed = [name for name in names or BENCHMARKS if not _ran(name)]
+    return 1 if failed else 0
+
+
+def _ran(name: str) -> bool:
+    started = time.perf_counter()
+    try:
+        rows = BENCHMARKS[name]()
+    except EmsegError as error:
+        print(f"\n{name}: not measured: {error}", file=sys.stderr)
+        return False
+    save(rows, OUT / f"{name}.json")
+    print(f"\n{name} ({time.perf_counter() - started:.0f} s)\n{shown(rows)}", flush=True)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,114 @@
+"""What emseg adds to DVID's own time: encoding and the read-back check of written labels, and unpacking on reading.
+
+A real DVID is started in a folder of its own and stopped at the end (the first time in a checkout it is built, which
+takes minutes). Wall time, because the server works, too; every round writes into an instance of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.data import PROJECT, labelled_em, segmentations
+from benchmarks.rows import Row
+from benchmarks.side_by_side import side_by_side
+from emseg.devstack import down, up
+from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, create_repo, write_brick
+from emseg.dvid.coordinates import xyz_text
+from emseg.dvid.label_block import pack_block
+from emseg.dvid.label_bricks import blocks_of
+from emseg.dvid.label_stream import frame
+from emseg.geometry import Box
+
+ROUNDS = 5
+VOXEL_SIZE_NM = (8.0, 8.0, 8.0)
+FIRST_BLOCK = (0, 0, 0)
+
+
+def run() -> list[Row]:
+    """Labels written and read, grayscale read, each beside the bare request."""
+    with _node() as node:
+        return [*_labels_written(node), *_labels_read(node), *_grayscale_read(node)]
+
+
+@contextmanager
+def _node() -> Iterator[Node]:
+    with TemporaryDirectory() as folder:
+        try:
+            stack = up(Path(folder), PROJECT / "build" / "tools")
+            server = DvidServer(stack.dvid)
+            yield Node(server, create_repo(server, "bench", "benchmarks of emseg"))
+        finally:
+            down(Path(folder))
+
+
+def _labels_written(node: Node) -> list[Row]:
+    volume = segmentations()[0]
+    labels = volume.labels.astype(np.uint64)
+    blocks = dict(blocks_of(labels, FIRST_BLOCK))
+    body = b"".join(frame(block, pack_block(voxels)) for block, voxels in blocks.items())
+    written, bare = "write_brick (encode, post, read back)", "post of ready bytes"
+    times = side_by_side(
+        {
+            written: _into_new(node, "brick", lambda to: write_brick(to, 0, labels, FIRST_BLOCK)),
+            "encode and post": _into_new(node, "encoded", lambda to: to.ingest_supervoxels(0, blocks)),
+            bare: _into_new(node, "bare", lambda to: _posted(to, body)),
+        },
+        ROUNDS,
+        time.perf_counter,
+    )
+    mvoxels, said = labels.size / 1e6, f"{volume.name} labels"
+    rows = [Row(f"{said}: {name}", 1e3 * times.median_s(name) / mvoxels, "ms/Mvoxel") for name in times.seconds]
+    return [*rows, Row(f"{said}: {written} / {bare}", times.ratio(written, bare), "x")]
+
+
+def _into_new(node: Node, name: str, write: Callable[[Labelmap], object]) -> Callable[[], object]:
+    """`write` on the next of the instances made here: one a round and one for the round that is not counted."""
+    targets = [Labelmap(node, f"{name}-{number}") for number in range(ROUNDS + 1)]
+    for labelmap in targets:
+        labelmap.create(1, VOXEL_SIZE_NM)
+    unused = iter(targets)
+    return lambda: write(next(unused))
+
+
+def _posted(labelmap: Labelmap, body: bytes) -> bytes:
+    where = labelmap.node.path(labelmap.instance, "ingest-supervoxels")
+    return labelmap.node.server.post(where, body, {"scale": "0"}, repeatable=True)
+
+
+def _labels_read(node: Node) -> list[Row]:
+    volume = segmentations()[0]
+    labelmap, box = Labelmap(node, "brick-0"), Box.of_shape(volume.labels.shape)
+    assert np.array_equal(labelmap.read(box, supervoxels=True), volume.labels)
+    path = node.path("brick-0", "blocks", xyz_text(box.shape), xyz_text(box.start))
+    params = {"compression": "blocks", "supervoxels": "true"}
+    read, bare = "Labelmap.read", "the bare requests"
+    times = side_by_side(
+        {read: lambda: labelmap.read(box, supervoxels=True), bare: lambda: node.server.get(path, params)},
+        ROUNDS,
+        time.perf_counter,
+    )
+    mvoxels, said = box.voxels / 1e6, f"{volume.name} labels"
+    rows = [Row(f"{said}: {name}", 1e3 * times.median_s(name) / mvoxels, "ms/Mvoxel") for name in times.seconds]
+    return [*rows, Row(f"{said}: {read} / {bare}", times.ratio(read, bare), "x")]
+
+
+def _grayscale_read(node: Node) -> list[Row]:
+    em = labelled_em()
+    grayscale, box = Grayscale(node, "grayscale"), Box.of_shape(em.grayscale.shape)
+    grayscale.create(VOXEL_SIZE_NM)
+    grayscale.write(box, em.grayscale)
+    assert np.array_equal(grayscale.read(box), em.grayscale)
+    path = node.path("grayscale", "raw", "0_1_2", xyz_text(box.shape), xyz_text(box.start))
+    read, bare = "Grayscale.read", "the bare request"
+    times = side_by_side(
+        {read: lambda: grayscale.read(box), bare: lambda: node.server.get(path)}, ROUNDS, time.perf_counter
+    )
+    said = f"{em.name} grayscale"
+    rows = [Row(f"{said}: {name}", box.voxels / times.median_s(name) / 1e6, "MB/s") for name in times.seconds]
+    return [*rows, Row(f"{said}: {read} / {bare}", times.ratio(read, bare), "x")]

@@ -1,0 +1,89 @@
+"""A large run before and after its work: planning a million subvolumes, and finding that 100 000 are done already.
+
+Planning is measured in a process of its own, so that its peak memory is its own; it needs Linux's /proc. The markers
+are real ones, committed to a folder; an object store adds its own round trips (a thousand keys a listing).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.rows import Row
+from emseg.geometry import Box, Grid, Roi
+from emseg.stages.engine import InProcess, Phase, run_phase
+from emseg.store import FolderStore, ItemMarker, StageFolder
+
+CELLS_A_SIDE = 100
+CORE_VOX = 64
+ROI_BLOCK_VOX = 32
+ITEMS = 100_000
+
+
+def run() -> list[Row]:
+    """Seconds and memory of planning; seconds of the decisions to skip items and to skip a whole phase."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        rows = process.submit(planned).result()
+    with TemporaryDirectory() as folder:
+        return rows + _resumed(StageFolder(FolderStore(Path(folder)), "bench", "segment", "0" * 32, "bench"))
+
+
+def planned() -> list[Row]:
+    """Choose the subvolumes that a filled ROI touches and lay out their boxes, as the task `plan` does."""
+    side = CELLS_A_SIDE * CORE_VOX
+    grid = Grid(Box.of_shape((side, side, side)), (CORE_VOX, CORE_VOX, CORE_VOX), (20, 20, 20))
+    blocks = np.indices((side // ROI_BLOCK_VOX,) * 3, np.int32).reshape(3, -1).T
+    roi = Roi(np.ascontiguousarray(blocks), ROI_BLOCK_VOX)
+    del blocks
+    before_mb, started = _memory_mb("VmRSS"), time.perf_counter()
+    cells = roi.cells_of(grid)
+    chosen = time.perf_counter()
+    subvolumes = [grid.subvolume(number) for number in cells]
+    laid = time.perf_counter()
+    assert len(subvolumes) == CELLS_A_SIDE**3, len(subvolumes)
+    what = f"{len(cells):.0e} subvolumes"
+    return [
+        Row(f"{what}: chosen by an ROI of {len(roi.blocks):.0e} blocks", chosen - started, "s"),
+        Row(f"{what}: their cores and padded boxes", laid - chosen, "s"),
+        Row(f"{what}: peak memory of both, above the ROI's own", _memory_mb("VmHWM") - before_mb, "MB"),
+    ]
+
+
+def _resumed(folder: StageFolder) -> list[Row]:
+    items = tuple(f"sv-{number:08d}" for number in range(ITEMS))
+    phase = Phase(folder.stage, folder.stage_key, items, _never, lambda markers: {"items": len(markers)})
+    times = [time.perf_counter()]
+    for item in items:
+        folder.commit_item(item, [], {"voxels": 1})
+    times.append(time.perf_counter())
+    assert len(folder.done_items()) == ITEMS
+    times.append(time.perf_counter())
+    for _ in range(2):
+        summary = run_phase(phase, folder, InProcess())
+        assert (summary.items_done, summary.items_reused) == (0, ITEMS), summary
+        times.append(time.perf_counter())
+    commit, listing, first, again = np.diff(times).tolist()
+    what = f"{ITEMS:.0e} items in a folder"
+    return [
+        Row(f"{what}: committing one", 1e6 * commit / ITEMS, "us"),
+        Row(f"{what}: listing what is done", listing, "s"),
+        Row(f"{what}: resuming a phase that lacks only its own marker", first, "s"),
+        Row(f"{what}: skipping a phase that is done", again, "s"),
+    ]
+
+
+def _never(item: str) -> ItemMarker:
+    raise AssertionError(f"{item} was computed again")
+
+
+def _memory_mb(field: str) -> float:
+    """`VmRSS` (now) or `VmHWM` (highest so far) of this process; `ru_maxrss` would start at the parent's."""
+    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found is not None, field
+    return int(found[1]) / 1e3

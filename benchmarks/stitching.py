@@ -1,0 +1,85 @@
+"""Segmenting in eight subvolumes, as the stages do it: what stitching costs beside segmentation, and what it mends.
+
+The phases run in this process on a folder, markers, checksums and all; their CPU time is read where each phase puts
+its marker. Three results are compared: cut and not stitched, cut and stitched, and segmented in one piece.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.data import LabelledEm, labelled_em
+from benchmarks.rows import Row
+from emseg.config.dataset import Segmentation, Stitching, StitchMode
+from emseg.dvid import BLOCK_VOX
+from emseg.evaluate import contingency_table, score
+from emseg.geometry import Box
+from emseg.stages import segment_array
+from emseg.store import FolderStore
+
+CORE_VOX, HALO_VOX = (64, 128, 128), (20, 20, 20)
+Bodies = npt.NDArray[np.uint64]
+
+
+class TimedStore(FolderStore):
+    """A folder that notes the process's CPU time when a stage is marked as done."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.done_at: dict[str, float] = {}
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """As the folder does; a stage's marker is `DATASET/stages/STAGE/KEY/marker.json`."""
+        stored = super().put_if_absent(key, data)
+        if key.endswith("/marker.json"):
+            self.done_at[key.split("/")[2]] = time.process_time()
+        return stored
+
+
+def run() -> list[Row]:
+    """CPU shares of one run, and VI against ground truth and against the segmentation in one piece."""
+    em = labelled_em()
+    cut = Segmentation(core_vox=CORE_VOX, halo_vox=HALO_VOX)
+    whole = Segmentation(core_vox=Box.of_shape(em.grayscale.shape).covering((BLOCK_VOX,) * 3).shape)
+    with TemporaryDirectory() as folder:
+        _compile(em, Path(folder, "compile"))
+        store = TimedStore(Path(folder, "cut"))
+        started = time.process_time()
+        stitched = segment_array(em.grayscale, cut, Stitching(mode=StitchMode.MEDIUM), store)
+        rows = _shares(em, started, store.done_at)
+        apart = segment_array(em.grayscale, cut, Stitching(mode=StitchMode.NONE), store)
+        one_piece = segment_array(em.grayscale, whole, Stitching(), FolderStore(Path(folder, "whole")))
+    in_pieces = {"not stitched": apart, "stitched": stitched}
+    for name, bodies in (in_pieces | {"one piece": one_piece}).items():
+        rows += _vi(em, name, bodies, "ground truth", em.groundtruth)
+    for name, bodies in in_pieces.items():
+        rows += _vi(em, name, bodies, "one piece", one_piece)
+    return rows
+
+
+def _compile(em: LabelledEm, folder: Path) -> None:
+    """Everything once on a corner of the volume, so that no phase pays for compilation and imports."""
+    corner, core_vox = em.grayscale[:48, :48, : BLOCK_VOX + 16], (BLOCK_VOX, BLOCK_VOX, BLOCK_VOX)
+    segment_array(corner, Segmentation(core_vox=core_vox, halo_vox=HALO_VOX), Stitching(), FolderStore(folder))
+
+
+def _shares(em: LabelledEm, started: float, done_at: dict[str, float]) -> list[Row]:
+    segment = done_at["segment"] - started
+    votes, resolution = done_at["match"] - done_at["segment"], done_at["resolve"] - done_at["match"]
+    return [
+        Row(f"{em.name}: segmentation, CPU", segment, "s"),
+        Row(f"{em.name}: votes, CPU", votes, "s"),
+        Row(f"{em.name}: resolution, CPU", resolution, "s"),
+        Row(f"{em.name}: votes and resolution, share of segmentation", 100 * (votes + resolution) / segment, "%"),
+    ]
+
+
+def _vi(em: LabelledEm, name: str, bodies: Bodies, reference: str, labels: npt.NDArray[np.integer]) -> list[Row]:
+    found = score(contingency_table(bodies, labels))
+    said = f"{em.name}: {name} against {reference}"
+    return [Row(f"{said}, VI split", found.vi_split, "bits"), Row(f"{said}, VI merge", found.vi_merge, "bits")]

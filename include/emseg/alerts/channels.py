@@ -1,0 +1,120 @@
+"""Ways an alert leaves the run: the log, and a webhook (chat, pager) that takes a JSON POST.
+
+A channel that cannot deliver raises an EmsegError whose text shows the receiver's host and nothing else of its address:
+the path or query of a webhook is usually its password.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import requests
+from pydantic import SecretStr
+
+from emseg.alerts.alert import Alert, as_text
+from emseg.errors import PermanentError, TransientError
+
+_LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_WORTH_REPEATING = frozenset({408, 425, 429})
+
+
+class Channel(Protocol):
+    """Somewhere an alert can go; `name` is fit for a log."""
+
+    name: str
+
+    def deliver(self, alert: Alert) -> None:
+        """Hand the alert over; an EmsegError says why that was not possible."""
+
+
+class LogChannel:
+    """Writes the alert's text to a logger, at the level of its severity."""
+
+    name = "log"
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def deliver(self, alert: Alert) -> None:
+        """Write the text as one record."""
+        self._logger.log(_LEVEL[alert.severity], "%s", as_text(alert))
+
+
+class WebhookChannel:
+    """POSTs `{"text": ..., "alert": {...}}` as JSON. Redirects are refused: they could carry the alert anywhere."""
+
+    def __init__(self, url: SecretStr, timeout_s: float = 10.0, http_hosts: Collection[str] = ()) -> None:
+        """Check the address: https, or http to this computer or to one of `http_hosts`. PermanentError otherwise."""
+        self._url, self._timeout_s = url, timeout_s
+        self.name = f"webhook {_checked_host(url.get_secret_value(), http_hosts)}"
+
+    def deliver(self, alert: Alert) -> None:
+        """Post the alert. TransientError where later may be better (no answer, 429, 5xx), else PermanentError."""
+        body = json.dumps({"text": as_text(alert), "alert": alert.model_dump(mode="json")}).encode()
+        try:
+            with _silent_urllib3(), requests.Session() as session:
+                session.auth = lambda request: request  # or requests would look for a password in .netrc
+                answer = session.post(
+                    self._url.get_secret_value(),
+                    data=body,
+                    headers={"Content-Type": "application/json"},
+                    timeout=self._timeout_s,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                status = answer.status_code
+        except requests.RequestException as error:
+            # The text of the exception holds the whole address.
+            raise self._failed(TransientError, type(error).__name__) from None
+        if status >= 500 or status in _WORTH_REPEATING:
+            raise self._failed(TransientError, f"HTTP {status}")
+        if not 200 <= status < 300:
+            raise self._failed(PermanentError, f"HTTP {status}")
+
+    def _failed(self, kind: type[TransientError | PermanentError], found: str) -> TransientError | PermanentError:
+        return kind("sending an alert", self.name, found, "Check the webhook's address and its receiver")
+
+
+def _checked_host(url: str, http_hosts: Collection[str]) -> str:
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname or ""
+    except ValueError:
+        scheme, host = "", ""
+    plain_http_is_fine = scheme == "http" and (host in http_hosts or _is_this_computer(host))
+    if not host or not (scheme == "https" or plain_http_is_fine):
+        raise PermanentError(
+            "preparing a webhook",
+            f"host {host or 'missing'}",
+            f"scheme {scheme or 'missing'!r} would send the alert unprotected, or is no web address",
+            "Use https, or add the host to the http hosts of the deployment",
+        )
+    return host
+
+
+def _is_this_computer(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextmanager
+def _silent_urllib3() -> Iterator[None]:
+    """No lines of urllib3 meanwhile: at level DEBUG they hold the path of the address."""
+    logger = logging.getLogger("urllib3.connectionpool")
+
+    def nothing(_record: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(nothing)

@@ -1,0 +1,1 @@
+"""The command line; `emseg.cli.main` puts the commands together."""

@@ -1,0 +1,24 @@
+"""Where the command line speaks: results to standard output, errors to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+
+from emseg.stages import Progress
+
+console = Console(soft_wrap=True)
+errors = Console(stderr=True, soft_wrap=True)
+
+
+def bricks_shown(what: str) -> Callable[[int, int], None]:
+    """A progress callback of an ingestion that logs bricks done and the time left."""
+    shown: list[Progress] = []
+
+    def reached(done: int, total: int) -> None:
+        if not shown:
+            shown.append(Progress(what, total))
+        shown[0].reached(done)
+
+    return reached

@@ -1,0 +1,95 @@
+"""`emseg segment` and `emseg evaluate`: the whole algorithm on a file, in one process, without any service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.table import Table
+
+from emseg.cli.console import console
+from emseg.config import StitchMode
+from emseg.config.base import validated
+from emseg.config.dataset import Segmentation, Stitching
+from emseg.errors import PermanentError
+from emseg.evaluate import Score, contingency_table, score
+from emseg.stages import segment_array
+from emseg.store import FolderStore
+
+DEFAULTS = Segmentation()
+MODE = Stitching().mode
+Vector = tuple[int, int, int]
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register both commands."""
+    cli.command()(segment)
+    cli.command()(evaluate)
+
+
+def segment(
+    file: Annotated[Path, typer.Argument(help="npz file with key `grayscale`: uint8, axes Z Y X")],
+    out: Annotated[Path, typer.Option(help="npz file to write, key `labels`: uint64 of the same shape")],
+    preset: Annotated[str, typer.Option(help="Named pipeline of steps")] = DEFAULTS.preset,
+    core: Annotated[Vector, typer.Option(help="Subvolume core, voxels Z Y X, multiples of 64")] = DEFAULTS.core_vox,
+    halo: Annotated[Vector, typer.Option(help="Halo around each core, voxels Z Y X")] = DEFAULTS.halo_vox,
+    stitch: Annotated[StitchMode, typer.Option(help="Which overlaps join bodies")] = MODE,
+) -> None:
+    """Segment a local volume: the same plan, steps and stitching as a real run."""
+    grayscale = load_array(file, "grayscale")
+    fields = {"preset": preset, "core_vox": core, "halo_vox": halo}
+    segmentation = validated(Segmentation, fields, "checking the options", "emseg segment")
+    with TemporaryDirectory() as folder:
+        labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), FolderStore(Path(folder)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(out, labels=labels)
+    console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
+
+
+def evaluate(
+    segmented: Annotated[Path, typer.Argument(help="npz file with key `labels`")],
+    truth: Annotated[Path, typer.Argument(help="npz file with key `groundtruth`; 0 is ignored")],
+) -> None:
+    """Score a segmentation of a file against ground truth of the same shape."""
+    labels, groundtruth = load_array(segmented, "labels"), load_array(truth, "groundtruth")
+    if labels.shape != groundtruth.shape:
+        raise PermanentError(
+            "evaluating a segmentation",
+            f"{segmented} and {truth}",
+            f"shapes {labels.shape} and {groundtruth.shape}",
+            "Give two volumes of one shape",
+        )
+    console.print(score_table(score(contingency_table(labels, groundtruth))))
+
+
+def load_array(file: Path, key: str) -> npt.NDArray[np.uint8]:
+    """Array `key` of an npz file; PermanentError for a missing file, another format, or a missing key."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            if key in arrays:
+                return np.asarray(arrays[key])
+            found = f"keys {', '.join(arrays)}"
+    except (OSError, ValueError) as error:
+        found = f"not a readable npz file ({type(error).__name__}: {error})"
+    raise PermanentError("reading a volume", str(file), found, f"Give an npz file with key `{key}`")
+
+
+def score_table(result: Score) -> Table:
+    """The figures a person looks at first."""
+    table = Table("figure", "value", "unit")
+    for name, value, unit in (
+        ("VI split (over-segmentation)", result.vi_split, "bits"),
+        ("VI merge (under-segmentation)", result.vi_merge, "bits"),
+        ("VI", result.vi_split + result.vi_merge, "bits"),
+        ("adapted Rand error", result.adapted_rand_error, ""),
+        ("pair precision", result.pair_precision, ""),
+        ("pair recall", result.pair_recall, ""),
+        ("labelled share of the ground truth", result.assigned_share, ""),
+    ):
+        table.add_row(name, f"{value:.4f}", unit)
+    table.add_row("segments / ground-truth bodies", f"{result.segments} / {result.bodies}", "")
+    return table

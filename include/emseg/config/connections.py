@@ -1,0 +1,89 @@
+"""Where the services are and with what right: read from the environment, never from a dataset file or an argument.
+
+Airflow Connections `emseg_dvid` and `emseg_s3` are turned into these variables for the jobs (plugins/emseg_airflow);
+on a cluster the executors' own environment or role supplies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from emseg.errors import PermanentError
+
+VARIABLES_OF_DVID = {"url": "EMSEG_DVID_URL", "token": "EMSEG_DVID_TOKEN"}
+VARIABLES_OF_S3 = {
+    "endpoint_url": "EMSEG_S3_ENDPOINT",
+    "bucket": "EMSEG_S3_BUCKET",
+    "prefix": "EMSEG_S3_PREFIX",
+    "region": "AWS_DEFAULT_REGION",
+    "access_key": "AWS_ACCESS_KEY_ID",
+    "secret_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
+}
+
+
+class _Connection(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+C = TypeVar("C", bound="_Connection")
+
+
+class DvidConnection(_Connection):
+    """A DVID server; `token` is a user's bearer token (never an admin token)."""
+
+    url: str
+    token: SecretStr | None = None
+
+
+class S3Connection(_Connection):
+    """A bucket on an S3 server; without keys, boto3's own chain (role, profile) is used.
+
+    `session_token` comes with temporary keys.
+    """
+
+    endpoint_url: str | None = None
+    bucket: str
+    prefix: str = "emseg"
+    region: str = "us-east-1"
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+
+
+def dvid_connection(environment: Mapping[str, str]) -> DvidConnection:
+    """Connection named by EMSEG_DVID_URL and, where the server wants one, EMSEG_DVID_TOKEN."""
+    return _read(DvidConnection, VARIABLES_OF_DVID, environment)
+
+
+def s3_connection(environment: Mapping[str, str]) -> S3Connection:
+    """Connection named by EMSEG_S3_* and the usual AWS_* variables."""
+    return _read(S3Connection, VARIABLES_OF_S3, environment)
+
+
+def environment_of(connection: DvidConnection | S3Connection) -> dict[str, str]:
+    """The variables that `dvid_connection` and `s3_connection` read back: for the environment of a job, never a log."""
+    names = VARIABLES_OF_DVID if isinstance(connection, DvidConnection) else VARIABLES_OF_S3
+    variables = {}
+    for field, variable in names.items():
+        value = getattr(connection, field)
+        if value is not None:
+            variables[variable] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return variables
+
+
+def _read(kind: type[C], names: Mapping[str, str], environment: Mapping[str, str]) -> C:
+    given = {field: environment[variable] for field, variable in names.items() if environment.get(variable)}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        missing = ", ".join(names[str(e["loc"][0])] for e in error.errors(include_input=False))
+        raise PermanentError(
+            f"reading the {kind.__name__}",
+            "environment of this process",
+            f"{missing} not set or not usable",
+            "Set it, or run through Airflow (connections emseg_dvid, emseg_s3); on a laptop: emseg devstack up",
+        ) from None

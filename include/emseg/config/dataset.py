@@ -1,0 +1,136 @@
+"""One dataset file (`include/datasets/NAME.yaml`): where the volume is, how it is segmented, judged and scheduled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field
+
+from emseg.config.base import Margin3, Model, Name, Vec3, validated
+from emseg.config.pipeline import PipelineConfig
+from emseg.errors import PermanentError
+
+NodeReference = Annotated[str, Field(pattern=r"^[0-9a-f]{4,32}(:[A-Za-z0-9_-]{1,63})?$")]
+"""A DVID version: a UUID or unique prefix, or `UUID:branch` for the newest committed node of a branch."""
+
+InstanceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+
+
+Schedule = Annotated[
+    str,
+    Field(pattern=r"^(@(once|hourly|daily|weekly|monthly|quarterly|yearly)|[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,#?-]+){4})$"),
+]
+"""An Airflow preset, or the five fields of a cron expression."""
+
+
+class StitchMode(StrEnum):
+    """Which overlaps join bodies of neighbouring subvolumes (rules: `emseg.stitch.modes`)."""
+
+    NONE = "none"
+    MEDIUM = "medium"
+
+
+class GroundTruth(Model):
+    """A labelmap to measure against; `node` defaults to the node of the grayscale."""
+
+    instance: InstanceName
+    node: NodeReference | None = None
+
+
+class Volume(Model):
+    """What is segmented: a committed DVID version, its grayscale, its ground truth, an optional ROI."""
+
+    node: NodeReference
+    grayscale: InstanceName = "grayscale"
+    roi: InstanceName | None = None
+    groundtruth: GroundTruth
+
+
+class Segmentation(Model):
+    """How the volume is cut and which steps run; `pipeline` in place of a preset spells the steps out."""
+
+    preset: Name = "classical"
+    pipeline: PipelineConfig | None = None
+    core_vox: Vec3 = (128, 128, 128)
+    halo_vox: Margin3 = (20, 20, 20)
+
+
+class Stitching(Model):
+    """Which votes join bodies. Overlaps of `min_overlap_vox` voxels or fewer never do."""
+
+    mode: StitchMode = StitchMode.MEDIUM
+    min_overlap_vox: int = Field(default=50, ge=0)
+
+
+class Output(Model):
+    """The labelmap written on the run's own branch, with `max_scale` downsampled levels (viewers need one)."""
+
+    instance: InstanceName = "segmentation"
+    max_scale: int = Field(default=2, ge=1, le=4)
+
+
+class GatePolicy(Model):
+    """Limits that a result must keep to be published; bits for VI, shares of all voxels for the others."""
+
+    vi_split_max: float = Field(default=2.0, ge=0, description="Over-segmentation, bits")
+    vi_merge_max: float = Field(default=1.0, ge=0, description="Under-segmentation, bits")
+    are_max: float = Field(default=0.5, ge=0, le=1, description="Adapted Rand error")
+    largest_body_share_max: float = Field(default=0.9, gt=0, le=1, description="Largest body, share of labelled voxels")
+    assigned_share_min: float = Field(default=0.5, ge=0, le=1, description="Labelled share of the ground-truth voxels")
+    subvolume_vi_max: float = Field(default=6.0, ge=0, description="VI split + merge of any one subvolume, bits")
+
+
+class Limits(Model):
+    """Caps on one run, refused before anything is submitted."""
+
+    max_subvolumes: int = Field(default=100_000, ge=1)
+    max_voxels: int = Field(default=10**13, ge=1)
+
+
+class Dataset(Model):
+    """A dataset file. `schedule` is a cron expression or an Airflow preset such as `@daily`; none means by hand."""
+
+    name: Name
+    description: str
+    volume: Volume
+    segmentation: Segmentation = Segmentation()
+    stitching: Stitching = Stitching()
+    output: Output = Output()
+    gate: GatePolicy = GatePolicy()
+    limits: Limits = Limits()
+    schedule: Schedule | None = None
+
+
+def datasets_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Folder of the dataset files: EMSEG_DATASETS, or `include/datasets` beside the package."""
+    return Path(environment.get("EMSEG_DATASETS") or Path(__file__).parents[2] / "datasets")
+
+
+def dataset_names(folder: Path) -> list[str]:
+    """Names of the dataset files in `folder`, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load_dataset(folder: Path, name: str) -> Dataset:
+    """The dataset called `name`; PermanentError for an unknown one, bad YAML or a bad field."""
+    names = dataset_names(folder)
+    if name not in names:
+        raise PermanentError(
+            "loading the dataset file", name, "no such dataset", f"Known: {', '.join(names) or f'none in {folder}'}"
+        )
+    path = folder / f"{name}.yaml"
+    try:
+        data = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise PermanentError("reading the dataset file", path.name, f"not YAML: {error}", "Correct the file") from None
+    dataset = validated(Dataset, data, "checking the dataset file", path.name)
+    if dataset.name != name:
+        raise PermanentError(
+            "checking the dataset file", path.name, f"name is {dataset.name!r}", "Name the file after the dataset"
+        )
+    return dataset

@@ -1,0 +1,42 @@
+"""What a person may choose for one run, in the Airflow form or on the command line; nothing else is a run parameter.
+
+The gate's limits are deliberately not here: they belong to the dataset file, so that a run cannot loosen its own gate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from emseg.config.base import Margin3, Model, Name, Vec3
+from emseg.config.dataset import Dataset, InstanceName, NodeReference, Segmentation, StitchMode
+
+
+class RunParameters(Model):
+    """Choices for one run; what is left empty comes from the dataset file."""
+
+    dataset: Name = Field(description="Dataset file under include/datasets")
+    dry_run: bool = Field(default=False, description="Resolve and plan only: show what would run, submit nothing")
+    node: NodeReference | None = Field(default=None, description="DVID version to segment: UUID, or UUID:branch")
+    roi: InstanceName | None = Field(default=None, description="DVID ROI instance to stay inside")
+    preset: Name | None = Field(default=None, description="Named pipeline of segmentation steps")
+    stitch: StitchMode | None = Field(default=None, description="Which overlaps join bodies across subvolumes")
+    core_vox: Vec3 | None = Field(default=None, description="Subvolume core, voxels Z Y X, multiples of 64")
+    halo_vox: Margin3 | None = Field(default=None, description="Halo around each core, voxels Z Y X")
+
+    def applied_to(self, dataset: Dataset) -> Dataset:
+        """The dataset with this run's choices in place of its own."""
+        volume = _updated(dataset.volume, node=self.node, roi=self.roi)
+        segmentation = _updated(
+            dataset.segmentation, preset=self.preset, core_vox=self.core_vox, halo_vox=self.halo_vox
+        )
+        if self.preset is not None:
+            segmentation = Segmentation(**{**segmentation.model_dump(), "pipeline": None})
+        stitching = _updated(dataset.stitching, mode=self.stitch)
+        return dataset.model_copy(update={"volume": volume, "segmentation": segmentation, "stitching": stitching})
+
+
+def _updated(model: Any, **choices: Any) -> Any:
+    given = {name: value for name, value in choices.items() if value is not None}
+    return model.model_copy(update=given)

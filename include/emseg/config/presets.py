@@ -1,0 +1,29 @@
+"""Named pipelines, as data: what `preset:` in a dataset file means."""
+
+from __future__ import annotations
+
+from emseg.config.pipeline import PipelineConfig, StepConfig
+from emseg.errors import PermanentError
+
+_PRESETS: dict[str, PipelineConfig] = {
+    "classical": PipelineConfig(
+        mask=StepConfig(name="empty-region"),
+        predict=StepConfig(name="inverted-grayscale"),
+        supervoxels=StepConfig(name="dt-watershed"),
+        agglomerate=StepConfig(name="mean-boundary"),
+    ),
+}
+
+
+def preset_names() -> list[str]:
+    """Names of the presets, sorted."""
+    return sorted(_PRESETS)
+
+
+def preset(name: str) -> PipelineConfig:
+    """The pipeline called `name`; PermanentError that lists the known names where there is none."""
+    if name not in _PRESETS:
+        raise PermanentError(
+            "looking up a segmentation preset", name, "no preset has this name", f"Known: {', '.join(preset_names())}"
+        )
+    return _PRESETS[name]

@@ -1,0 +1,104 @@
+"""RunSpec: one run with every reference pinned, written once by `resolve` and read by every later task.
+
+Nothing in it is a secret, and nothing in it moves: full UUIDs of locked nodes, the steps with their versions and
+parameters, the digest of the ROI, the version of the code. Stage keys are computed from parts of it.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+
+from pydantic import Field, JsonValue
+
+from emseg.config.base import Model, Name, validated
+from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching
+from emseg.errors import IntegrityError
+from emseg.geometry import Box, Grid
+
+SCHEMA = 1
+
+
+class PinnedVolume(Model):
+    """Grayscale of a locked node: `bounds_start`/`bounds_stop` are its true extents, voxels ZYX, half-open."""
+
+    root: str
+    node: str
+    grayscale: InstanceName
+    bounds_start: tuple[int, int, int]
+    bounds_stop: tuple[int, int, int]
+    voxel_size_nm: tuple[float, float, float]
+    roi: InstanceName | None
+    roi_digest: str
+
+    @property
+    def bounds(self) -> Box:
+        """Extents of the grayscale as a box."""
+        return Box(self.bounds_start, self.bounds_stop)
+
+
+class PinnedStep(Model):
+    """A step as it will run: name, version and all parameters, defaults included."""
+
+    kind: str
+    name: Name
+    version: int
+    parameters: dict[str, JsonValue]
+
+
+class PinnedSegmentation(Model):
+    """The grid and the steps."""
+
+    core_vox: tuple[int, int, int]
+    halo_vox: tuple[int, int, int]
+    steps: tuple[PinnedStep, ...]
+
+
+class PinnedGroundTruth(Model):
+    """A labelmap of a locked node."""
+
+    node: str
+    instance: InstanceName
+
+
+class RunSpec(Model):
+    """Everything later tasks need to know, and all they may know."""
+
+    schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
+    dataset: Name
+    run: str
+    volume: PinnedVolume
+    segmentation: PinnedSegmentation
+    stitching: Stitching
+    output: Output
+    groundtruth: PinnedGroundTruth
+    gate: GatePolicy
+    code: dict[str, str]
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of subvolumes over the extents of the grayscale."""
+        return Grid(self.volume.bounds, self.segmentation.core_vox, self.segmentation.halo_vox)
+
+    def to_json(self) -> bytes:
+        """Canonical JSON: sorted keys, so that equal specs are equal bytes."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_json(cls, data: bytes, on: str) -> RunSpec:
+        """The spec kept under `on`; IntegrityError when the bytes are not JSON."""
+        try:
+            document = json.loads(data)
+        except ValueError:
+            raise IntegrityError("reading the run specification", on, "not JSON", "Clear the task `resolve`") from None
+        return validated(cls, document, "reading the run specification", on)
+
+
+def canonical_json(document: JsonValue) -> bytes:
+    """One spelling for one value: sorted keys, no spaces, UTF-8."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(document: JsonValue) -> str:
+    """SHA-256 of the canonical JSON, 64 hex digits."""
+    return sha256(canonical_json(document)).hexdigest()

@@ -1,0 +1,105 @@
+"""Data instances: making one, or adopting the one that an earlier call made, and the facts all array types share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emseg.dvid.coordinates import zyx
+from emseg.dvid.http import path
+from emseg.dvid.nodes import Node
+from emseg.errors import IntegrityError, PermanentError
+from emseg.geometry import Box, Vec
+
+VecNm = tuple[float, float, float]
+"""Edge lengths of a voxel in nanometres, Z, Y, X."""
+
+
+@dataclass(frozen=True)
+class ArrayInfo:
+    """What `/info` says of an instance of voxels. `extents` is None until they are set; `max_scale` is a labelmap's."""
+
+    type: str
+    extents: Box | None
+    block_vox: Vec
+    voxel_size_nm: VecNm
+    compression: str
+    max_scale: int
+
+
+def create_instance(node: Node, name: str, kind: str, settings: Mapping[str, str]) -> bool:
+    """Make an instance; False when one of this name is there already (the caller checks that it is what it needs).
+
+    All settings are strings: DVID refuses numbers.
+    """
+    wanted = {"typename": kind, "dataname": name} | dict(settings)
+    if name in node.repo().instances:
+        return False
+    try:
+        node.server.post_json(path("repo", node.uuid, "instance"), wanted)
+    except PermanentError as error:
+        if "already exists" not in error.found:
+            raise
+        return False
+    return True
+
+
+def voxel_settings(voxel_size_nm: VecNm) -> dict[str, str]:
+    """`VoxelSize` and `VoxelUnits` of a new instance."""
+    return {
+        "VoxelSize": ",".join(f"{size:.12g}" for size in reversed(voxel_size_nm)),
+        "VoxelUnits": "nanometers,nanometers,nanometers",
+    }
+
+
+def array_info(node: Node, name: str) -> ArrayInfo:
+    """Read `/info` of an instance of voxels."""
+    where = node.path(name, "info")
+    record = node.server.get_json(where)
+    try:
+        extended = record["Extended"]
+        x, y, z = (float(size) for size in extended["VoxelSize"])
+        if set(extended["VoxelUnits"]) != {"nanometers"}:
+            raise PermanentError(
+                "reading an instance's record",
+                f"GET {where}",
+                f"its voxel units are {extended['VoxelUnits']}",
+                "Set VoxelUnits to nanometers on every axis",
+            )
+        return ArrayInfo(
+            record["Base"]["TypeName"],
+            _extents(record),
+            zyx(extended["BlockSize"]),
+            (z, y, x),
+            record["Base"]["Compression"],
+            int(extended.get("MaxDownresLevel", 0)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(
+            "reading an instance's record",
+            f"GET {where}",
+            f"it has not the form of an instance of voxels ({type(error).__name__} {error})",
+            "Check the instance's name and type",
+        ) from None
+
+
+def set_extents(node: Node, name: str, box: Box) -> None:
+    """Say which voxels hold data: viewers show nothing outside. Overwrites what was set (DVID keeps the last voxel)."""
+    z, y, x = box.stop
+    body = {"MinPoint": list(reversed(box.start)), "MaxPoint": [x - 1, y - 1, z - 1]}
+    node.server.post_json(node.path(name, "extents"), body, repeatable=True)
+
+
+def refuse_instance(node: Node, name: str, found: str, remedy: str) -> PermanentError:
+    """The error for an instance that is not what a caller needs."""
+    return PermanentError("opening a DVID instance", f"{name!r} in node {node.uuid}", found, remedy)
+
+
+def _extents(record: Mapping[str, Any]) -> Box | None:
+    extents = record.get("Extents") or record["Extended"]
+    low, high = extents.get("MinPoint"), extents.get("MaxPoint")
+    if low is None or high is None:
+        return None
+    z, y, x = zyx(high)
+    return Box(zyx(low), (z + 1, y + 1, x + 1))

@@ -1,0 +1,201 @@
+"""Label indices: in which blocks each body lies, with how many voxels of which supervoxel.
+
+DVID answers sizes, sparse volumes and meshes from them. `/indices` replaces the whole index of a label, so posting
+twice is harmless, and a label must come with all its blocks at once. They are read back by GET `/indices`, which is
+never stale (`/size` and its kin may be). The messages are those of labelindex.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.message import DecodeError
+
+from emseg.dvid import labelindex_pb2
+from emseg.dvid.labelmap import Labelmap
+from emseg.errors import IntegrityError, PermanentError
+
+POST_ROWS = 200_000
+"""Rows of a request, about 5 MB; a body with more goes alone."""
+REQUEST_LABELS = 10_000
+"""Indices asked for at once; the server refuses more than 50 000."""
+MAX_LABEL = 1 << 48
+"""Later DVID builds keep no larger label."""
+_AXIS_BITS = 21
+_NEGATIVE = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class IndexTable:
+    """One row for each supervoxel of a body in each block: `count` voxels.
+
+    block int32 (N, 3) ZYX at scale 0; supervoxel, body uint64 (N,); count uint32 (N,). Sorted or not.
+    """
+
+    block: npt.NDArray[np.int32]
+    supervoxel: npt.NDArray[np.uint64]
+    body: npt.NDArray[np.uint64]
+    count: npt.NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    @classmethod
+    def joined(cls, tables: Iterable[IndexTable]) -> IndexTable:
+        """All rows of `tables`, one after the other."""
+        tables = [_NO_ROWS, *tables]
+        columns = ("block", "supervoxel", "body", "count")
+        return cls(*(np.concatenate([getattr(table, column) for table in tables]) for column in columns))
+
+    def ordered(self) -> IndexTable:
+        """The same rows by body, block (Z, Y, X) and supervoxel."""
+        return self.rows(np.lexsort((self.supervoxel, *self.block.T[::-1], self.body)))
+
+    def rows(self, which: npt.NDArray[np.intp] | slice) -> IndexTable:
+        """The rows chosen by an index array or a slice."""
+        return IndexTable(self.block[which], self.supervoxel[which], self.body[which], self.count[which])
+
+
+_NO_ROWS = IndexTable(
+    np.empty((0, 3), np.int32), np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.uint32)
+)
+
+
+def post_indices(labelmap: Labelmap, table: IndexTable, before_post: Callable[[], object] = bool) -> int:
+    """Replace the index of every body in `table`, which must name all its blocks; returns the number of bodies.
+
+    `before_post` is called before each request, to show that the one writer lives; it may raise to stop.
+    """
+    table = table.ordered()
+    _check(table)
+    starts = np.flatnonzero(np.diff(table.body, prepend=np.uint64(0)))
+    for first, stop in _batches(starts, len(table)):
+        before_post()
+        _post(labelmap, _message(table.rows(slice(first, stop))))
+    return len(starts)
+
+
+def delete_indices(labelmap: Labelmap, labels: Sequence[int]) -> None:
+    """Remove the index of labels that are no body any more (also one that a parent node has, in this node only)."""
+    for at in range(0, len(labels), REQUEST_LABELS):
+        message = labelindex_pb2.LabelIndices()  # type: ignore[attr-defined]
+        for label in labels[at : at + REQUEST_LABELS]:
+            message.indices.add(label=int(label))
+        _post(labelmap, message.SerializeToString(deterministic=True))
+
+
+def indices(labelmap: Labelmap, bodies: Sequence[int]) -> IndexTable:
+    """The indices of `bodies` as a table in order of body, block, supervoxel; a body without index has no row."""
+    where = labelmap.node.path(labelmap.instance, "indices")
+    columns: list[tuple[int, int, int, int]] = []
+    for at in range(0, len(bodies), REQUEST_LABELS):
+        asked = ",".join(str(int(body)) for body in bodies[at : at + REQUEST_LABELS])
+        columns += _rows(labelmap.node.server.get(where, body=f"[{asked}]".encode()), where)
+    keys, supervoxels, labels, counts = zip(*columns, strict=True) if columns else ((), (), (), ())
+    return IndexTable(
+        _blocks_of(np.array(keys, np.uint64)),
+        np.array(supervoxels, np.uint64),
+        np.array(labels, np.uint64),
+        np.array(counts, np.uint32),
+    ).ordered()
+
+
+def indexed_labels(labelmap: Labelmap) -> npt.NDArray[np.uint64]:
+    """All labels that have an index in this node, ascending."""
+    where = labelmap.node.path(labelmap.instance, "listlabels")
+    found: list[npt.NDArray[np.uint64]] = []
+    start = 0
+    while True:
+        body = labelmap.node.server.get(where, {"start": str(start)})
+        labels = np.frombuffer(body[: len(body) // 8 * 8], "<u8").astype(np.uint64)
+        if len(body) % 8 or bool((labels < start).any()) or bool((labels == 0).any()):
+            raise IntegrityError("listing labels", f"GET {where}", "the list is cut or damaged", "Try again")
+        if len(labels) == 0:
+            return np.unique(np.concatenate([*found, labels]))
+        found.append(labels)
+        start = int(labels.max()) + 1
+
+
+def _check(table: IndexTable) -> None:
+    """Refuse an ordered table that would leave wrong or half-posted indices behind."""
+    by_supervoxel = table.rows(np.argsort(table.supervoxel, kind="stable"))
+    found = ""
+    if bool((table.body == 0).any() or (table.supervoxel == 0).any() or (table.count == 0).any()):
+        found = "a body, supervoxel or count is 0"
+    elif bool((table.body >= MAX_LABEL).any()):
+        found = f"a body is not below {MAX_LABEL}"
+    elif bool((np.abs(table.block.astype(np.int64)) >= _NEGATIVE).any()):
+        found = "a block lies outside the coordinates that an index can name"
+    elif bool((_repeats(table.body) & _repeats(table.supervoxel) & _repeats(table.block).all(axis=-1)).any()):
+        found = "a block and supervoxel occur twice"
+    elif bool((_repeats(by_supervoxel.supervoxel) & ~_repeats(by_supervoxel.body)).any()):
+        found = "a supervoxel has two bodies"
+    if found:
+        raise PermanentError("posting label indices", f"{len(table)} rows", found, "Correct the table")
+
+
+def _repeats(column: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    """Which rows equal the row before."""
+    return np.asarray(column[1:] == column[:-1])
+
+
+def _batches(starts: npt.NDArray[np.intp], rows: int) -> Iterator[tuple[int, int]]:
+    """Ranges of whole bodies with about POST_ROWS rows each."""
+    first = 0
+    ends = [*starts[1:].tolist(), rows] if len(starts) else []
+    for end in ends:
+        if end - first >= POST_ROWS or end == rows:
+            yield first, end
+            first = end
+
+
+def _message(table: IndexTable) -> bytes:
+    message = labelindex_pb2.LabelIndices()  # type: ignore[attr-defined]
+    index = None
+    keys, supervoxels = _keys_of(table.block).tolist(), table.supervoxel.tolist()
+    for body, key, supervoxel, count in zip(table.body.tolist(), keys, supervoxels, table.count.tolist(), strict=True):
+        if index is None or index.label != body:
+            index = message.indices.add(label=body)
+        index.blocks[key].counts[supervoxel] = count
+    return bytes(message.SerializeToString(deterministic=True))
+
+
+def _post(labelmap: Labelmap, message: bytes) -> None:
+    labelmap.node.server.post(labelmap.node.path(labelmap.instance, "indices"), message, repeatable=True)
+
+
+def _rows(body: bytes, where: str) -> list[tuple[int, int, int, int]]:
+    message = labelindex_pb2.LabelIndices()  # type: ignore[attr-defined]
+    try:
+        message.ParseFromString(body)
+    except DecodeError:
+        raise IntegrityError("reading label indices", f"GET {where}", "the answer is damaged", "Try again") from None
+    return [
+        (key, supervoxel, index.label, count)
+        for index in message.indices
+        for key, block in index.blocks.items()
+        for supervoxel, count in block.counts.items()
+    ]
+
+
+def _keys_of(block: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:
+    """`z << 42 | y << 21 | x`, 21 bits each: bit 20 is the sign, the others the magnitude.
+
+    Worked: ZYX (0, 1, -2) is 1 << 21 | (1 << 20 | 2) = 3145730.
+    """
+    signed = block.astype(np.int64)
+    axes = np.where(signed < 0, _NEGATIVE | -signed, signed).astype(np.uint64)
+    shifts = np.array([2 * _AXIS_BITS, _AXIS_BITS, 0], np.uint64)
+    keys: npt.NDArray[np.uint64] = np.bitwise_or.reduce(axes << shifts, axis=1)
+    return keys
+
+
+def _blocks_of(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
+    """Inverse of `_keys_of`."""
+    shifts = np.array([2 * _AXIS_BITS, _AXIS_BITS, 0], np.uint64)
+    axes = ((keys[:, None] >> shifts) & np.uint64((1 << _AXIS_BITS) - 1)).astype(np.int64)
+    magnitude = axes & (_NEGATIVE - 1)
+    return np.where(axes & _NEGATIVE, -magnitude, magnitude).astype(np.int32)

@@ -1,0 +1,101 @@
+"""Mappings: which body each supervoxel belongs to, as DVID keeps it beside the voxels.
+
+Exactly one writer may post mappings: two first posts at once can spoil the server's log, and a server that is stopped
+during a post leaves a torn log. So posts are never repeated blindly, each is far shorter than the server's shutdown
+delay (5 s), and only what differs from the server's state is posted: every operation makes its log grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from emseg.dvid import labelindex_pb2
+from emseg.dvid.labelmap import Labelmap
+from emseg.errors import IntegrityError, PermanentError
+
+POST_OPERATIONS = 2000
+"""About 1 s: the server takes 0.5 ms for an operation, whatever its length."""
+POST_SUPERVOXELS = 1_000_000
+"""About 1.5 s where a few operations are very long."""
+
+Ids = npt.NDArray[np.uint64]
+
+
+def mappings(labelmap: Labelmap) -> tuple[Ids, Ids]:
+    """All mappings in force: supervoxels (ascending) and their bodies, uint64. One not named is its own body."""
+    where = labelmap.node.path(labelmap.instance, "mappings")
+    body = labelmap.node.server.get(where, {"format": "binary"})
+    if len(body) % 16:
+        raise IntegrityError(
+            "reading mappings", f"GET {where}", f"{len(body)} bytes are not pairs of two uint64", "Try again"
+        )
+    pairs = np.frombuffer(body, "<u8").astype(np.uint64).reshape(-1, 2)
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    return pairs[:, 0].copy(), pairs[:, 1].copy()
+
+
+def post_mappings(labelmap: Labelmap, bodies: Mapping[int, Ids], before_post: Callable[[], object] = bool) -> int:
+    """Give every supervoxel in `bodies` (body -> its supervoxels) its body; returns how many were posted.
+
+    `before_post` is called before each request, to show that the one writer lives; it may raise to stop.
+
+    What the server has already is left out, so a second call posts nothing. Supervoxels that are not named keep the
+    body they have. Indices do not follow: post them, too.
+    """
+    changed = _changed(mappings(labelmap), bodies)
+    where = labelmap.node.path(labelmap.instance, "mappings")
+    for operations in _posts(changed):
+        before_post()
+        message = labelindex_pb2.MappingOps()  # type: ignore[attr-defined]
+        for body, supervoxels in operations:
+            message.mappings.add(mapped=body, original=supervoxels.tolist())
+        labelmap.node.server.post(where, message.SerializeToString())
+    return sum(len(supervoxels) for supervoxels in changed.values())
+
+
+def _changed(current: tuple[Ids, Ids], bodies: Mapping[int, Ids]) -> dict[int, Ids]:
+    """Per body, ascending: those of its supervoxels that the server gives to another one."""
+    order = sorted(bodies)
+    lists = [np.unique(np.asarray(bodies[body], np.uint64)) for body in order]
+    named = np.concatenate([*lists, np.empty(0, np.uint64)])
+    _check(order, named)
+    wanted = np.repeat(np.array(order, np.uint64), [len(one) for one in lists])
+    known, known_bodies = current
+    place = np.searchsorted(known, named)
+    is_known = np.zeros(len(named), bool)
+    inside = place < len(known)
+    is_known[inside] = known[place[inside]] == named[inside]
+    now = named.copy()
+    now[is_known] = known_bodies[place[is_known]]
+    differs = now != wanted
+    ends = np.cumsum([len(one) for one in lists])
+    split = np.split(differs, ends[:-1]) if order else []
+    return {body: one[which] for body, one, which in zip(order, lists, split, strict=True) if which.any()}
+
+
+def _check(order: list[int], named: Ids) -> None:
+    repeated = len(np.unique(named)) != len(named)
+    if repeated or 0 in order or bool((named == 0).any()):
+        raise PermanentError(
+            "posting mappings",
+            f"{len(order)} bodies",
+            "a supervoxel has two bodies" if repeated else "label 0 is not a body and not a supervoxel",
+            "Give each supervoxel above 0 one body above 0",
+        )
+
+
+def _posts(changed: Mapping[int, Ids]) -> Iterator[list[tuple[int, Ids]]]:
+    """The operations, one a body, in groups of bounded size; a body is never cut."""
+    group: list[tuple[int, Ids]] = []
+    supervoxels = 0
+    for body, one in changed.items():
+        if group and (len(group) == POST_OPERATIONS or supervoxels + len(one) > POST_SUPERVOXELS):
+            yield group
+            group, supervoxels = [], 0
+        group.append((body, one))
+        supervoxels += len(one)
+    if group:
+        yield group

@@ -1,0 +1,120 @@
+"""Nodes: the versions that emseg reads from, writes to, branches off and commits.
+
+Every change here can be asked for again after a lost answer: it finds what the first call did, and takes it only if it
+is what was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from emseg.dvid.http import DvidServer, NodeLockedError, path
+from emseg.dvid.repos import NodeInfo, RepoInfo, repo_info
+from emseg.errors import PermanentError, TransientError
+
+
+def resolve_node(server: DvidServer, reference: str) -> NodeInfo:
+    """The node of a full UUID, a unique UUID prefix, or `prefix:branch` (the newest node of that branch)."""
+    prefix, colon, branch = reference.partition(":")
+    repo = repo_info(server, prefix)
+    return repo.leaf(branch) if colon else repo.node(prefix)
+
+
+def resolve_locked_node(server: DvidServer, reference: str) -> NodeInfo:
+    """The committed node to read from: of a branch its newest locked one; a UUID must itself be locked."""
+    node = resolve_node(server, reference)
+    if node.locked:
+        return node
+    if ":" in reference and node.parents:
+        # A child can be made of a locked node only, so at most the leaf of a branch is open.
+        parent = repo_info(server, node.uuid).nodes[node.parents[0]]
+        if parent.branch == node.branch:
+            return parent
+    raise PermanentError(
+        "pinning the version to read",
+        f"reference {reference}, node {node.uuid}",
+        "the node is open, so its data can still change",
+        "Commit it, or name a committed node",
+    )
+
+
+class Node:
+    """One version of a repository, by full UUID."""
+
+    def __init__(self, server: DvidServer, uuid: str) -> None:
+        """Nothing is sent."""
+        self.server, self.uuid = server, uuid
+
+    def path(self, *pieces: str) -> str:
+        """Address of something in this node, e.g. `node.path("seg", "blocks")`."""
+        return path("node", self.uuid, *pieces)
+
+    def repo(self) -> RepoInfo:
+        """Record of the repository that holds this node, as of now."""
+        return repo_info(self.server, self.uuid)
+
+    def info(self) -> NodeInfo:
+        """This node's record, as of now."""
+        return self.repo().node(self.uuid)
+
+    def commit(self, note: str, log: Sequence[str] = ()) -> None:
+        """Lock this node for good. Every writer must have ended: DVID does not wait for open writes.
+
+        A node that is already locked with the same note counts as committed by an earlier call of ours.
+        """
+        now = self.info()
+        if not now.locked:
+            self.server.post_json(self.path("commit"), {"note": note, "log": list(log)})
+        elif now.note != note:
+            raise NodeLockedError(
+                "committing a node", f"node {self.uuid}", f"it is already committed with note {now.note!r}", "Branch it"
+            )
+
+    def branch(self, name: str, uuid: str | None = None, note: str = "") -> Node:
+        """First node of the branch `name` off this (locked) node: made now, or found if this was asked for before."""
+        return self._child("branch", name, {"branch": name, "note": note}, uuid)
+
+    def new_version(self, note: str, uuid: str | None = None) -> Node:
+        """Child of this (locked) node on the same branch: made now, or found if this was asked for before."""
+        return self._child("newversion", self.info().branch, {"note": note}, uuid)
+
+    def append_log(self, lines: Sequence[str]) -> None:
+        """Append lines to the node's log; a lost answer may leave them twice."""
+        self.server.post_json(self.path("log"), {"log": list(lines)})
+
+    def log(self) -> tuple[str, ...]:
+        """Lines of the node's log; the server puts the time before each."""
+        return tuple(self.server.get_json(self.path("log"))["log"] or ())
+
+    def _child(self, action: str, branch: str, wanted: dict[str, str], uuid: str | None) -> Node:
+        found = self._existing_child(branch, uuid)
+        if found is not None:
+            return found
+        try:
+            answer = self.server.post_json(self.path(action), wanted | ({"uuid": uuid} if uuid else {}))
+        except (PermanentError, TransientError):
+            # A lost answer, or somebody asked for the same at the same time: the graph of nodes knows.
+            found = self._existing_child(branch, uuid)
+            if found is None:
+                raise
+            return found
+        return Node(self.server, str(json.loads(answer)["child"]))
+
+    def _existing_child(self, branch: str, uuid: str | None) -> Node | None:
+        """The child on `branch`; refuses a branch of this name that begins elsewhere or has another UUID."""
+        repo = self.repo()
+        me = repo.node(self.uuid)
+        on_branch = [node for node in repo.nodes.values() if node.branch == branch]
+        for child in on_branch:
+            if self.uuid in child.parents and uuid in {None, child.uuid}:
+                return Node(self.server, child.uuid)
+        if on_branch and branch != me.branch:
+            first = min(on_branch, key=lambda node: node.version_id)
+            raise PermanentError(
+                "branching a node",
+                f"node {self.uuid}, branch {branch!r}",
+                f"a branch of this name begins at node {first.uuid}, child of {', '.join(first.parents)}",
+                "Choose another name, or go on from that node",
+            )
+        return None

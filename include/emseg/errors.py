@@ -1,0 +1,55 @@
+"""The one error tree of emseg: who may retry, and what a person reads.
+
+Every message says what was being done, on what, what was found and what to do. The class says what a machine may do
+about it: retry (`TransientError`), stop (`PermanentError`), or set the damaged object aside and compute it anew
+(`IntegrityError`). `exit_code` carries the class out of a Spark driver, where Airflow reads it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EmsegError(Exception):
+    """Base of all errors that emseg raises on purpose."""
+
+    exit_code: ClassVar[int] = 70
+    retry_is_safe: ClassVar[bool] = False
+
+    def __init__(self, doing: str, on: str, found: str, remedy: str) -> None:
+        """Build the message from its four parts, e.g. `("reading grayscale", "node 3f2a", "HTTP 503", "try later")`."""
+        self.doing, self.on, self.found, self.remedy = doing, on, found, remedy
+        super().__init__(doing, on, found, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.doing} ({self.on}): {self.found.rstrip('.')}. {self.remedy.rstrip('.')}."
+
+
+class TransientError(EmsegError):
+    """A neighbour did not answer as it should; the same call may succeed later, and repeating it does no harm."""
+
+    exit_code: ClassVar[int] = 75
+    retry_is_safe: ClassVar[bool] = True
+
+
+class PermanentError(EmsegError):
+    """No repetition can succeed: a person must change the configuration, the data or the deployment."""
+
+    exit_code: ClassVar[int] = 64
+
+
+class IntegrityError(EmsegError):
+    """Stored bytes are not what their marker promises; they are set aside, and a new try computes them again."""
+
+    exit_code: ClassVar[int] = 65
+    retry_is_safe: ClassVar[bool] = True
+
+
+class StepError(PermanentError):
+    """A segmentation step broke its contract (raised, wrong dtype, wrong shape) on one subvolume."""
+
+
+ERROR_OF_EXIT_CODE: dict[int, type[EmsegError]] = {
+    kind.exit_code: kind for kind in (TransientError, PermanentError, IntegrityError)
+}
+"""What a driver's exit code means to whoever started it; every other non-zero code is a crash, and a retry is safe."""

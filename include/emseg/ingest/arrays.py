@@ -1,0 +1,86 @@
+"""Volumes that a file holds as arrays: npy, npz, HDF5, Zarr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import h5py
+import numpy as np
+import zarr
+
+from emseg.geometry import Box, Vec
+from emseg.ingest.sources import Array, VolumeSource, refuse_source, three_axes
+
+
+class ArrayVolume:
+    """A volume behind anything that is indexed like an array; only the box that is asked for is read."""
+
+    def __init__(self, array: Any, address: str) -> None:
+        """`array` has a shape and a dtype, and gives arrays for slices."""
+        self.shape: Vec = three_axes(tuple(array.shape), address)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self._array = array
+
+    def read(self, box: Box) -> Array:
+        """The voxels of `box`."""
+        return np.asarray(self._array[box.slices()])
+
+
+def open_numpy(file: Path, name: str) -> VolumeSource:
+    """An npy file (mapped, not loaded) or the array `name` of an npz file (loaded: it is compressed as a whole)."""
+    try:
+        loaded = np.load(file, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return ArrayVolume(loaded, str(file))
+        with loaded:
+            return ArrayVolume(loaded[_chosen(file, name, list(loaded.files))], f"{file}:{name}")
+    except (ValueError, EOFError, OSError, BadZipFile) as error:
+        raise refuse_source(
+            file, f"it is no readable numpy file ({error})", "Save it with numpy.save or savez"
+        ) from None
+
+
+def open_zarr(folder: Path, name: str) -> VolumeSource:
+    """The array `name` of a Zarr folder (format 2 or 3), or the folder itself where that is an array."""
+    opened = zarr.open(folder, mode="r")
+    if isinstance(opened, zarr.Group):
+        opened = opened[_chosen(folder, name, sorted(opened.array_keys()), nested=name in opened)]
+    if not isinstance(opened, zarr.Array):
+        raise refuse_source(f"{folder}:{name}", "it is a group of arrays", "Name one array after the colon")
+    return ArrayVolume(opened, f"{folder}:{name}")
+
+
+class Hdf5Volume:
+    """The dataset `name` of an HDF5 file; the file is open only while it is read."""
+
+    def __init__(self, file: Path, name: str) -> None:
+        """Look the dataset up."""
+        self._file = file
+        try:
+            with h5py.File(file, "r") as opened:
+                names: list[str] = []
+                opened.visititems(lambda path, item: names.append(path) if isinstance(item, h5py.Dataset) else None)
+                self._name = _chosen(file, name.strip("/"), names)
+                self.shape: Vec = three_axes(tuple(opened[self._name].shape), f"{file}:{self._name}")
+                self.dtype: np.dtype[Any] = np.dtype(opened[self._name].dtype)
+        except OSError as error:
+            raise refuse_source(file, f"it is no readable HDF5 file ({error})", "Give an HDF5 file") from None
+
+    def read(self, box: Box) -> Array:
+        """The voxels of `box`."""
+        with h5py.File(self._file, "r") as opened:
+            return np.asarray(opened[self._name][box.slices()])
+
+
+def _chosen(file: Path, name: str, names: list[str], nested: bool = False) -> str:
+    if name in names or (nested and name):
+        return name
+    if not name and len(names) == 1:
+        return names[0]
+    raise refuse_source(
+        f"{file}:{name}",
+        f"it holds the arrays {', '.join(names[:20]) or 'none'}",
+        f"Name one of them: {file}:NAME",
+    )

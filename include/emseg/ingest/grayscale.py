@@ -1,0 +1,44 @@
+"""Images from files into a DVID grayscale instance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emseg.dvid import Grayscale, Node
+from emseg.dvid.instances import VecNm
+from emseg.dvid.pieces import pieces
+from emseg.errors import PermanentError
+from emseg.geometry import Box, Vec
+from emseg.ingest.progress import IngestReceipt, Progress, no_progress
+from emseg.ingest.sources import VolumeSource
+
+BRICK_VOXELS = 256 << 20
+"""Voxels in memory at once: 256 MB."""
+
+
+def ingest_grayscale(
+    node: Node,
+    instance: str,
+    source: VolumeSource,
+    voxel_size_nm: VecNm,
+    offset: Vec = (0, 0, 0),
+    progress: Progress = no_progress,
+) -> IngestReceipt:
+    """Write `source` (uint8) with its first voxel at `offset`, and set the extents. Doing it twice changes nothing."""
+    if source.dtype != np.uint8:
+        raise PermanentError(
+            "ingesting grayscale",
+            f"instance {instance!r}",
+            f"the volume is {source.dtype}, DVID keeps uint8",
+            "Convert it first, with one range for the whole volume: (image - low) / (high - low) * 255 as uint8",
+        )
+    gray = Grayscale(node, instance)
+    gray.create(voxel_size_nm)
+    box = Box.of_shape(source.shape, offset)
+    back = (-offset[0], -offset[1], -offset[2])
+    bricks = list(pieces(box, (gray.info().block_vox,) * 3, BRICK_VOXELS))
+    for done, brick in enumerate(bricks, 1):
+        gray.write(brick, source.read(brick.translated(back)))
+        progress(done, len(bricks))
+    gray.set_extents(box)
+    return IngestReceipt(box, len(bricks))

@@ -1,0 +1,139 @@
+"""Labels from files (ground truth, a segmentation made elsewhere) into a DVID labelmap of their own.
+
+Voxels of scale 0 come from the file; each coarser scale is computed from the finer one as DVID holds it. All blocks are
+read back and compared with what was sent, then one pass over the counted voxels writes the indices. Every step may be
+done twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emseg.dvid import (
+    IndexTable,
+    Labelmap,
+    Node,
+    block_counts,
+    delete_indices,
+    downsample_labels,
+    indexed_labels,
+    mappings,
+    post_indices,
+    write_brick,
+)
+from emseg.dvid.instances import VecNm
+from emseg.dvid.label_block import BLOCK_VOX, SHAPE
+from emseg.dvid.label_index import MAX_LABEL
+from emseg.dvid.pieces import pieces
+from emseg.errors import PermanentError
+from emseg.geometry import Box, Vec
+from emseg.ingest.progress import IngestReceipt, Progress, no_progress
+from emseg.ingest.sources import VolumeSource
+
+BRICK_VOXELS = 256**3
+"""Voxels in memory at once: 128 MB as uint64."""
+
+
+def ingest_labels(
+    node: Node,
+    instance: str,
+    source: VolumeSource,
+    voxel_size_nm: VecNm,
+    max_scale: int = 2,
+    offset: Vec = (0, 0, 0),
+    progress: Progress = no_progress,
+) -> IngestReceipt:
+    """Write `source` (integers from 0 to 2^48 - 1) with its first voxel at `offset`: voxels at every scale, indices,
+    extents. The instance belongs to this volume alone; doing it twice changes nothing.
+    """
+    box = Box.of_shape(source.shape, offset)
+    labelmap = _own_labelmap(node, instance, source, voxel_size_nm, max_scale, box)
+    scales = range(labelmap.info().max_scale + 1)
+    bricks = [(scale, brick) for scale in scales for brick in _bricks(box, scale)]
+    tables: list[IndexTable] = []
+    for done, (scale, brick) in enumerate(bricks, 1):
+        if scale == 0:
+            labels = _from_source(source, box, brick)
+        else:
+            labels = downsample_labels(labelmap.read(_doubled(brick), supervoxels=True, scale=scale - 1))
+        first_block = _first_block(brick)
+        write_brick(labelmap, scale, labels, first_block)
+        if scale == 0:
+            tables.append(block_counts(labels, first_block))
+        progress(done, len(bricks))
+    count = _write_indices(labelmap, tables)
+    labelmap.set_extents(box)
+    return IngestReceipt(box, len(bricks), count)
+
+
+def _own_labelmap(
+    node: Node, instance: str, source: VolumeSource, voxel_size_nm: VecNm, max_scale: int, box: Box
+) -> Labelmap:
+    """The instance, made or adopted; refused where it holds another volume or somebody has worked on it."""
+    if source.dtype.kind not in "ui":
+        raise _refused(
+            instance, f"the volume is {source.dtype}", "Give labels as integers; an image belongs in grayscale"
+        )
+    labelmap = Labelmap(node, instance)
+    labelmap.create(max_scale, voxel_size_nm)
+    extents = labelmap.info().extents
+    if extents not in {None, box}:
+        raise _refused(instance, f"the instance holds another volume, {extents}", "Use another instance name")
+    if len(mappings(labelmap)[0]):
+        raise _refused(instance, "bodies of the instance were merged or mapped", "Use another instance name")
+    return labelmap
+
+
+def _bricks(box: Box, scale: int) -> Iterator[Box]:
+    """Whole blocks of `scale` that cover `box` (voxels of scale 0), in voxels of `scale`."""
+    factor = 1 << scale
+    start = tuple(a // factor for a in box.start)
+    stop = tuple(-(-b // factor) for b in box.stop)
+    at_scale = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    # Coarser scales read eight times as many voxels as they write.
+    return pieces(at_scale.covering(SHAPE), SHAPE, BRICK_VOXELS if scale == 0 else BRICK_VOXELS // 8)
+
+
+def _doubled(box: Box) -> Box:
+    start, stop = (tuple(2 * v for v in corner) for corner in (box.start, box.stop))
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def _first_block(brick: Box) -> Vec:
+    z, y, x = (start // BLOCK_VOX for start in brick.start)
+    return z, y, x
+
+
+def _from_source(source: VolumeSource, box: Box, brick: Box) -> npt.NDArray[np.uint64]:
+    """The brick as uint64, 0 outside the volume."""
+    part = brick.clipped(box)
+    z, y, x = box.start
+    voxels: npt.NDArray[Any] = source.read(part.translated((-z, -y, -x)))
+    if voxels.size and (int(voxels.min()) < 0 or int(voxels.max()) >= MAX_LABEL):
+        raise _refused(
+            f"voxels {part.start}-{part.stop}",
+            f"labels run from {voxels.min()} to {voxels.max()}",
+            f"Renumber them to 0 ... {MAX_LABEL - 1}, e.g. with fastremap.renumber",
+        )
+    labels = np.zeros(brick.shape, np.uint64)
+    labels[part.slices(brick.start)] = voxels
+    return labels
+
+
+def _write_indices(labelmap: Labelmap, tables: list[IndexTable]) -> int:
+    """Post the indices of all labels, and remove those of labels that an earlier, other try left."""
+    table = IndexTable.joined(tables)
+    if not len(table):
+        raise _refused(labelmap.instance, "every voxel is 0", "Check that this is the right volume")
+    count = post_indices(labelmap, table)
+    gone = np.setdiff1d(indexed_labels(labelmap), table.body)
+    delete_indices(labelmap, gone.tolist())
+    return count
+
+
+def _refused(on: str, found: str, remedy: str) -> PermanentError:
+    return PermanentError("ingesting labels", on, found, remedy)

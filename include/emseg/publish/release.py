@@ -1,0 +1,126 @@
+"""Publish a result that passed the gate: commit its DVID node, record the release, serve it.
+
+The order makes a stop at any point harmless: the old release is served until the last step, and the same call again
+goes on from where it stopped. Going back to an earlier release is a new release of the same node.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from emseg.dvid import Node
+from emseg.errors import PermanentError
+from emseg.publish.ledger import claimed, index_fingerprint, release_of, releases, serve
+from emseg.publish.record import ReleaseRecord
+from emseg.quality import Verdict
+from emseg.store import ObjectStore
+
+LOG_MARK = "emseg release, fingerprint "
+"""Begins the line of a node's log that says which result was committed in it."""
+
+
+def publish_release(
+    store: ObjectStore, node: Node, verdict: Verdict, *, fingerprint: str, instance: str
+) -> ReleaseRecord:
+    """Release labelmap `instance` of `node`, whose write-stage key is `fingerprint`, and return its record.
+
+    A result that was released before keeps its record, and nothing is committed. PermanentError when the verdict did
+    not pass or is about another result, when the instance is unknown, or when the node was committed as something else.
+    """
+    _check_verdict(verdict, fingerprint)
+    record = release_of(store, verdict.dataset, fingerprint)
+    if record is None:
+        root = _root_of(node, instance)
+        _commit(node, verdict)
+        draft = partial(_draft, verdict=verdict, node=node, root=root, instance=instance)
+        record = claimed(store, verdict.dataset, draft)
+        index_fingerprint(store, record)
+    serve(store, record)
+    return record
+
+
+def roll_back(store: ObjectStore, dataset: str, number: int) -> ReleaseRecord:
+    """Serve release `number` again, as a new release. PermanentError for an unknown number.
+
+    Where the last release is that one, or a rollback to it, nothing is added.
+    """
+    if number not in {release.number for release in releases(store, dataset)}:
+        raise PermanentError(
+            "rolling back", f"dataset {dataset}, release {number}", "there is no such release", "List the releases"
+        )
+    record = claimed(store, dataset, partial(_restored, wanted_number=number))
+    serve(store, record)
+    return record
+
+
+def _check_verdict(verdict: Verdict, fingerprint: str) -> None:
+    if not verdict.passed:
+        raise PermanentError(
+            "publishing",
+            f"dataset {verdict.dataset}, run {verdict.run}",
+            f"the quality gate failed: {'; '.join(verdict.reasons)}",
+            "Improve the result, or have the gate policy of the dataset file changed and run the gate again",
+        )
+    if verdict.fingerprint != fingerprint:
+        raise PermanentError(
+            "publishing",
+            f"dataset {verdict.dataset}, fingerprint {fingerprint}",
+            f"the verdict is about fingerprint {verdict.fingerprint}",
+            "Run the gate for the result that is to be published",
+        )
+
+
+def _root_of(node: Node, instance: str) -> str:
+    repo = node.repo()
+    if instance not in repo.instances:
+        raise PermanentError(
+            "publishing", f"node {node.uuid}, instance {instance}", "no such instance", "Run the stitch stage first"
+        )
+    return repo.root
+
+
+def _commit(node: Node, verdict: Verdict) -> None:
+    """Lock the node, or find it locked with the mark of this very result in its log."""
+    mark = LOG_MARK + verdict.fingerprint
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in sorted(verdict.figures.items()))
+    if not node.info().locked:
+        try:
+            node.commit(f"{mark}, dataset {verdict.dataset}", [mark, f"emseg run {verdict.run}: {figures}"])
+        except PermanentError:
+            # Another publisher of the same result may have come first; its log line, read below, tells.
+            if not node.info().locked:
+                raise
+    if not any(line.endswith(mark) for line in node.log()):
+        raise PermanentError(
+            "publishing",
+            f"node {node.uuid}",
+            f"it was committed before, and not as fingerprint {verdict.fingerprint}",
+            "Write the result to a branch of its own and publish that",
+        )
+
+
+def _draft(
+    number: int, earlier: tuple[ReleaseRecord, ...], *, verdict: Verdict, node: Node, root: str, instance: str
+) -> ReleaseRecord:
+    for release in earlier:
+        if release.fingerprint == verdict.fingerprint:
+            return release
+    return ReleaseRecord(
+        number=number,
+        dataset=verdict.dataset,
+        root=root,
+        uuid=node.uuid,
+        branch=node.info().branch,
+        instance=instance,
+        fingerprint=verdict.fingerprint,
+        run=verdict.run,
+        figures=verdict.figures,
+        supersedes=earlier[-1].uuid if earlier else None,
+    )
+
+
+def _restored(number: int, earlier: tuple[ReleaseRecord, ...], *, wanted_number: int) -> ReleaseRecord:
+    wanted, last = earlier[wanted_number - 1], earlier[-1]
+    if last.uuid == wanted.uuid and last.fingerprint == wanted.fingerprint:
+        return last
+    return wanted.model_copy(update={"number": number, "supersedes": last.uuid, "restores": wanted_number})

@@ -1,0 +1,24 @@
+"""The quality gate: metric rows, a verdict with reasons, Data Docs, pictures and a one-page report."""
+
+from emseg.quality.colours import body_colours
+from emseg.quality.findings import Finding, Findings, worst_findings
+from emseg.quality.pictures import sizes_picture, slices_picture, subvolume_picture
+from emseg.quality.report import report_page
+from emseg.quality.rows import METRICS, MetricRow, metric_rows
+from emseg.quality.verdict import Verdict, judge
+
+__all__ = [
+    "METRICS",
+    "Finding",
+    "Findings",
+    "MetricRow",
+    "Verdict",
+    "body_colours",
+    "judge",
+    "metric_rows",
+    "report_page",
+    "sizes_picture",
+    "slices_picture",
+    "subvolume_picture",
+    "worst_findings",
+]

@@ -1,0 +1,158 @@
+"""Pictures for people who judge a result by eye: slices side by side, errors by place, sizes of bodies.
+
+Arrays and scores in, PNG bytes out; the report and the run folder keep them. Equal inputs give equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emseg.errors import PermanentError
+from emseg.evaluate import Score
+from emseg.geometry import Grid
+from emseg.quality.colours import body_colours, renamed_by_best_overlap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Gray = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.integer]
+
+_OVERLAY = 0.5
+_ANNOTATED_CELLS = 12
+"""Cells a side up to which the numbers are written into the map of subvolumes."""
+
+CAPTION_WITH_TRUTH = (
+    "Each segment has the colour of the ground-truth body it overlaps most, dark lines are its borders. "
+    "A dark line inside one body's area: split. One colour running over two bodies: merge. No colour: no segment."
+)
+CAPTION_WITHOUT_TRUTH = "Each body has a colour made from its id, the same in every run. No colour: no body."
+
+
+def slices_picture(
+    grayscale: Gray, segmentation: Labels, groundtruth: Labels | None, z: Sequence[int], title: str
+) -> bytes:
+    """Slices, a row each: grayscale, segmentation on it, ground truth. `z` says where in the volume each slice lies.
+
+    Arrays are (len(z), Y, X). With ground truth the segments are coloured after it, as `CAPTION_WITH_TRUTH` tells
+    under the picture. PermanentError for arrays of different shapes or without voxels.
+    """
+    _check_shapes(len(z), grayscale, segmentation, groundtruth)
+    named = segmentation if groundtruth is None else renamed_by_best_overlap(segmentation, groundtruth)
+    columns = ["grayscale", "segmentation", *([] if groundtruth is None else ["ground truth"])]
+    figure = _figure(3.4 * len(columns), 3.4 * len(z) + 1.0, title)
+    axes = figure.subplots(len(z), len(columns), squeeze=False)
+    for row, place in enumerate(z):
+        panels = [_as_rgb(grayscale[row]), _overlaid(grayscale[row], named[row], segmentation[row])]
+        if groundtruth is not None:
+            panels.append(_overlaid(grayscale[row], groundtruth[row], groundtruth[row]))
+        for axis, panel, column in zip(axes[row], panels, columns, strict=True):
+            axis.imshow(panel, interpolation="nearest")
+            axis.set(xticks=[], yticks=[], title=column if row == 0 else "")
+        axes[row][0].set_ylabel(f"z = {place}")
+    figure.supxlabel(CAPTION_WITHOUT_TRUTH if groundtruth is None else CAPTION_WITH_TRUTH, fontsize=8, wrap=True)
+    return _png(figure)
+
+
+def subvolume_picture(scores: Mapping[str, Score], grid: Grid) -> bytes:
+    """Heat maps of VI split and VI merge by cell of the grid, from above and from the side.
+
+    Each place shows the worst cell along the line of sight; cells without a score (no ground truth, outside the ROI)
+    stay grey.
+    """
+    figure = _figure(9, 8, "Errors by subvolume, bits (the worst along the line of sight)")
+    axes = figure.subplots(2, 2)
+    for column, (metric, name) in enumerate((("vi_split", "VI split"), ("vi_merge", "VI merge"))):
+        cells = _cells(scores, grid, metric)
+        top = max((getattr(score, metric) for score in scores.values()), default=0.0) or 1.0
+        for row, (axis_seen, across, down) in enumerate(((0, "x", "y"), (1, "x", "z"))):
+            axis = axes[row][column]
+            seen = _worst_along(cells, axis_seen)
+            image = axis.imshow(seen, cmap="YlOrRd", vmin=0, vmax=top, interpolation="nearest")
+            axis.set(facecolor="#d8dde3", xlabel=f"{across} cell", ylabel=f"{down} cell", title=name)
+            axis.locator_params(integer=True)
+            _annotate(axis, seen, top)
+            figure.colorbar(image, ax=axis, shrink=0.8)
+    return _png(figure)
+
+
+def sizes_picture(voxels: npt.NDArray[np.integer]) -> bytes:
+    """Distribution of body sizes: `voxels` is the size of each body, all above 0."""
+    if len(voxels) == 0 or int(voxels.min()) <= 0:
+        raise PermanentError(
+            "drawing body sizes", f"{len(voxels)} bodies", "no bodies, or empty ones", "Give sizes above 0"
+        )
+    figure = _figure(9, 3.6, f"Sizes of {len(voxels)} bodies")
+    left, right = figure.subplots(1, 2)
+    edges = np.logspace(0, np.ceil(np.log10(voxels.max() + 1)), 40)
+    left.hist(voxels, bins=edges, color="#3b6ea5")
+    left.set(xscale="log", yscale="log", ylim=(0.7, None), xlabel="voxels", ylabel="bodies")
+    falling = np.sort(voxels)[::-1]
+    right.plot(np.arange(1, len(falling) + 1), np.cumsum(falling) / falling.sum(), color="#3b6ea5")
+    right.set(xscale="log", ylim=(0, 1), xlabel="largest bodies", ylabel="share of labelled voxels")
+    return _png(figure)
+
+
+def _check_shapes(slices: int, grayscale: Gray, segmentation: Labels, groundtruth: Labels | None) -> None:
+    shapes = {grayscale.shape, segmentation.shape, *([] if groundtruth is None else [groundtruth.shape])}
+    if len(shapes) > 1 or grayscale.ndim != 3 or grayscale.size == 0 or len(grayscale) != slices:
+        raise PermanentError(
+            "drawing slices", f"shapes {sorted(shapes)}", f"not one shape of {slices} slices", "Read all from one box"
+        )
+
+
+def _figure(width: float, height: float, title: str) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    sink = BytesIO()
+    figure.savefig(sink, format="png", dpi=110, metadata={"Software": None})
+    return sink.getvalue()
+
+
+def _as_rgb(gray: Gray) -> npt.NDArray[np.float64]:
+    return np.repeat(gray[..., None] / 255.0, 3, axis=2)
+
+
+def _overlaid(gray: Gray, names: Labels, borders_of: Labels) -> npt.NDArray[np.float64]:
+    """Colours of `names` over the grayscale, nothing where the name is 0; borders of `borders_of` darkened."""
+    base = _as_rgb(gray)
+    inside = (names != 0)[..., None]
+    mixed = np.where(inside, (1 - _OVERLAY) * base + _OVERLAY * body_colours(names), base)
+    border = np.zeros(gray.shape, bool)
+    border[1:] |= borders_of[1:] != borders_of[:-1]
+    border[:, 1:] |= borders_of[:, 1:] != borders_of[:, :-1]
+    return np.where(border[..., None], 0.15 * mixed, mixed)
+
+
+def _cells(scores: Mapping[str, Score], grid: Grid, metric: str) -> npt.NDArray[np.float64]:
+    cells = np.full(grid.shape, np.nan)
+    for name, score in scores.items():
+        cells[grid.cell_of(int(name.removeprefix("sv-")))] = getattr(score, metric)
+    return cells
+
+
+def _worst_along(cells: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
+    worst: npt.NDArray[np.float64] = np.fmax.reduce(cells, axis=axis)
+    return worst
+
+
+def _annotate(axis: Any, seen: npt.NDArray[np.float64], top: float) -> None:
+    if max(seen.shape) > _ANNOTATED_CELLS:
+        return
+    for (row, column), value in np.ndenumerate(seen):
+        if np.isfinite(value):
+            colour = "white" if value > 0.6 * top else "black"
+            axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)

@@ -1,0 +1,85 @@
+"""Metric rows: each measured number beside the limit it must keep, for the whole volume and for every subvolume.
+
+Scores come from `emseg.evaluate`, limits from the dataset's gate policy; the verdict is made of these rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from emseg.config.dataset import GatePolicy
+from emseg.evaluate import Score
+
+Scope = Literal["volume", "subvolume"]
+Direction = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number the gate looks at: `name` is a field of `Score`, `limit_name` one of the policy (ends in direction)."""
+
+    scope: Scope
+    name: str
+    title: str
+    unit: str
+    limit_name: str
+
+    @property
+    def direction(self) -> Direction:
+        """Whether the limit is the most or the least that is allowed."""
+        return "max" if self.limit_name.endswith("_max") else "min"
+
+
+VOLUME_METRICS = (
+    Metric("volume", "vi_split", "VI split", "bits", "vi_split_max"),
+    Metric("volume", "vi_merge", "VI merge", "bits", "vi_merge_max"),
+    Metric("volume", "adapted_rand_error", "Adapted Rand error", "", "are_max"),
+    Metric("volume", "largest_segment_share", "Largest body, share of labelled voxels", "", "largest_body_share_max"),
+    Metric("volume", "assigned_share", "Labelled share of the ground truth", "", "assigned_share_min"),
+)
+SUBVOLUME_METRIC = Metric("subvolume", "vi", "VI split + merge", "bits", "subvolume_vi_max")
+METRICS = (*VOLUME_METRICS, SUBVOLUME_METRIC)
+"""All are 0 or more; no number of a score is defined below."""
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One number and its limit; `value` is None where it could not be measured or is not a finite number."""
+
+    scope: Scope
+    subject: str
+    metric: str
+    value: float | None
+    limit: float
+    direction: Direction
+
+    @property
+    def keeps_limit(self) -> bool:
+        """Whether the value was measured, is no less than 0, and lies on the right side of the limit or on it."""
+        if self.value is None or not isfinite(self.value) or self.value < 0:
+            return False
+        return self.value <= self.limit if self.direction == "max" else self.value >= self.limit
+
+
+def metric_rows(
+    dataset: str, score: Score | None, subvolume_scores: Mapping[str, Score], policy: GatePolicy
+) -> tuple[MetricRow, ...]:
+    """A row for every volume metric, then one a subvolume in name order.
+
+    No score (no ground truth, or none inside the ROI) gives volume rows without a value, which never keep their limit.
+    A subvolume without ground truth has no score and so no row.
+    """
+    whole = (_row(metric, dataset, score, policy) for metric in VOLUME_METRICS)
+    parts = (_row(SUBVOLUME_METRIC, name, subvolume_scores[name], policy) for name in sorted(subvolume_scores))
+    return (*whole, *parts)
+
+
+def _row(metric: Metric, subject: str, score: Score | None, policy: GatePolicy) -> MetricRow:
+    value = None if score is None else float(getattr(score, metric.name))
+    if value is not None and not isfinite(value):
+        value = None
+    limit = float(getattr(policy, metric.limit_name))
+    return MetricRow(metric.scope, subject, metric.name, value, limit, metric.direction)

@@ -1,0 +1,131 @@
+"""The verdict of the gate: whether a result may be published, and in words why not.
+
+Decided by the Great Expectations suite and, independently, by comparing every row with its own limit; the two must
+agree on every single row. Only small results leave this room: the volume's numbers and the worst subvolumes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from emseg.config.base import Model
+from emseg.config.dataset import GatePolicy
+from emseg.errors import IntegrityError
+from emseg.quality.rows import METRICS, VOLUME_METRICS, MetricRow
+from emseg.quality.suite import SuiteResult, run_suite
+
+WORST_KEPT = 10
+"""Failing subvolumes that a verdict names, so that it stays a few kilobytes; the Data Docs list more."""
+
+_METRIC = {(metric.scope, metric.name): metric for metric in METRICS}
+
+
+class Verdict(Model):
+    """Bound to the fingerprint (write-stage key) that was measured: no other result may be published with it."""
+
+    passed: bool
+    fingerprint: str
+    dataset: str
+    run: str
+    reasons: tuple[str, ...] = Field(description="Why it failed, a sentence each; empty when passed")
+    figures: dict[str, float] = Field(description="Volume metrics, number of subvolumes and of failing ones")
+    rows: tuple[MetricRow, ...] = Field(description="Volume rows, then the worst failing subvolumes")
+
+    @model_validator(mode="after")
+    def _passed_means_nothing_failed(self) -> Verdict:
+        if self.passed != (not self.reasons) or (self.passed and not all(row.keeps_limit for row in self.rows)):
+            raise ValueError("a verdict passes exactly when it has no reasons against it and no failing row")
+        return self
+
+
+def judge(
+    rows: Sequence[MetricRow], policy: GatePolicy, docs: Path, *, dataset: str, run: str, fingerprint: str
+) -> Verdict:
+    """Judge the rows and write Data Docs into folder `docs`.
+
+    Fails when a row misses its limit or has no value, is given twice or is unknown, when a volume metric has no row, or
+    when there are no rows. IntegrityError when the suite and the plain comparison disagree.
+    """
+    result = run_suite(rows, policy, docs, run)
+    failed = _failed_rows(rows)
+    missing = [m for m in VOLUME_METRICS if not any((r.scope, r.metric) == (m.scope, m.name) for r in rows)]
+    passed = not failed and not missing
+    _check_agreement(result, passed, failed, run)
+    failing = _worst_first([rows[i] for i in failed if rows[i].scope == "subvolume"])
+    volume = [row for row in rows if row.scope == "volume"]
+    return Verdict(
+        passed=passed,
+        fingerprint=fingerprint,
+        dataset=dataset,
+        run=run,
+        reasons=(
+            *(f"{metric.title} of the volume has no row: it was not measured" for metric in missing),
+            *(_sentence(rows[i]) for i in sorted(failed) if rows[i].scope == "volume"),
+            *(_sentence(row) for row in failing[:WORST_KEPT]),
+            *_and_more(len(failing) - WORST_KEPT),
+        ),
+        figures=_figures(rows, len(failing)),
+        rows=(*volume, *failing[:WORST_KEPT]),
+    )
+
+
+def _failed_rows(rows: Sequence[MetricRow]) -> frozenset[int]:
+    times = Counter((row.scope, row.subject, row.metric) for row in rows)
+    return frozenset(
+        i
+        for i, row in enumerate(rows)
+        if not row.keeps_limit
+        or (row.scope, row.metric) not in _METRIC
+        or times[row.scope, row.subject, row.metric] > 1
+    )
+
+
+def _check_agreement(result: SuiteResult, passed: bool, failed: frozenset[int], run: str) -> None:
+    if result.passed != passed or result.failed_rows != failed:
+        differing = sorted(result.failed_rows ^ failed)[:WORST_KEPT]
+        raise IntegrityError(
+            "judging the metrics",
+            f"run {run}, rows {differing}",
+            f"the suite says {'pass' if result.passed else 'fail'}, plain comparison {'pass' if passed else 'fail'}, "
+            "or they differ about rows",
+            "Nothing is published; check the limits of the rows against the gate policy of the dataset file",
+        )
+
+
+def _worst_first(rows: Sequence[MetricRow]) -> list[MetricRow]:
+    return sorted(rows, key=lambda row: (row.value is not None, -(row.value or 0.0), row.subject))
+
+
+def _sentence(row: MetricRow) -> str:
+    metric = _METRIC.get((row.scope, row.metric))
+    of = "the volume" if row.scope == "volume" else row.subject
+    if metric is None:
+        return f"{row.metric} of {of} is no metric of the gate"
+    if row.keeps_limit:
+        return f"{metric.title} of {of} is given more than once"
+    measured = row.value is not None and isfinite(row.value)
+    found = f"is {_amount(row.value, metric.unit)}" if measured else "was not measured"
+    bound = "at most" if row.direction == "max" else "at least"
+    return f"{metric.title} of {of} {found}; the gate asks for {bound} {_amount(row.limit, metric.unit)}"
+
+
+def _amount(value: float | None, unit: str) -> str:
+    """Six digits, so that a missed limit hardly ever reads like a kept one."""
+    return f"{value:.6g} {unit}".rstrip()
+
+
+def _and_more(count: int) -> tuple[str, ...]:
+    return (f"{count} more subvolumes miss their limit",) if count > 0 else ()
+
+
+def _figures(rows: Sequence[MetricRow], failing: int) -> dict[str, float]:
+    figures = {row.metric: row.value for row in rows if row.scope == "volume" and row.value is not None}
+    parts = [row.value for row in rows if row.scope == "subvolume"]
+    figures |= {"subvolumes": float(len(parts)), "subvolumes_failed": float(failing)}
+    measured = [value for value in parts if value is not None]
+    return figures | ({"worst_subvolume_vi": max(measured)} if measured else {})

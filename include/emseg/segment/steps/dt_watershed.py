@@ -1,0 +1,93 @@
+"""Supervoxels step `dt-watershed`: a watershed from the points that lie deepest inside cells.
+
+Source: Beier et al., "Multicut brings automated neurite segmentation closer to human performance", Nature Methods 2017
+(seeds at maxima of the smoothed distance to the boundary).
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+import cc3d
+import edt
+import fastremap
+import numpy as np
+from bioimage_cpp.filters import gaussian_smoothing
+from bioimage_cpp.segmentation import watershed
+from pydantic import Field
+from scipy import ndimage
+
+from emseg.config.base import Model
+from emseg.segment.protocol import Labels, Mask, Probability, SupervoxelStep
+
+_WINDOW = 3.0
+
+
+class DtWatershedParameters(Model):
+    """Where cells are inside, how seeds are found and which pieces are too small to keep."""
+
+    boundary_min: float = Field(default=0.4, gt=0, lt=1, description="A voxel at or above this probability is boundary")
+    distance_cap_vox: float = Field(default=8, ge=1, le=64, description="Distances beyond this are equal, voxels")
+    smoothing_vox: float = Field(default=1.5, ge=0.5, le=10, description="Gaussian sigma for the distance, voxels")
+    distance_weight: float = Field(
+        default=0.2, ge=0, le=1, description="Share of the distance in the flooded height; the rest is probability"
+    )
+    min_size_vox: int = Field(default=50, ge=1, description="Smaller pieces are given to their neighbours, voxels")
+
+
+class DtWatershed(SupervoxelStep[DtWatershedParameters]):
+    """Distance transform, smoothed; one seed a maximum; flooding of probability blended with closeness to the boundary.
+
+    The height is `(1 - w) p + w (1 - d / cap)`: with w = 0.2, cap = 8, a voxel of p = 0.1 at distance 4 has height
+    0.18. The cap bounds how far a voxel's height and seed can be influenced; where the flood goes from there has no
+    bound, as in any watershed.
+    """
+
+    name = "dt-watershed"
+    version = 1
+    bytes_per_voxel = 40
+    Parameters = DtWatershedParameters
+
+    @property
+    def halo_vox(self) -> int:
+        """Reach of heights and seeds: capped distance, smoothing, and one voxel to compare maxima."""
+        p = self.parameters
+        return ceil(p.distance_cap_vox) + ceil(_WINDOW * p.smoothing_vox) + 1
+
+    def supervoxels(self, probability: Probability, mask: Mask) -> Labels:
+        """Every voxel of the mask gets a label; a piece of the mask that no seed reaches is a supervoxel of its own."""
+        inside = (probability < self.parameters.boundary_min) & mask
+        height, seeds = self._height_and_seeds(probability, inside)
+        labels = watershed(height, seeds, mask=mask)
+        labels = self._without_small(labels, height, mask)
+        return _filled(labels, mask)
+
+    def _height_and_seeds(self, probability: Probability, inside: Mask) -> tuple[Probability, Labels]:
+        p = self.parameters
+        distance = edt.edt(inside, black_border=False, parallel=1)
+        np.minimum(distance, np.float32(p.distance_cap_vox), out=distance)
+        smooth = gaussian_smoothing(distance, p.smoothing_vox, window_size=_WINDOW)
+        maxima = (ndimage.maximum_filter(smooth, size=3) == smooth) & inside
+        seeds = cc3d.connected_components(maxima, connectivity=26, out_dtype=np.uint32)
+        del smooth, maxima
+        distance *= np.float32(-p.distance_weight / p.distance_cap_vox)
+        distance += np.float32(p.distance_weight)
+        distance += np.float32(1 - p.distance_weight) * probability
+        return distance, seeds
+
+    def _without_small(self, labels: Labels, height: Probability, mask: Mask) -> Labels:
+        ids, sizes = fastremap.unique(labels, return_counts=True)
+        small = ids[(sizes < self.parameters.min_size_vox) & (ids != 0)]
+        if len(small) == 0:
+            return labels
+        kept = np.ascontiguousarray(fastremap.mask(labels, small))
+        reflooded: Labels = watershed(height, kept, mask=mask)
+        return reflooded
+
+
+def _filled(labels: Labels, mask: Mask) -> Labels:
+    unreached = (labels == 0) & mask
+    if not unreached.any():
+        return labels
+    pieces = cc3d.connected_components(unreached, connectivity=6, out_dtype=np.uint32)
+    return np.where(unreached, pieces + labels.max(), labels)

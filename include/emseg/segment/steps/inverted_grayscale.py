@@ -1,0 +1,55 @@
+"""Predict step `inverted-grayscale`: membranes are dark, so darkness is the boundary probability. Needs no training."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+from bioimage_cpp.filters import gaussian_smoothing
+from pydantic import Field
+
+from emseg.config.base import Model
+from emseg.segment.protocol import Gray, Mask, PredictStep, Probability
+
+_WINDOW = 3.0
+"""The Gaussian is cut at this many sigmas."""
+
+
+class InvertedGrayscaleParameters(Model):
+    """A fixed curve from gray to probability, so that a voxel's value never depends on the subvolume it is in."""
+
+    sigma_vox: float = Field(default=1.0, ge=0.5, le=5, description="Gaussian smoothing against noise, voxels")
+    center_gray: float = Field(default=125, ge=0, le=255, description="Gray level of probability 0.5")
+    width_gray: float = Field(default=12, gt=0, le=128, description="Gray levels from probability 0.5 to 0.27 and 0.73")
+
+
+class InvertedGrayscale(PredictStep[InvertedGrayscaleParameters]):
+    """`p = 1 / (1 + exp((smoothed - center) / width))`; with the defaults a smoothed gray of 113 gives p = 0.731.
+
+    Voxels outside the mask count as gray `center_gray`, so that blank padding does not darken the tissue beside it.
+    """
+
+    name = "inverted-grayscale"
+    version = 1
+    bytes_per_voxel = 14
+    Parameters = InvertedGrayscaleParameters
+
+    @property
+    def halo_vox(self) -> int:
+        """Radius of the Gaussian."""
+        return ceil(_WINDOW * self.parameters.sigma_vox)
+
+    def predict(self, gray: Gray, mask: Mask) -> Probability:
+        """Boundary probability of each voxel."""
+        p = self.parameters
+        image = gray.astype(np.float32)
+        image[~mask] = p.center_gray
+        darkness = gaussian_smoothing(image, p.sigma_vox, window_size=_WINDOW)
+        del image
+        darkness -= np.float32(p.center_gray)
+        darkness /= np.float32(p.width_gray)
+        np.exp(darkness, out=darkness)
+        darkness += 1
+        np.reciprocal(darkness, out=darkness)
+        probability: Probability = darkness
+        return probability

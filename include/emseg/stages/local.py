@@ -1,0 +1,113 @@
+"""The same plan, steps and stitching on a volume in memory, in one process and without any service.
+
+Everything but the DVID write runs exactly as in a real run: the artefacts and markers go to a folder on disk.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+
+from emseg.config import RunSpec
+from emseg.config.dataset import GatePolicy, Output, Segmentation, Stitching
+from emseg.config.runspec import PinnedGroundTruth, PinnedVolume
+from emseg.errors import PermanentError
+from emseg.geometry import Box, Roi
+from emseg.stages.engine import InProcess
+from emseg.stages.keys import code_versions
+from emseg.stages.match import read_labels
+from emseg.stages.resolve_bodies import read_mapping
+from emseg.stages.resolve_run import pinned_segmentation
+from emseg.stages.run_stage import match_and_resolve, run_segment
+from emseg.stages.segment import number_of
+from emseg.stages.services import Workplace
+from emseg.stitch import supervoxel_ids
+from emseg.store import FolderStore
+
+
+class ArrayReader:
+    """Grayscale of an array whose first voxel is (0, 0, 0)."""
+
+    def __init__(self, grayscale: npt.NDArray[np.uint8]) -> None:
+        self._grayscale = grayscale
+
+    def read(self, box: Box) -> npt.NDArray[np.uint8]:
+        """A copy of the voxels of `box`, which must lie inside."""
+        return np.ascontiguousarray(self._grayscale[box.slices()])
+
+
+class LocalServices:
+    """Services of a run on one array: a folder as the store, no ROI."""
+
+    def __init__(self, store: FolderStore, grayscale: npt.NDArray[np.uint8]) -> None:
+        self.store = store
+        self._reader = ArrayReader(grayscale)
+
+    def grayscale(self, spec: RunSpec) -> ArrayReader:  # noqa: ARG002 - one array, whatever the spec
+        """Reader of the array."""
+        return self._reader
+
+    def roi(self, spec: RunSpec) -> Roi | None:  # noqa: ARG002
+        """The whole volume."""
+        return None
+
+
+def segment_array(
+    grayscale: npt.NDArray[np.uint8], segmentation: Segmentation, stitching: Stitching, store: FolderStore
+) -> npt.NDArray[np.uint64]:
+    """Bodies of a uint8 ZYX volume as uint64 labels of its shape, 0 where masked. Deterministic; resumes in `store`."""
+    _check(grayscale)
+    spec = _spec(grayscale, segmentation, stitching)
+    services = LocalServices(store, grayscale)
+    place = Workplace(spec, "local", lambda: services)
+    run_segment(place, InProcess())
+    match_and_resolve(place, InProcess())
+    return _assembled(place)
+
+
+def _check(grayscale: npt.NDArray[np.uint8]) -> None:
+    if grayscale.ndim != 3 or grayscale.dtype != np.uint8 or grayscale.size == 0:
+        raise PermanentError(
+            "segmenting a volume",
+            "grayscale",
+            f"dtype {grayscale.dtype}, shape {grayscale.shape}",
+            "Give a uint8 array with axes Z, Y, X and at least one voxel",
+        )
+
+
+def _spec(grayscale: npt.NDArray[np.uint8], segmentation: Segmentation, stitching: Stitching) -> RunSpec:
+    z, y, x = grayscale.shape
+    volume = PinnedVolume(
+        root="local",
+        node=sha256(grayscale.tobytes()).hexdigest()[:32],
+        grayscale="grayscale",
+        bounds_start=(0, 0, 0),
+        bounds_stop=(z, y, x),
+        voxel_size_nm=(1.0, 1.0, 1.0),
+        roi=None,
+        roi_digest="",
+    )
+    return RunSpec(
+        dataset="local",
+        run="local",
+        volume=volume,
+        segmentation=pinned_segmentation(segmentation),
+        stitching=stitching,
+        output=Output(),
+        groundtruth=PinnedGroundTruth(node=volume.node, instance="groundtruth"),
+        gate=GatePolicy(),
+        code=code_versions(),
+    )
+
+
+def _assembled(place: Workplace[LocalServices]) -> npt.NDArray[np.uint64]:
+    grid, segmented = place.spec.grid, place.folder("segment")
+    mapping = read_mapping(place.folder("resolve"))
+    volume = np.zeros(grid.bounds.shape, np.uint64)
+    for marker in segmented.manifest():
+        number = number_of(marker.item)
+        labels = supervoxel_ids(read_labels(segmented, marker, "labels"), number)
+        volume[grid.subvolume(number).core.slices()] = mapping.body_of(labels)
+    return volume

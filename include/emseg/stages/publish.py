@@ -1,0 +1,25 @@
+"""Task `publish`: a passed verdict in, a committed DVID node and a release record out."""
+
+from __future__ import annotations
+
+from emseg.config import RunSpec
+from emseg.dvid import Node
+from emseg.publish import ReleaseRecord, publish_release
+from emseg.quality import Verdict
+from emseg.stages.keys import stage_keys
+from emseg.stages.run_folder import RunFolder
+from emseg.stages.services import DvidServices, segmentation_uuid
+
+
+def publish_run(spec: RunSpec, services: DvidServices) -> ReleaseRecord:
+    """Publish the run's result as its verdict allows; the record is kept in the run folder too."""
+    folder = RunFolder(services.store, spec.dataset, spec.run)
+    record = publish_release(
+        services.store,
+        Node(services.server, segmentation_uuid(spec)),
+        folder.read("verdict", Verdict),
+        fingerprint=stage_keys(spec).write,
+        instance=spec.output.instance,
+    )
+    folder.write("release", record)
+    return record

@@ -1,0 +1,179 @@
+"""Task `resolve`: a dataset file and a person's choices in, a RunSpec out, with every reference checked and pinned.
+
+This is where bad input is refused, before anything is submitted or written.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+from emseg.config import Dataset, PipelineConfig, RunParameters, RunSpec, load_dataset
+from emseg.config.dataset import Segmentation
+from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedVolume
+from emseg.dvid import (
+    BLOCK_VOX,
+    DvidServer,
+    Grayscale,
+    Labelmap,
+    Node,
+    NodeInfo,
+    NotFoundError,
+    RepoInfo,
+    RoiInstance,
+    repo_info,
+    resolve_locked_node,
+)
+from emseg.errors import PermanentError
+from emseg.geometry import Box, Grid, Roi
+from emseg.segment import Pipeline, preset
+from emseg.stages.keys import code_versions
+from emseg.stages.services import chosen_cells
+
+DOING = "resolving the run"
+
+
+def resolve_run(parameters: RunParameters, run: str, datasets: Path, server: DvidServer) -> RunSpec:
+    """The pinned spec of a run; PermanentError names field, value and remedy of whatever cannot work."""
+    dataset = parameters.applied_to(load_dataset(datasets, parameters.dataset))
+    volume, roi = _pinned_volume(dataset, server)
+    spec = RunSpec(
+        dataset=dataset.name,
+        run=run,
+        volume=volume,
+        segmentation=pinned_segmentation(dataset.segmentation),
+        stitching=dataset.stitching,
+        output=dataset.output,
+        groundtruth=_pinned_groundtruth(dataset, volume, server),
+        gate=dataset.gate,
+        code=code_versions(),
+    )
+    _check_output(spec, server)
+    _check_size(dataset, spec.grid, roi)
+    return spec
+
+
+def pinned_segmentation(segmentation: Segmentation) -> PinnedSegmentation:
+    """Grid and steps with versions and all parameters; refuses cores that would share a DVID block, and thin halos."""
+    if any(c % BLOCK_VOX for c in segmentation.core_vox):
+        raise PermanentError(
+            DOING,
+            f"segmentation.core_vox = {segmentation.core_vox}",
+            f"not multiples of {BLOCK_VOX}, so two subvolumes would share a DVID block",
+            f"Use multiples of {BLOCK_VOX} voxels",
+        )
+    config: PipelineConfig = segmentation.pipeline or preset(segmentation.preset)
+    pipeline = Pipeline(config)
+    if min(segmentation.halo_vox) < pipeline.halo_vox:
+        raise PermanentError(
+            DOING,
+            f"segmentation.halo_vox = {segmentation.halo_vox}",
+            f"the steps need a halo of {pipeline.halo_vox} voxels to give the same result on both sides of a face",
+            f"Use at least {pipeline.halo_vox} voxels on every axis",
+        )
+    return PinnedSegmentation(
+        core_vox=segmentation.core_vox, halo_vox=segmentation.halo_vox, steps=tuple(pipeline.pinned)
+    )
+
+
+def _pinned_volume(dataset: Dataset, server: DvidServer) -> tuple[PinnedVolume, Roi | None]:
+    wanted = dataset.volume
+    found = _locked(server, "volume.node", wanted.node)
+    repo = repo_info(server, found.uuid)
+    node = Node(server, found.uuid)
+    _require_instance(repo, wanted.grayscale, "uint8blk", "volume.grayscale")
+    info = Grayscale(node, wanted.grayscale).info()
+    if info.extents is None:
+        raise PermanentError(
+            DOING, f"volume.grayscale = {wanted.grayscale}", "the instance holds no voxel", "Ingest the volume first"
+        )
+    roi = None
+    if wanted.roi is not None:
+        _require_instance(repo, wanted.roi, "roi", "volume.roi")
+        roi = RoiInstance(node, wanted.roi).read()
+        _check_roi(wanted.roi, roi, info.extents)
+    volume = PinnedVolume(
+        root=repo.root,
+        node=found.uuid,
+        grayscale=wanted.grayscale,
+        bounds_start=info.extents.start,
+        bounds_stop=info.extents.stop,
+        voxel_size_nm=info.voxel_size_nm,
+        roi=wanted.roi,
+        roi_digest="" if roi is None else roi.digest,
+    )
+    return volume, roi
+
+
+def _locked(server: DvidServer, field: str, reference: str) -> NodeInfo:
+    try:
+        return resolve_locked_node(server, reference)
+    except NotFoundError as error:
+        raise PermanentError(
+            DOING, f"{field} = {reference}", f"DVID at {server.url} knows no such version", "Give a UUID that it holds"
+        ) from error
+
+
+def _check_roi(name: str, roi: Roi, extents: Box) -> None:
+    if roi.is_empty or not roi.touches(extents):
+        raise PermanentError(
+            DOING,
+            f"volume.roi = {name}",
+            f"the ROI covers {roi.bounds.start}-{roi.bounds.stop} and the data {extents.start}-{extents.stop} (ZYX)",
+            "Choose a ROI that meets the data",
+        )
+
+
+def _pinned_groundtruth(dataset: Dataset, volume: PinnedVolume, server: DvidServer) -> PinnedGroundTruth:
+    wanted = dataset.volume.groundtruth
+    node = volume.node if wanted.node is None else _locked(server, "volume.groundtruth.node", wanted.node).uuid
+    _require_instance(repo_info(server, node), wanted.instance, "labelmap", "volume.groundtruth.instance")
+    Labelmap(Node(server, node), wanted.instance).info()
+    return PinnedGroundTruth(node=node, instance=wanted.instance)
+
+
+def _require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:
+    known = {instance.name: instance.type for instance in repo.instances.values()}
+    if known.get(name) != kind:
+        of_kind = ", ".join(sorted(n for n, k in known.items() if k == kind)) or "none"
+        raise PermanentError(
+            DOING,
+            f"{field} = {name}",
+            f"a {known[name]}, not a {kind}" if name in known else "no such data instance in this repository",
+            f"Instances of type {kind} here: {of_kind}",
+        )
+
+
+def _check_output(spec: RunSpec, server: DvidServer) -> None:
+    """The output instance may exist (other runs have their branches), but not hold labels that this run inherits."""
+    name, found = spec.output.instance, repo_info(server, spec.volume.node).instances.get(spec.output.instance)
+    if found is None:
+        return
+    problem = f"it is a {found.type}"
+    if found.type == "labelmap":
+        info = Labelmap(Node(server, spec.volume.node), name).info()
+        if info.extents is None and info.max_scale == spec.output.max_scale:
+            return
+        problem = f"it has scales up to {info.max_scale}, and in this node extents {info.extents}"
+    raise PermanentError(
+        DOING,
+        f"output.instance = {name}, output.max_scale = {spec.output.max_scale}",
+        f"the repository has an instance of this name, and {problem}",
+        "Use another instance name: it must be a labelmap of the same scales that is empty in the segmented version",
+    )
+
+
+def _check_size(dataset: Dataset, grid: Grid, roi: Roi | None) -> None:
+    cells = len(chosen_cells(grid, roi))
+    limits = dataset.limits
+    for name, found, cap in (
+        ("max_subvolumes", cells, limits.max_subvolumes),
+        ("max_voxels", cells * prod(grid.core_vox), limits.max_voxels),
+    ):
+        if found > cap:
+            raise PermanentError(
+                DOING,
+                f"limits.{name} = {cap}",
+                f"the run would take {found}",
+                "Use a ROI, larger cores or raise the limit",
+            )

@@ -1,0 +1,25 @@
+"""Objects, markers, stage folders and leases: where emseg keeps what it computed, and how it knows what is done."""
+
+from emseg.store.folder import FolderStore
+from emseg.store.lease import Lease, LeaseHeldError, LeaseLostError
+from emseg.store.markers import Artefact, Figures, ItemMarker, StageMarker, content_digest
+from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
+from emseg.store.s3 import S3Store
+from emseg.store.stage_folder import StageFolder
+
+__all__ = [
+    "Artefact",
+    "Figures",
+    "FolderStore",
+    "ItemMarker",
+    "Lease",
+    "LeaseHeldError",
+    "LeaseLostError",
+    "ObjectMissingError",
+    "ObjectStore",
+    "S3Store",
+    "StageFolder",
+    "StageMarker",
+    "content_digest",
+    "join_key",
+]

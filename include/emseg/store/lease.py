@@ -1,0 +1,162 @@
+"""A lease: at most one process at a time does what only one may do (posting mappings and indices to DVID).
+
+The lease is one JSON object, changed by conditional writes only, also to give it back: conditional deletes are not
+exact on every S3 server. Nobody compares clocks: whoever finds the lease held watches it, and may take it over when it
+did not change for the holder's `ttl_s` on the watcher's own monotonic clock. Each taking has the next fence: a holder
+that slept through its time finds on `renew` that the lease is no longer its own, before it writes anything more.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Annotated, ClassVar, NoReturn, Self
+from uuid import uuid4
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from emseg.errors import EmsegError, PermanentError, TransientError
+from emseg.store.objects import ObjectMissingError, ObjectStore
+
+_LOG = logging.getLogger(__name__)
+
+
+class LeaseHeldError(TransientError):
+    """Somebody else holds the lease, and its time is not over."""
+
+
+class LeaseLostError(TransientError):
+    """The lease was taken over while this process thought it held it; nothing more may be written under it."""
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the lease object says. `turn` changes at every write, so that watchers see a living holder."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    holder: str
+    fence: Annotated[int, Field(ge=1)]
+    ttl_s: Annotated[float, Field(gt=0)]
+    turn: str
+    is_held: bool
+
+
+class Lease:
+    """A lease at `key`; `holder` names this process to people. One object belongs to one thread.
+
+    Renew it more often than `ttl_s`: a holder that does not is taken for dead. As a context manager it is taken on
+    entry and given back at the end.
+    """
+
+    def __init__(self, store: ObjectStore, key: str, holder: str, ttl_s: float) -> None:
+        if ttl_s <= 0:
+            raise PermanentError("making a lease", key, f"ttl_s is {ttl_s}", "Give a positive time in seconds")
+        self._store, self._key, self._holder, self._ttl_s = store, key, holder, float(ttl_s)
+        self._fence: int | None = None
+        self._seen: tuple[str, float] | None = None
+
+    def take(self) -> int:
+        """One try to take the lease; returns the fence. `LeaseHeldError` while another holds it: call again later."""
+        found = self._stored()
+        if found is None:
+            taken = self._store.put_if_absent(self._key, self._record(fence=1))
+            return self._taken(1) if taken else self._refuse("another process was faster")
+        current, version = found
+        if current.is_held and not self._is_over(current):
+            return self._refuse(f"{current.holder} holds it, fence {current.fence}, ttl {current.ttl_s:g} s")
+        if not self._store.replace_if(self._key, self._record(current.fence + 1), version):
+            return self._refuse("another process was faster")
+        if current.is_held:
+            _LOG.warning("lease %s: taken over from %s, which fell silent", self._key, current.holder)
+        return self._taken(current.fence + 1)
+
+    def take_within(self, patience_s: float, pause_s: float = 1.0) -> int:
+        """Try every `pause_s` for `patience_s`, then `LeaseHeldError`; more than ttl_s outlives a dead holder."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                return self.take()
+            except LeaseHeldError:
+                if time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+
+    def renew(self) -> int:
+        """Show that the holder lives, and make sure that it still holds; returns the fence, or `LeaseLostError`."""
+        return self._rewrite(is_held=True)
+
+    def release(self) -> None:
+        """Give the lease back, so that the next taker need not wait; `LeaseLostError` where it was taken over."""
+        self._rewrite(is_held=False)
+        self._fence = None
+
+    def __enter__(self) -> Self:
+        self.take()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.release()
+            return
+        try:
+            self.release()
+        except EmsegError as second:
+            _LOG.warning("lease %s: not given back: %s", self._key, second)  # the body's own error goes on
+
+    def _stored(self) -> tuple[_Record, str] | None:
+        try:
+            data, version = self._store.get_with_version(self._key)
+            return _ADAPTER.validate_json(data), version
+        except ObjectMissingError:
+            return None
+        except ValidationError:
+            raise PermanentError(
+                "reading a lease",
+                self._store.address(self._key),
+                "it is not a lease's JSON",
+                "Make sure that nobody writes under it, then delete the object",
+            ) from None
+
+    def _is_over(self, current: _Record) -> bool:
+        """Whether the holder wrote nothing for its whole time, as this process saw it."""
+        now = time.monotonic()
+        if self._seen is None or self._seen[0] != current.turn:
+            self._seen = (current.turn, now)
+        return now - self._seen[1] >= current.ttl_s
+
+    def _rewrite(self, is_held: bool) -> int:
+        found = self._stored()
+        if self._fence is None or found is None or not found[0].is_held or found[0].fence != self._fence:
+            raise self._lost(f"fence {found[0].fence} of {found[0].holder}" if found else "no lease")
+        if not self._store.replace_if(self._key, self._record(self._fence, is_held), found[1]):
+            raise self._lost("another process was faster")
+        return self._fence
+
+    def _record(self, fence: int, is_held: bool = True) -> bytes:
+        """A record with a turn of its own, so that no two processes ever write the same bytes."""
+        return _ADAPTER.dump_json(_Record(self._holder, fence, self._ttl_s, uuid4().hex, is_held))
+
+    def _taken(self, fence: int) -> int:
+        self._fence = fence
+        return fence
+
+    def _refuse(self, found: str) -> NoReturn:
+        raise LeaseHeldError(
+            "taking a lease", self._store.address(self._key), found, "Try again after its time, or wait for that run"
+        )
+
+    def _lost(self, found: str) -> LeaseLostError:
+        mine = "none" if self._fence is None else str(self._fence)
+        self._fence = None
+        return LeaseLostError(
+            "renewing a lease",
+            f"{self._store.address(self._key)}, holder {self._holder}, fence {mine}",
+            f"it is no longer this process's: {found}",
+            "Stop writing; run again to continue from what is marked, and renew more often than ttl_s",
+        )
+
+
+_ADAPTER = TypeAdapter(_Record)

@@ -1,0 +1,216 @@
+"""Objects in an S3 bucket: the store of production, of the tests and of the laptop's devstack.
+
+`S3Store.open` finds out with a few requests whether the server honours conditional writes, and refuses one that does
+not. Objects up to 64 MiB go up as one request and larger ones in parts (so no 5 GB limit and no lost GB per retry);
+conditional writes are always one request, which is what makes them exact.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from io import BytesIO
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from emseg.config.connections import S3Connection
+from emseg.errors import PermanentError
+from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
+from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
+
+T = TypeVar("T")
+
+_CONFLICT_TRIES = 6
+_READ_TRIES = 3
+_PART_BYTES = 64 << 20
+
+
+class S3Store:
+    """An `ObjectStore` on one bucket; keys are kept below the connection's prefix. Safe to share between threads."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = checked_folder(prefix.strip("/"))
+        self._transfer = TransferConfig(
+            multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES, max_concurrency=4
+        )
+
+    @classmethod
+    def open(cls, connection: S3Connection, probe: bool = True) -> S3Store:
+        """The store of a connection. `probe=False` is for the many workers of a driver that has probed (7 requests)."""
+        store = cls(_client(connection), connection.bucket, connection.prefix)
+        if probe:
+            store.probe()
+        return store
+
+    def probe(self) -> None:
+        """Raise `PermanentError` unless the server honours `If-None-Match` and `If-Match` on a throwaway object."""
+        key = f"probe/{uuid4().hex}"
+        self.put(key, b"first")
+        try:
+            if self.put_if_absent(key, b"second"):
+                raise self._unconditional(key, "If-None-Match: *")
+            if self.replace_if(key, b"third", f'"{uuid4().hex}"'):
+                raise self._unconditional(key, "If-Match")
+            if not self.replace_if(key, b"fourth", self.get_with_version(key)[1]):
+                raise self._unconditional(key, "If-Match with the current ETag")
+        finally:
+            self.delete(key)
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """Store `data`, in parts of 64 MiB where it is larger."""
+        with self._errors("writing an object", key):
+            self._client.upload_fileobj(
+                BytesIO(data), self._bucket, self._full(key), {"ContentType": content_type}, Config=self._transfer
+            )
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Store `data` unless the key is taken; True where the key then holds exactly `data`."""
+        if self._conditional_put(key, data, IfNoneMatch="*") is None:
+            return True
+        return self._is_stored(key, data)
+
+    def get(self, key: str) -> bytes:
+        """The object; `ObjectMissingError` where there is none."""
+        return self.get_with_version(key)[0]
+
+    def get_with_version(self, key: str) -> tuple[bytes, str]:
+        """The object and its ETag, which is its version."""
+        with self._errors("reading an object", key):
+            return _repeated(lambda: self._read(key), is_broken_body, _READ_TRIES)
+
+    def replace_if(self, key: str, data: bytes, version: str) -> bool:
+        """Store `data` if the object's ETag is still `version`.
+
+        Where botocore had to repeat the request, a refusal may be the answer to the second try of one that succeeded:
+        then the stored bytes decide. Callers whose rivals might write the same bytes put something of their own in.
+        """
+        refusal = self._conditional_put(key, data, IfMatch=version)
+        if refusal is None:
+            return True
+        return was_repeated(refusal) and self._is_stored(key, data)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object (one HEAD request)."""
+        try:
+            with self._errors("looking for an object", key):
+                self._client.head_object(Bucket=self._bucket, Key=self._full(key))
+        except ObjectMissingError:
+            return False
+        return True
+
+    def keys_under(self, prefix: str) -> Iterator[str]:
+        """Full keys of all objects in folder `prefix`, ascending, 1000 a request."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + checked_folder(prefix)
+        )
+        with self._errors("listing objects", prefix or "."):
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(self._prefix)
+
+    def delete(self, key: str) -> None:
+        """Remove the object, if any."""
+        with self._errors("deleting an object", key):
+            self._client.delete_object(Bucket=self._bucket, Key=self._full(key))
+
+    def address(self, key: str) -> str:
+        """`s3://bucket/prefix/key`."""
+        return f"s3://{self._bucket}/{self._prefix}{key}"
+
+    def _full(self, key: str) -> str:
+        return self._prefix + checked_key(key)
+
+    def _read(self, key: str) -> tuple[bytes, str]:
+        reply = self._client.get_object(Bucket=self._bucket, Key=self._full(key))
+        with closing(reply["Body"]) as body:  # its own `with` gives the raw stream, which checks nothing
+            return body.read(), reply["ETag"]
+
+    def _is_stored(self, key: str, data: bytes) -> bool:
+        try:
+            return self.get(key) == data
+        except ObjectMissingError:
+            return False
+
+    def _conditional_put(self, key: str, data: bytes, **condition: str) -> ClientError | None:
+        """One conditional PUT, sent again on a 409 conflict: None where it was done, else the server's refusal."""
+        with self._errors("writing an object conditionally", key):
+            try:
+                _repeated(
+                    lambda: self._client.put_object(Bucket=self._bucket, Key=self._full(key), Body=data, **condition),
+                    is_conflict,
+                    _CONFLICT_TRIES,
+                )
+            except ClientError as error:
+                if status_of(error) != 412 and not is_missing(error):
+                    raise
+                return error
+        return None
+
+    @contextmanager
+    def _errors(self, doing: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except (ClientError, BotoCoreError) as error:
+            raise emseg_error(doing, self.address(key), error) from error
+
+    def _unconditional(self, key: str, condition: str) -> PermanentError:
+        return PermanentError(
+            "probing the S3 server",
+            self.address(key),
+            f"it does not honour a PUT with {condition}",
+            "Use a server with conditional writes (AWS S3, versitygw >= 1.8.0): without them two runs would mix",
+        )
+
+
+def _client(connection: S3Connection) -> Any:
+    endpoint, keys = connection.endpoint_url, (connection.access_key, connection.secret_key, connection.session_token)
+    if endpoint is not None and (urlsplit(endpoint).scheme not in {"http", "https"} or "@" in endpoint):
+        raise _bad_endpoint("it is not http(s)://host, or it carries a user name")
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if endpoint else "auto"},
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": 5},
+        max_pool_connections=32,
+    )
+    try:
+        return boto3.session.Session().client(
+            "s3",
+            region_name=connection.region,
+            endpoint_url=endpoint,
+            aws_access_key_id=keys[0].get_secret_value() if keys[0] else None,
+            aws_secret_access_key=keys[1].get_secret_value() if keys[1] else None,
+            aws_session_token=keys[2].get_secret_value() if keys[2] else None,
+            config=config,
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise _bad_endpoint(f"boto3 refuses it ({type(error).__name__})") from None
+
+
+def _bad_endpoint(found: str) -> PermanentError:
+    return PermanentError(
+        "opening the S3 store", "S3Connection", found, "Correct EMSEG_S3_ENDPOINT and the AWS_* variables"
+    )
+
+
+def _repeated(call: Callable[[], T], again: Callable[[Exception], bool], tries: int) -> T:
+    """`call()`, up to `tries` times where its error is one of `again`, after a random wait that doubles."""
+    for number in range(tries - 1):
+        try:
+            return call()
+        except (ClientError, BotoCoreError) as error:
+            if not again(error):
+                raise
+            time.sleep(random.SystemRandom().uniform(0.02, 0.1) * 2**number)
+    return call()

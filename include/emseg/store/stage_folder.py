@@ -1,0 +1,260 @@
+"""One stage's place in the store: what an attempt writes, what is committed, and what a reader may trust.
+
+    {dataset}/stages/{stage}/{stage_key}/marker.json                     the stage is done (one conditional put)
+                                        /items/{item}.json               the item is done (one conditional put)
+                                        /attempt-{attempt}/{item}/{name} artefacts; only what a marker names counts
+                                        /manifests/{attempt}-{digest}    all item markers, LZ4 of JSON
+                                        /quarantine/...                  what did not hold its checksum
+
+The same stage key means the same result, so the first to commit wins and all others use the winner's. A reader verifies
+sizes and checksums; bytes that fail are set aside with their markers, so that the next try computes that item anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NoReturn, TypeVar
+
+from emseg.errors import IntegrityError, PermanentError
+from emseg.store.manifest import manifest_bytes, read_manifest
+from emseg.store.markers import Artefact, Figures, ItemMarker, StageMarker, content_digest, marker_bytes, read_marker
+from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
+
+_LOG = logging.getLogger(__name__)
+_READERS = 16
+
+Marker = TypeVar("Marker", ItemMarker, StageMarker)
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """The folder of one stage key in `store`; `attempt` names the private part this process writes to."""
+
+    store: ObjectStore
+    dataset: str
+    stage: str
+    stage_key: str
+    attempt: str | None
+
+    def __post_init__(self) -> None:
+        join_key(self.dataset, self.stage, self.stage_key, self.attempt or "none")
+
+    @classmethod
+    def reader(cls, store: ObjectStore, dataset: str, stage: str, stage_key: str) -> StageFolder:
+        """The folder for reading: it commits nothing, but it does set aside what it finds damaged."""
+        return cls(store, dataset, stage, stage_key, None)
+
+    def write_artefact(self, item: str, name: str, data: bytes) -> Artefact:
+        """Store `data` privately to this attempt; it counts once `commit_item` names it."""
+        artefact = Artefact.of(name, self._key(f"attempt-{self._writing_attempt()}", item, name), data)
+        self.store.put(artefact.key, data)
+        return artefact
+
+    def read_artefact(self, artefact: Artefact) -> bytes:
+        """The artefact's bytes; `IntegrityError` where they are gone or changed (they are then set aside)."""
+        item = self._item_of(artefact)
+        data = self._verified(artefact)
+        if isinstance(data, bytes):
+            return data
+        self._quarantine(artefact.key)
+        self._discard_item(item, artefact)
+        raise IntegrityError(
+            "reading an artefact",
+            f"stage {self.stage}, item {item}, {artefact.name} at {self.store.address(artefact.key)}",
+            data,
+            f"It was set aside with its markers: run stage {self.stage} again, which computes only this item",
+        )
+
+    def commit_item(self, item: str, artefacts: Sequence[Artefact], statistics: Figures) -> ItemMarker:
+        """Mark `item` as done, once and for all; returns the marker that counts, which may be another attempt's."""
+        ours = ItemMarker(self.stage, self.stage_key, item, self._writing_attempt(), tuple(artefacts), dict(statistics))
+        if self.store.put_if_absent(self._item_key(item), marker_bytes(ours)):
+            return ours
+        winner = self.item_marker(item)
+        if winner is None:  # set aside by a reader since
+            return self.commit_item(item, artefacts, statistics)
+        if content_digest([winner]) != content_digest([ours]):
+            _LOG.error(
+                "stage %s, item %s: attempts %s and %s computed different bytes; those of %s count. A step is not "
+                "deterministic",
+                *(self.stage, item, winner.attempt, ours.attempt, winner.attempt),
+            )
+        return winner
+
+    def item_marker(self, item: str) -> ItemMarker | None:
+        """The marker of `item`, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
+        marker = self._marker(ItemMarker, self._item_key(item))
+        if marker is not None and marker.item != item:
+            self._reject(self._item_key(item), f"it is the marker of item {marker.item}")
+        return marker
+
+    def done_items(self) -> frozenset[str]:
+        """Items with a marker: one listing, nothing is read."""
+        keys = self.store.keys_under(self._key("items"))
+        return frozenset(key.rpartition("/")[2].removesuffix(".json") for key in keys)
+
+    def item_markers(self, items: Iterable[str]) -> list[ItemMarker]:
+        """Markers of `items`, in their order, read by several threads; `IntegrityError` naming those without one."""
+        wanted = list(items)
+        with ThreadPoolExecutor(_READERS) as pool:
+            markers = list(pool.map(self.item_marker, wanted))
+        missing = [item for item, marker in zip(wanted, markers, strict=True) if marker is None]
+        if missing:
+            raise IntegrityError(
+                "reading item markers",
+                f"stage {self.stage} at {self.store.address(self._key('items'))}",
+                f"{len(missing)} of {len(wanted)} are not there: {', '.join(missing[:5])}{' …' * (len(missing) > 5)}",
+                f"Run stage {self.stage} again: it computes only these",
+            )
+        return [marker for marker in markers if marker is not None]
+
+    def commit_stage(self, markers: Sequence[ItemMarker], results: Figures) -> StageMarker:
+        """Mark the stage as done; returns the marker that counts. `IntegrityError` where a winner has other bytes."""
+        self._check_own(markers)
+        attempt, data = self._writing_attempt(), manifest_bytes(markers)
+        key = self._key("manifests", f"{attempt}-{sha256(data).hexdigest()[:16]}")
+        manifest = Artefact.of("manifest", key, data)
+        self.store.put(key, data)
+        digest = content_digest(markers)
+        ours = StageMarker(self.stage, self.stage_key, attempt, len(markers), digest, manifest, dict(results))
+        if self.store.put_if_absent(self._key("marker.json"), marker_bytes(ours)):
+            return ours
+        winner = self.stage_marker()
+        if winner is None:  # set aside by a reader since
+            return self.commit_stage(markers, results)
+        if winner.content_digest != digest:
+            raise IntegrityError(
+                "committing a stage",
+                f"stage {self.stage}, key {self.stage_key}, attempts {winner.attempt} (first) and {attempt}",
+                f"content digests {winner.content_digest[:16]}… and {digest[:16]}… differ",
+                "Run again: the first one counts. A step is not deterministic, or an item was computed anew since",
+            )
+        return winner
+
+    def stage_marker(self) -> StageMarker | None:
+        """The stage's marker, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
+        return self._marker(StageMarker, self._key("marker.json"))
+
+    def manifest(self) -> list[ItemMarker]:
+        """Markers of all items of the finished stage, verified against its marker. `PermanentError`: not done."""
+        marker = self.stage_marker()
+        if marker is None:
+            raise PermanentError(
+                "reading a manifest",
+                self.store.address(self._key("marker.json")),
+                f"stage {self.stage} is not done",
+                f"Run stage {self.stage} first",
+            )
+        data = self._verified(marker.manifest)
+        if isinstance(data, str):
+            self._quarantine(marker.manifest.key)
+            self._reject(self._key("marker.json"), f"its manifest fails: {data}")
+        markers = read_manifest(data, self.store.address(marker.manifest.key))
+        if (len(markers), content_digest(markers)) != (marker.items, marker.content_digest):
+            self._reject(self._key("marker.json"), "its manifest lists other items")
+        return markers
+
+    def _marker(self, kind: type[Marker], key: str) -> Marker | None:
+        try:
+            marker = read_marker(kind, self.store.get(key), self.store.address(key))
+        except ObjectMissingError:
+            return None
+        except IntegrityError as error:
+            self._reject(key, error.found)
+        if (marker.stage, marker.stage_key) != (self.stage, self.stage_key):
+            self._reject(key, f"it is the marker of stage {marker.stage}, key {marker.stage_key}")
+        return marker
+
+    def _verified(self, artefact: Artefact) -> bytes | str:
+        """The artefact's bytes, or what is wrong with them: read twice, so that a fault of the wire harms nobody."""
+        found = ""
+        for _ in range(2):
+            try:
+                data = self.store.get(artefact.key)
+            except (ObjectMissingError, IntegrityError) as error:
+                found = error.found
+                continue
+            if artefact.holds(data):
+                return data
+            found = (
+                f"{len(data)} bytes of SHA-256 {sha256(data).hexdigest()[:16]}…, written were {artefact.size} bytes of "
+            )
+            found += f"{artefact.sha256[:16]}…"
+        return found
+
+    def _discard_item(self, item: str, artefact: Artefact) -> None:
+        """Take back the markers of `item`, unless it was computed anew since."""
+        try:
+            marker = read_marker(ItemMarker, self.store.get(self._item_key(item)), self._item_key(item))
+        except (ObjectMissingError, IntegrityError):
+            marker = None
+        if marker is None or artefact in marker.artefacts:
+            self._set_aside(self._key("marker.json"))
+            self._set_aside(self._item_key(item))
+
+    def _reject(self, key: str, found: str) -> NoReturn:
+        self._set_aside(key)
+        raise IntegrityError(
+            "reading a marker",
+            self.store.address(key),
+            found,
+            f"It was set aside: run stage {self.stage} again, which computes what it marked",
+        )
+
+    def _set_aside(self, key: str) -> None:
+        self._quarantine(key)
+        self.store.delete(key)
+
+    def _quarantine(self, key: str) -> None:
+        """Copy an object, if any, to the quarantine folder and say so loudly."""
+        place = self._key("quarantine", *self._path_below(key))
+        _LOG.error("stage %s: quarantining %s as %s", self.stage, self.store.address(key), place)
+        try:
+            self.store.put(place, self.store.get(key))
+        except (ObjectMissingError, IntegrityError) as error:
+            _LOG.error("stage %s: nothing to keep of %s: %s", self.stage, key, error.found)
+
+    def _check_own(self, markers: Sequence[ItemMarker]) -> None:
+        names = [marker.item for marker in markers]
+        foreign = [m.item for m in markers if (m.stage, m.stage_key) != (self.stage, self.stage_key)]
+        if foreign or len(set(names)) != len(names):
+            raise PermanentError(
+                "committing a stage",
+                f"stage {self.stage}, key {self.stage_key}, {len(names)} items",
+                f"items of another stage: {foreign[:3]}; items given twice: {len(names) - len(set(names))}",
+                "Commit each item of this stage once",
+            )
+
+    def _writing_attempt(self) -> str:
+        if self.attempt is None:
+            raise PermanentError(
+                "writing to a stage",
+                self.store.address(self._key("marker.json")),
+                "the folder was opened by StageFolder.reader",
+                "Open it with an attempt",
+            )
+        return self.attempt
+
+    def _item_of(self, artefact: Artefact) -> str:
+        path = self._path_below(artefact.key)
+        if artefact.key != self._key(*path) or len(path) != 3 or not path[0].startswith("attempt-"):
+            raise PermanentError(
+                "reading an artefact",
+                f"stage {self.stage}, key {self.stage_key}, {artefact.name}",
+                f"{artefact.key} is not an artefact of this stage key",
+                "Read it through the StageFolder of the stage that wrote it",
+            )
+        return path[1]
+
+    def _path_below(self, key: str) -> list[str]:
+        return key.removeprefix(f"{self._key()}/").split("/")
+
+    def _item_key(self, item: str) -> str:
+        return self._key("items", f"{item}.json")
+
+    def _key(self, *parts: str) -> str:
+        return join_key(self.dataset, "stages", self.stage, self.stage_key, *parts)

@@ -1,0 +1,55 @@
+"""The run form: `RunParameters` as Airflow Params, so that the form, the REST API and the library agree.
+
+A bad value is refused by Airflow before a run exists (HTTP 400 to API callers), with the limits of the library's own
+model; `resolve` checks again, because it alone also sees unknown names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import Param
+
+from emseg.config import RunParameters
+
+ADVANCED = ("core_vox", "halo_vox")
+"""Fields that the form shows folded away."""
+
+
+def form_params(datasets: Sequence[str], presets: Sequence[str], fixed: str | None = None) -> dict[str, Param]:
+    """One Param for each field of RunParameters; with `fixed` the dataset is that one and cannot be chosen."""
+    model = RunParameters.model_json_schema()
+    params = {name: _param(schema, model, name) for name, schema in model["properties"].items()}
+    params["preset"].schema["enum"] = [*presets, None]
+    params["dataset"].schema["enum"] = [fixed] if fixed else list(datasets)
+    if fixed:
+        params["dataset"].value = fixed
+    return params
+
+
+def _param(field: dict[str, Any], model: dict[str, Any], name: str) -> Param:
+    variants = [_resolved(variant, model) for variant in field.get("anyOf", [field])]
+    nullable = {"type": "null"} in variants
+    schema = {k: v for k, v in variants[0].items() if k not in {"title", "description", "default", "prefixItems"}}
+    if "prefixItems" in variants[0]:
+        schema["items"] = variants[0]["prefixItems"][0]
+    if nullable:
+        schema["type"] = [schema["type"], "null"]
+        schema["values_display"] = {"null": "as in the dataset file"}
+        if "enum" in schema:
+            schema["enum"] = [*schema["enum"], None]
+    if name in ADVANCED:
+        schema["section"] = "Advanced"
+    default = {"default": field["default"]} if "default" in field else {}
+    return Param(**default, description=field["description"], title=_title(name), **schema)
+
+
+def _resolved(schema: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    return model["$defs"][reference.rsplit("/", 1)[1]] if reference else schema
+
+
+def _title(name: str) -> str:
+    words = name.replace("_vox", " (voxels)").replace("_", " ")
+    return "ROI" if name == "roi" else words[0].upper() + words[1:]

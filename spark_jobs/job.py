@@ -1,0 +1,102 @@
+"""What the three Spark mains share: a Spark executor for the engine of `emseg.stages`, and the life of one driver."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from uuid import uuid4
+
+from pyspark import SparkConf, SparkContext
+
+from emseg.errors import EmsegError
+from emseg.stages import Failure, Outcome, Progress, RunFolder, StageReport, Work, Workplace, attempt_item
+from emseg.stages.services import DvidServices, services_from_environment
+
+log = logging.getLogger("emseg.job")
+
+Stage = Callable[[Workplace[DvidServices], "SparkExecutor"], StageReport]
+
+
+class SparkExecutor:
+    """Runs items as Spark tasks, one item a task. Only item names go out, only markers come back.
+
+    Spark is started for the first item that has to be computed: a stage whose markers are all there needs none.
+    """
+
+    def __init__(self, application: str) -> None:
+        self._application = application
+        self._context: SparkContext | None = None
+
+    def outcomes(self, work: Work, items: Sequence[str], progress: Progress) -> Iterator[Outcome]:
+        """One outcome an item, when all are there; progress is logged meanwhile."""
+        if not items:
+            return
+        context = self._started()
+        context.setJobGroup(progress.what, f"{progress.what}: {len(items)} items")
+        with _watched(context, progress):
+            tasks = context.parallelize(items, len(items))
+            yield from tasks.map(partial(attempt_item, work)).collect()
+
+    def stop(self) -> None:
+        """Stop Spark, if it was started."""
+        if self._context is not None:
+            self._context.stop()
+
+    def _started(self) -> SparkContext:
+        if self._context is None:
+            self._context = SparkContext(conf=SparkConf().setAppName(self._application))
+        return self._context
+
+
+@contextmanager
+def _watched(context: SparkContext, progress: Progress) -> Iterator[None]:
+    ended = threading.Event()
+
+    def watch() -> None:
+        tracker = context.statusTracker()
+        while not ended.wait(1.0):
+            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(progress.what)]
+            stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+            progress.reached(sum(stage.numCompletedTasks for stage in stages if stage))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+    progress.reached(progress.total)
+
+
+def run_job(stage: str, function: Stage, arguments: Sequence[str]) -> int:
+    """One stage as a Spark driver, `SCRIPT DATASET RUN`; the exit code tells Airflow whether a retry is of use."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
+    dataset, run = arguments
+    try:
+        folder = RunFolder(services_from_environment().store, dataset, run)
+        folder.remove(f"failure-{stage}")
+        try:
+            _run(stage, function, folder)
+        except EmsegError as error:
+            folder.write(f"failure-{stage}", Failure.of(stage, error))
+            raise
+    except EmsegError as error:
+        log.error("%s: %s", type(error).__name__, error)
+        return error.exit_code
+    return 0
+
+
+def _run(stage: str, function: Stage, folder: RunFolder) -> None:
+    place = Workplace(folder.spec(), uuid4().hex[:12], services_from_environment)
+    executor = SparkExecutor(f"emseg {stage} {folder.dataset} {folder.run}")
+    try:
+        report = function(place, executor)
+    finally:
+        executor.stop()
+    folder.write(f"report-{stage}", report)
+    log.info("%s: %d items done, %d reused, %.1f s", stage, report.items_done, report.items_reused, report.seconds)

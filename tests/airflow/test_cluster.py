@@ -1,0 +1,141 @@
+"""The operator on a real Spark standalone cluster: one master and two workers on loopback, named by the connection."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+import pyspark
+import pytest
+import requests
+from airflow.sdk import DAG
+
+from emseg.config import RunParameters
+from emseg.devstack import DevStack
+from emseg.devstack.airflow_settings import airflow_connections
+from emseg.devstack.processes import free_port
+from emseg.stages import (
+    DvidServices,
+    InProcess,
+    RunFolder,
+    StageReport,
+    Workplace,
+    resolve_run,
+    run_segment,
+    run_stitch,
+)
+from emseg.store import FolderStore, S3Store
+from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
+
+pytestmark = [pytest.mark.services, pytest.mark.spark]
+
+SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
+READY_S = 120.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    master: str
+    page: str
+
+    def state(self) -> dict:
+        return requests.get(f"{self.page}/json/", timeout=10).json()
+
+
+@pytest.fixture
+def cluster(devstack: DevStack, tmp_path: Path) -> Iterator[Cluster]:
+    """Two workers of one core; executors inherit the services' addresses and keys from their worker's environment."""
+    port, web = free_port(None), free_port(None)
+    found = Cluster(f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{web}")
+    environment = {
+        **os.environ,
+        **devstack.environment(),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_WORKER_DIR": str(tmp_path / "work"),
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    deploy = "org.apache.spark.deploy"
+    master = [f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(web)]
+    worker = [f"{deploy}.worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "2g", found.master]
+    started = [
+        subprocess.Popen([SPARK_CLASS, *words], env=environment, start_new_session=True, stdout=log, stderr=log)
+        for words, log in ((w, (tmp_path / f"{i}.log").open("wb")) for i, w in enumerate((master, worker, worker)))
+    ]
+    try:
+        _wait_for_workers(found)
+        yield found
+    finally:
+        for process in started:
+            for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+                child.kill()
+            process.wait()
+
+
+def _wait_for_workers(cluster: Cluster) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        try:
+            if cluster.state()["aliveworkers"] == 2:
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(f"no two workers after {READY_S} s")
+
+
+@pytest.fixture
+def connections(devstack: DevStack, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connections of a deployment whose Spark is the cluster; nothing else tells the operator where to run."""
+    for name, value in airflow_connections(devstack, cluster.master).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+
+
+class TaskInstance:
+    """What a task sees of Airflow: the return value of `resolve`."""
+
+    stats_tags: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+
+    def xcom_pull(self, task_ids: str) -> dict[str, str]:
+        assert task_ids == "resolve"
+        return {"dataset": self._run.dataset, "run": self._run.run}
+
+
+def test_both_jobs_run_on_a_cluster_named_by_the_connection_and_leave_the_bytes_of_one_process(
+    connections, volume, dataset_files: Path, server, devstack: DevStack, cluster: Cluster, tmp_path: Path
+):
+    """Kills jobs that need the driver's environment or files on the executors, results that depend on how many there
+    are, and secrets in what the master shows."""
+    services = DvidServices(S3Store.open(devstack.s3), server)
+    spec = resolve_run(RunParameters(dataset="cluster"), "on-a-cluster", dataset_files, server)
+    run = RunFolder(services.store, spec.dataset, spec.run)
+    run.write("spec", spec)
+    for stage in ("segment", "stitch"):
+        with DAG("cluster", schedule=None):
+            task = EmsegSparkSubmitOperator(task_id=stage, stage=stage)
+        task.execute({"ti": TaskInstance(run)})
+
+    shown = cluster.state()
+    assert sorted(app["name"].split()[1] for app in shown["completedapps"]) == ["segment", "stitch"]
+    executors = {folder.name for folder in (tmp_path / "work").glob("app-*/*")}
+    assert executors == {"0", "1"}, "both workers must have run an executor"
+    assert devstack.s3_secret_key not in str(shown)
+
+    alone = DvidServices(FolderStore(tmp_path / "alone"), server)
+    place = Workplace(spec, "alone", lambda: alone)
+    for stage, function in (("segment", run_segment), ("stitch", run_stitch)):
+        expected = [phase.content_digest for phase in function(place, InProcess()).phases]
+        found = run.read(f"report-{stage}", StageReport).phases
+        assert [phase.content_digest for phase in found] == expected
+        assert sum(phase.items_reused for phase in found) == 0

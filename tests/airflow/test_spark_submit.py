@@ -1,0 +1,279 @@
+"""The Spark operator with a `spark-submit` that writes down what it is given: where secrets go, what codes mean."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.apache.spark.hooks import spark_submit as provider_hook
+from airflow.sdk import DAG
+
+from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
+from emseg.stages import Failure, PhaseSummary, RunFolder, StageReport
+from emseg.store import FolderStore
+from emseg_airflow import spark_submit
+from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
+
+CANARIES = {
+    "EMSEG_DVID_TOKEN": "canary-dvid-token",
+    "AWS_ACCESS_KEY_ID": "canary-access-key",
+    "AWS_SECRET_ACCESS_KEY": "canary-secret-key",
+}
+MASTERS = ["local[2]", "spark://master:7077", "yarn", "k8s://https://kubernetes:6443"]
+PHASE = PhaseSummary(phase="segment", key="k" * 32, seconds=1.5, items_done=7, items_reused=1, content_digest="c")
+REPORT = StageReport(stage="segment", phases=(PHASE,))
+RUN = {"dataset": "demo", "run": "manual-2026-1a2b3c4d"}
+
+SUBMIT = """#!{python}
+import json, os, sys, time
+json.dump({{"arguments": sys.argv[1:], "environment": dict(os.environ), "pid": os.getpid()}}, open({record!r}, "w"))
+print("a line of output")
+sys.stdout.flush()
+{then}
+"""
+
+
+class TaskInstance:
+    """What a task sees of Airflow: the return value of `resolve`."""
+
+    def __init__(self, returned: Any) -> None:
+        self.returned = returned
+        self.stats_tags: dict[str, str] = {}
+
+    def xcom_pull(self, task_ids: str) -> Any:
+        return self.returned if task_ids == "resolve" else None
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
+    store = FolderStore(tmp_path / "store")
+    monkeypatch.setattr(spark_submit, "object_store", lambda: store)
+    return store
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    dvid = {"conn_type": "http", "host": "http://dvid:8000", "password": CANARIES["EMSEG_DVID_TOKEN"]}
+    s3 = {
+        "conn_type": "aws",
+        "login": CANARIES["AWS_ACCESS_KEY_ID"],
+        "password": CANARIES["AWS_SECRET_ACCESS_KEY"],
+        "extra": {"bucket": "neurons", "endpoint_url": "http://s3:9000"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_EMSEG_DVID", json.dumps(dvid))
+    monkeypatch.setenv("AIRFLOW_CONN_EMSEG_S3", json.dumps(s3))
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "canary-fernet-key")
+    # The provider for Kubernetes is not installed here; the hook only asks whether it is.
+    monkeypatch.setattr(provider_hook, "kube_client", object(), raising=False)
+
+    def use(master: str) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_EMSEG_SPARK", json.dumps({"conn_type": "spark", "host": master}))
+
+    use("local[2]")
+    return use
+
+
+@pytest.fixture
+def submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a `spark-submit` first on PATH that ends as told; returns where it writes what it was given."""
+
+    def put(then: str) -> Path:
+        record = tmp_path / "record.json"
+        program = tmp_path / "bin" / "spark-submit"
+        program.parent.mkdir()
+        program.write_text(SUBMIT.format(python=sys.executable, record=str(record), then=then))
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        return record
+
+    return put
+
+
+def operator() -> EmsegSparkSubmitOperator:
+    with DAG("d", schedule=None):
+        return EmsegSparkSubmitOperator(task_id="segment", stage="segment")
+
+
+def execute(task: EmsegSparkSubmitOperator, returned: Any = RUN) -> Any:
+    return task.execute({"ti": TaskInstance(returned)})
+
+
+@pytest.mark.parametrize("master", MASTERS)
+def test_secrets_reach_the_driver_by_its_environment_and_are_nowhere_else(
+    master: str,
+    connections: Callable[[str], None],
+    submit: Callable[[str], Path],
+    store: FolderStore,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Kills `env_vars`: the hook turns them into `--conf` on YARN and Kubernetes, and Airflow shows them rendered."""
+    connections(master)
+    record = submit("sys.exit(0)")
+    RunFolder(store, **RUN).write("report-segment", REPORT)
+    task = operator()
+    with caplog.at_level(logging.DEBUG):
+        returned = execute(task)
+    given = json.loads(record.read_text())
+    assert {name: given["environment"][name] for name in CANARIES} == CANARIES
+    rendered = {field: getattr(task, field) for field in task.template_fields}
+    shown = json.dumps([given["arguments"], rendered, returned])
+    output = capfd.readouterr()
+    logged = caplog.text + output.out + output.err
+    assert "Spark-Submit cmd" in logged
+    assert "canary" not in shown + logged
+    assert given["arguments"][:2] == ["--master", master]
+    assert given["arguments"][-2:] == [RUN["dataset"], RUN["run"]]
+
+
+def test_airflows_own_secrets_stay_with_airflow(
+    connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
+) -> None:
+    """Kills handing the worker's whole environment on: keys of the metadata database and every other connection."""
+    record = submit("sys.exit(0)")
+    RunFolder(store, **RUN).write("report-segment", REPORT)
+    execute(operator())
+    environment = json.loads(record.read_text())["environment"]
+    assert [name for name in environment if name.startswith(("AIRFLOW__", "AIRFLOW_CONN_"))] == []
+    assert "canary-fernet-key" not in environment.values()
+    assert environment["EMSEG_DVID_URL"] == "http://dvid:8000"
+    assert environment["EMSEG_S3_BUCKET"] == "neurons"
+
+
+def test_the_job_runs_this_projects_main_in_client_mode_with_this_python(
+    connections: Callable[[str], None],
+    submit: Callable[[str], Path],
+    store: FolderStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
+    extra = {"conn_type": "spark", "host": "yarn", "extra": {"deploy-mode": "cluster"}}
+    monkeypatch.setenv("AIRFLOW_CONN_EMSEG_SPARK", json.dumps(extra))
+    record = submit("sys.exit(0)")
+    RunFolder(store, **RUN).write("report-segment", REPORT)
+    execute(operator())
+    given = json.loads(record.read_text())
+    mode = given["arguments"].index("--deploy-mode")
+    assert given["arguments"][mode + 1] == "client"
+    main = Path(given["arguments"][-3])
+    assert main == Path(__file__).resolve().parents[2] / "spark_jobs" / "segment.py"
+    assert main.is_file()
+    assert given["environment"]["PYSPARK_PYTHON"] == sys.executable
+
+
+def test_a_job_that_ends_well_returns_its_report(
+    connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
+) -> None:
+    submit("sys.exit(0)")
+    RunFolder(store, **RUN).write("report-segment", REPORT)
+    assert StageReport(**execute(operator())) == REPORT
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind", "words"),
+    [
+        ("sys.exit(64)", PermanentError, "no such preset"),
+        ("sys.exit(65)", IntegrityError, "no such preset"),
+        ("sys.exit(75)", TransientError, "no such preset"),
+        ("sys.exit(1)", TransientError, "crashed (exit code 1)"),
+        ("sys.exit(137)", TransientError, "crashed (exit code 137)"),
+        ("os.kill(os.getpid(), 9)", TransientError, "crashed (exit code -9)"),
+    ],
+)
+def test_the_exit_code_decides_about_retries_and_the_run_folder_tells_why(
+    ending: str,
+    kind: type[EmsegError],
+    words: str,
+    connections: Callable[[str], None],
+    submit: Callable[[str], Path],
+    store: FolderStore,
+) -> None:
+    """Kills one error for all codes, and a crash that is explained by what an earlier try left behind."""
+    submit(ending)
+    RunFolder(store, **RUN).write("failure-segment", Failure(stage="segment", kind="x", message="no such preset"))
+    with pytest.raises(EmsegError) as caught:
+        execute(operator())
+    assert type(caught.value) is kind
+    assert words in str(caught.value)
+    assert "demo, run manual-2026-1a2b3c4d" in str(caught.value)
+
+
+def test_a_reason_that_is_missing_does_not_hide_the_failure(
+    connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
+) -> None:
+    submit("sys.exit(64)")
+    with pytest.raises(PermanentError, match="its reason cannot be read"):
+        execute(operator())
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        None,
+        {"dataset": "demo"},
+        {"dataset": "demo", "run": "--conf"},
+        {"dataset": "demo", "run": "a b"},
+        {"dataset": "../demo", "run": "r"},
+        {"dataset": "demo", "run": "{{ conn.emseg_s3.password }}"},
+        {"dataset": "demo", "run": "r", "more": "x"},
+    ],
+    ids=str,
+)
+def test_nothing_but_ids_becomes_an_argument(
+    returned: Any, connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
+) -> None:
+    record = submit("sys.exit(0)")
+    with pytest.raises(PermanentError, match="which run this is"):
+        execute(operator(), returned)
+    assert not record.exists()
+
+
+def test_without_its_spark_connection_nothing_is_submitted(
+    connections: Callable[[str], None],
+    submit: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kills the hook's own way out: it would submit to YARN."""
+    monkeypatch.delenv("AIRFLOW_CONN_EMSEG_SPARK")
+    record = submit("sys.exit(0)")
+    with pytest.raises(PermanentError, match="AIRFLOW_CONN_EMSEG_SPARK"):
+        execute(operator())
+    assert not record.exists()
+
+
+def test_killing_the_task_ends_the_job(
+    connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
+) -> None:
+    record = submit("time.sleep(60)")
+    task = operator()
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            execute(task)
+        except EmsegError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while not record.exists() or not record.read_text():
+        time.sleep(0.05)
+    task.on_kill()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert f"exit code {-signal.SIGKILL}" in str(errors[0])
+
+
+def test_killing_a_task_that_submitted_nothing_does_nothing(submit: Callable[[str], Path]) -> None:
+    """Kills building a hook, which asks Airflow for connections, inside a signal handler."""
+    operator().on_kill()

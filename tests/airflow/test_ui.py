@@ -1,0 +1,90 @@
+"""Airflow's web page as a person uses it, on the Airflow of the test run (fixture `airflow`).
+
+The fixture's Airflow has the DAG files of the project and a dataset file `demo`, whose volume is in its DVID.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+DAG_ID = "segment_volume"
+RUN_TIMEOUT_S = 600.0
+PLANNED = ("resolve", "plan", "unless_dry_run")
+DONE_AFTER = ("segment", "stitch", "evaluate", "gate", "publish")
+
+
+def _browser_module() -> ModuleType:
+    """`browser.py` beside this file: test folders are no packages, so it is not on the import path."""
+    spec = importlib.util.spec_from_file_location("emseg_test_browser", Path(__file__).with_name("browser.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+browser = _browser_module()
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.services,
+    pytest.mark.skipif(
+        browser.chromium() is None and os.environ.get("CI") != "true",
+        reason="no Chromium here: apt-get install chromium",
+    ),
+]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return tmp_path / "pictures"
+
+
+def test_a_person_starts_a_dry_run_in_the_form_and_reads_the_plan(airflow: Any, pictures: Path) -> None:
+    """Kills a form whose untouched fields are refused (the Advanced section shows [] for nothing), and a dry run that
+    submits something."""
+    with browser.airflow_page(airflow.url, pictures) as page:
+        page.log_in(airflow.username, airflow.password)
+        page.open_form(DAG_ID)
+        assert page.shown_in("preset") == page.shown_in("stitch") == "as in the dataset file"
+        page.choose("dataset", "demo")
+        page.switch_on("dry_run")
+        page.picture("form")
+        page.open_section("Advanced", "Subvolume core, voxels Z Y X")
+        page.picture("form-advanced")
+        run_id = page.submit(DAG_ID)
+        page.show_run(DAG_ID, run_id)
+        page.picture("run-begins")
+        assert page.end_of_run(RUN_TIMEOUT_S) == "success"
+        page.expect_tasks({**dict.fromkeys(PLANNED, "success"), **dict.fromkeys(DONE_AFTER, "skipped")})
+        page.picture("dry-run")
+        page.show_log(DAG_ID, run_id, "plan", containing="subvolumes")
+        page.picture("plan")
+        assert page.hosts() == {urlsplit(airflow.url).netloc}
+
+
+def test_a_person_starts_a_run_and_sees_it_published(airflow: Any, pictures: Path) -> None:
+    with browser.airflow_page(airflow.url, pictures) as page:
+        page.log_in(airflow.username, airflow.password)
+        page.open_form(DAG_ID)
+        page.choose("dataset", "demo")
+        page.choose("stitch", "medium")
+        run_id = page.submit(DAG_ID)
+        page.show_run(DAG_ID, run_id)
+        assert page.end_of_run(RUN_TIMEOUT_S) == "success"
+        page.expect_tasks(dict.fromkeys((*PLANNED, *DONE_AFTER), "success"))
+        page.picture("run")
+        page.show_log(DAG_ID, run_id, "gate", containing="The gate passes this result")
+        page.picture("gate")
+        page.show_log(DAG_ID, run_id, "publish", containing="Release ")
+        page.picture("release")
+        page.show_run(DAG_ID, run_id)
+        page.show_graph()
+        page.picture("graph")

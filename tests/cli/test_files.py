@@ -1,0 +1,82 @@
+"""`emseg segment` and `emseg evaluate` as a user calls them: a file in, a file out, no services."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.metrics import variation_of_information
+
+from emseg.synthetic import make_volume
+
+EMSEG = Path(sys.executable).parent / "emseg"
+
+
+def emseg(*words: object) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/nowhere", "COLUMNS": "200", "NUMBA_NUM_THREADS": "1"}
+    return subprocess.run(
+        [EMSEG, *map(str, words)], capture_output=True, text=True, env=environment, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory) -> Path:
+    made = make_volume((70, 130, 100), seed=5)
+    path = tmp_path_factory.mktemp("volume") / "volume.npz"
+    np.savez_compressed(path, grayscale=made.grayscale, groundtruth=made.groundtruth)
+    return path
+
+
+def test_a_volume_is_segmented_and_scored_from_the_command_line(volume, tmp_path):
+    out = tmp_path / "out.npz"
+    done = emseg("segment", volume, "--preset", "classical", "--out", out, "--core", 64, 64, 64)
+    assert done.returncode == 0, done.stderr
+    assert "100 %" in done.stdout
+    with np.load(out) as segmented, np.load(volume) as given:
+        labels, truth = segmented["labels"], given["groundtruth"]
+    assert labels.dtype == np.uint64
+    assert labels.shape == truth.shape
+    scored = emseg("evaluate", out, volume)
+    assert scored.returncode == 0, scored.stderr
+    _, renamed = np.unique(labels, return_inverse=True)  # scikit-image counts up to the largest id
+    split_merge = variation_of_information(truth.astype(np.int64), renamed)
+    for figure in split_merge:
+        assert f"{figure:.4f}" in scored.stdout
+    assert sum(split_merge) < 1.5
+
+
+def test_stitching_joins_what_the_cuts_divide(volume, tmp_path):
+    counts = {}
+    for mode in ("none", "medium"):
+        done = emseg("segment", volume, "--out", tmp_path / "o.npz", "--core", 64, 64, 64, "--stitch", mode)
+        assert done.returncode == 0, done.stderr
+        with np.load(tmp_path / "o.npz") as segmented:
+            counts[mode] = len(np.unique(segmented["labels"]))
+    assert counts["medium"] < counts["none"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["segment", "absent.npz", "--out", "o.npz"], ["absent.npz", "key `grayscale`"]),
+        (["segment", "VOLUME", "--out", "o.npz", "--preset", "miracle"], ["miracle", "classical"]),
+        (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 65], ["(64, 64, 65)", "multiples of 64"]),
+        (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 64, "--halo", 90, 20, 20], ["halo"]),
+        (["segment", "FLOAT", "--out", "o.npz"], ["float32", "uint8"]),
+        (["evaluate", "VOLUME", "VOLUME"], ["key `labels`"]),
+        (["plan", "unknown"], ["unknown", "demo"]),
+    ],
+)
+def test_bad_input_ends_with_one_message_and_no_traceback(volume, tmp_path, words, expected):
+    wrong = tmp_path / "float.npz"
+    np.savez(wrong, grayscale=np.zeros((3, 3, 3), np.float32))
+    places = {"VOLUME": volume, "FLOAT": wrong, "o.npz": tmp_path / "o.npz"}
+    done = emseg(*(places.get(word, word) if isinstance(word, str) else word for word in words))
+    assert done.returncode == 64, done.stdout + done.stderr
+    for word in expected:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "o.npz").exists()

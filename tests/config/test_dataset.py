@@ -1,0 +1,83 @@
+"""Dataset files: what is accepted, and errors that name field, value and remedy."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emseg.config import RunParameters, StitchMode, dataset_names, datasets_folder, load_dataset
+from emseg.config.base import validated
+from emseg.errors import PermanentError
+
+GOOD = {
+    "name": "brain",
+    "description": "a test",
+    "volume": {"node": "abcd", "groundtruth": {"instance": "gt"}},
+}
+
+
+def folder_with(tmp_path: Path, **changes: object) -> Path:
+    (tmp_path / "brain.yaml").write_text(yaml.safe_dump(GOOD | changes))
+    return tmp_path
+
+
+def test_every_dataset_file_of_the_project_is_valid():
+    folder = datasets_folder()
+    assert "demo" in dataset_names(folder)
+    for name in dataset_names(folder):
+        assert load_dataset(folder, name).name == name
+
+
+def test_an_unknown_dataset_is_refused_with_the_names_that_are_known(tmp_path):
+    with pytest.raises(PermanentError, match="Known: brain"):
+        load_dataset(folder_with(tmp_path), "brian")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"segmentation": {"core_vox": [64, 64]}}, "segmentation.core_vox"),
+        ({"segmentation": {"core_vox": [0, 64, 64]}}, r"segmentation.core_vox.0 = 0"),
+        ({"segmentation": {"halo": [1, 1, 1]}}, "segmentation.halo"),
+        ({"stitching": {"mode": "hopeful"}}, "stitching.mode = 'hopeful'"),
+        ({"gate": {"are_max": 2}}, "gate.are_max = 2"),
+        ({"volume": {"node": "abcd; rm -rf /", "groundtruth": {"instance": "gt"}}}, "volume.node"),
+        ({"volume": {"node": "abcd"}}, "volume.groundtruth"),
+        ({"segmentation": {"pipeline": {"mask": {"name": "empty-region"}}}}, "segmentation.pipeline"),
+        ({"output": {"instance": "a/b"}}, "output.instance"),
+    ],
+)
+def test_a_bad_field_is_named_with_its_value(tmp_path, changes, field):
+    """Kills validation that lets an unknown or impossible field pass silently."""
+    with pytest.raises(PermanentError, match=field):
+        load_dataset(folder_with(tmp_path, **changes), "brain")
+
+
+def test_a_file_must_be_named_after_its_dataset(tmp_path):
+    with pytest.raises(PermanentError, match="Name the file after the dataset"):
+        load_dataset(folder_with(tmp_path, name="other"), "brain")
+
+
+def test_yaml_that_would_build_objects_is_refused(tmp_path):
+    (tmp_path / "brain.yaml").write_text("!!python/object/apply:os.system ['true']")
+    with pytest.raises(PermanentError, match="not YAML"):
+        load_dataset(tmp_path, "brain")
+
+
+def test_choices_of_a_run_take_the_place_of_the_dataset_and_leave_the_rest(tmp_path):
+    dataset = load_dataset(folder_with(tmp_path), "brain")
+    chosen = RunParameters(dataset="brain", node="ef01", stitch=StitchMode.NONE, core_vox=(64, 64, 64))
+    changed = chosen.applied_to(dataset)
+    assert (changed.volume.node, changed.stitching.mode, changed.segmentation.core_vox) == (
+        "ef01",
+        "none",
+        (64, 64, 64),
+    )
+    assert changed.volume.groundtruth == dataset.volume.groundtruth
+    assert changed.gate == dataset.gate
+
+
+def test_a_run_cannot_loosen_its_own_gate():
+    """Kills a gate that the person who triggers can open."""
+    with pytest.raises(PermanentError, match="gate"):
+        validated(RunParameters, {"dataset": "brain", "gate": {"are_max": 1}}, "checking", "a run")

@@ -1,0 +1,151 @@
+"""Fixtures of every room: the real servers of the test run, and the real EM data where there is some."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import yaml
+from hypothesis import settings
+
+from emseg.devstack import DevStack, down, up
+from emseg.devstack.airflow import AirflowService, airflow_down, airflow_up
+from emseg.dvid import DvidServer, Node, create_repo
+from emseg.errors import PermanentError
+from emseg.ingest import ingest_grayscale, ingest_labels
+from emseg.ingest.arrays import ArrayVolume
+from emseg.synthetic import make_volume
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+# No deadline: machines are shared and noisy, and no test here is about time.
+settings.register_profile("emseg", deadline=None, max_examples=60)
+settings.load_profile("emseg")
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Folder of the built server programs, kept between runs."""
+    return PROJECT / "build" / "tools"
+
+
+@pytest.fixture(scope="session")
+def devstack(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
+    """DVID and S3 on free ports of 127.0.0.1, in a folder of this run; none is left when the run ends.
+
+    Where the programs cannot be had (no Go, no package index) its tests are skipped, but never in CI.
+    """
+    root = tmp_path_factory.mktemp("devstack")
+    try:
+        yield _up_or_skip(root, tools)
+    finally:
+        down(root)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real EM volumes (EMSEG_SHARED, or ../shared/data beside the project); skipped where there is none."""
+    folder = Path(os.environ.get("EMSEG_SHARED", PROJECT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real EM data in {folder}: set EMSEG_SHARED to its folder")
+    return folder
+
+
+def _up_or_skip(root: Path, tools: Path) -> DevStack:
+    try:
+        return up(root, tools)
+    except PermanentError as error:
+        if os.environ.get("CI") == "true" or error.doing.startswith("starting"):
+            raise
+        pytest.skip(f"the servers cannot be built here: {error}")
+
+
+@dataclass(frozen=True)
+class TestVolume:
+    """A small synthetic volume in the DVID of the test run: committed node, and the arrays that it was made from."""
+
+    __test__ = False
+    node: str
+    grayscale: npt.NDArray[np.uint8]
+    groundtruth: npt.NDArray[np.uint64]
+
+
+VOLUME_ROOT = "e5e9000000000000000000000000e5e9"
+VOLUME_SHAPE = (128, 192, 192)
+
+
+@pytest.fixture(scope="session")
+def server(devstack: DevStack) -> DvidServer:
+    """Client of the test run's DVID."""
+    return DvidServer(devstack.dvid)
+
+
+@pytest.fixture(scope="session")
+def volume(server: DvidServer) -> TestVolume:
+    """The volume of the pipeline tests: 18 subvolumes of 64 voxels a side."""
+    made = make_volume(VOLUME_SHAPE, seed=3)
+    node = Node(server, create_repo(server, "tests", "pipeline tests", root=VOLUME_ROOT))
+    ingest_grayscale(node, "grayscale", ArrayVolume(made.grayscale, "grayscale"), (10.0, 10.0, 10.0))
+    ingest_labels(node, "groundtruth", ArrayVolume(made.groundtruth, "groundtruth"), (10.0, 10.0, 10.0))
+    node.commit("test volume")
+    return TestVolume(node.uuid, made.grayscale, made.groundtruth)
+
+
+@pytest.fixture(scope="session")
+def dataset_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dataset files of one volume under several names: equal runs of one name write to one DVID node, whoever runs."""
+    folder = tmp_path_factory.mktemp("datasets")
+    for name in ("demo", "killed", "cluster", "stages", "damaged", "operators"):
+        document = {
+            "name": name,
+            "description": "pipeline tests",
+            "volume": {"node": VOLUME_ROOT, "groundtruth": {"instance": "groundtruth"}},
+            "segmentation": {"core_vox": [64, 64, 64], "halo_vox": [20, 20, 20]},
+            "gate": {"vi_split_max": 1.5, "vi_merge_max": 1.5, "are_max": 0.5},
+        }
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def alerts() -> Iterator[list[dict[str, Any]]]:
+    """What a real webhook receiver on this computer was sent; its address is in EMSEG_TEST_WEBHOOK."""
+    received: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    web = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    os.environ["EMSEG_TEST_WEBHOOK"] = f"http://127.0.0.1:{web.server_address[1]}/hook"
+    yield received
+    web.shutdown()
+
+
+@pytest.fixture(scope="session")
+def airflow(devstack: DevStack, volume: TestVolume, dataset_files: Path, alerts: object) -> Iterator[AirflowService]:
+    """A real Airflow with the project's DAGs, the dataset files of the tests and a webhook; retries after 1 s."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("EMSEG_DATASETS", str(dataset_files))
+        environment.setenv("EMSEG_RETRY_DELAY_S", "1")
+        hook = {"conn_type": "http", "password": os.environ["EMSEG_TEST_WEBHOOK"]}
+        environment.setenv("AIRFLOW_CONN_EMSEG_WEBHOOK", json.dumps(hook))
+        service = airflow_up(devstack, PROJECT)
+        service.api.unpause("segment_volume")
+        yield service
+        airflow_down(devstack.root)

@@ -1,0 +1,158 @@
+"""The label block: bytes worked by hand, every block back from its bytes, and no harm from damaged ones."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emseg.dvid.label_block import MAX_BYTES, decode_block, encode_block, pack_block, unpack_block
+from emseg.errors import IntegrityError, PermanentError
+
+Labels = npt.NDArray[np.uint64]
+SHAPE = (64, 64, 64)
+
+
+@st.composite
+def label_blocks(draw: st.DrawFn) -> Labels:
+    """From solid to a different label in every voxel, smooth or scattered, with ids up to 2^64 - 1."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    palette = rng.integers(0, draw(st.sampled_from([2, 300, 2**48, 2**64 - 1])), 8**3 * 512, np.uint64, endpoint=True)
+    number = draw(st.sampled_from([1, 2, 3, 4, 5, 17, 256, 257, 511, 512, 4000, 64**3]))
+    grain = draw(st.sampled_from([1, 2, 8, 64]))
+    coarse = palette[rng.integers(0, number, (64 // grain,) * 3)]
+    return np.ascontiguousarray(coarse.repeat(grain, 0).repeat(grain, 1).repeat(grain, 2))
+
+
+def test_a_solid_block_is_24_bytes() -> None:
+    assert encode_block(np.full(SHAPE, 2**63 + 1, np.uint64)) == struct.pack("<4IQ", 8, 8, 8, 1, 2**63 + 1)
+
+
+def test_two_labels_take_one_bit_a_voxel() -> None:
+    """The worked example of the module; kills least-significant-bit-first packing and unsorted labels."""
+    labels = np.full(SHAPE, 5, np.uint64)
+    labels[0, 0, 1] = 9
+    numbers = np.array([2] + [1] * 511, "<u2").tobytes()
+    places = np.array([0, 1] + [0] * 511, "<u4").tobytes()
+    golden = struct.pack("<4I2Q", 8, 8, 8, 2, 5, 9) + numbers + places + b"\x40" + bytes(63)
+    assert encode_block(labels) == golden
+
+
+def test_three_labels_take_two_bits_a_voxel_in_the_last_sub_block() -> None:
+    """Kills a swapped axis (x must be fastest, z slowest) and bits counted as the number of labels minus one."""
+    labels = np.full(SHAPE, 7, np.uint64)
+    labels[56, 56, 57] = 3  # second voxel along x of the last sub-block
+    labels[56, 57, 56] = 9  # first of its second row: voxel 8
+    numbers = np.array([1] * 511 + [3], "<u2").tobytes()
+    places = np.array([1] * 511 + [0, 1, 2], "<u4").tobytes()
+    # values: voxel 0 is place 1 (7), voxel 1 place 0 (3), others 1: 01 00 01 01 | 01 01 01 01 | voxel 8: 10 01 01 01
+    values = bytes([0b01000101, 0b01010101, 0b10010101]) + bytes([0b01010101]) * 125
+    assert encode_block(labels) == struct.pack("<4I3Q", 8, 8, 8, 3, 3, 7, 9) + numbers + places + values
+
+
+def test_an_empty_sub_block_and_repeated_labels_are_understood() -> None:
+    """What DVID writes after merges, though we never do: a number 0 means label 0, and a label may be listed twice."""
+    numbers = np.array([0, 2] + [1] * 510, "<u2").tobytes()
+    places = np.array([0, 1] + [1] * 510, "<u4").tobytes()
+    block = struct.pack("<4I2Q", 8, 8, 8, 2, 6, 6) + numbers + places + b"\xaa" * 64
+    expected = np.full(SHAPE, 6, np.uint64)
+    expected[:8, :8, :8] = 0
+    np.testing.assert_array_equal(decode_block(block), expected)
+
+
+@given(label_blocks())
+@settings(max_examples=40, deadline=None)
+def test_every_block_comes_back_and_its_bytes_are_always_the_same(labels: Labels) -> None:
+    packed = pack_block(labels)
+    np.testing.assert_array_equal(unpack_block(packed), labels)
+    assert pack_block(np.asfortranarray(labels)) == packed
+    assert len(encode_block(labels)) <= MAX_BYTES
+
+
+def test_the_largest_block_reaches_the_limit_exactly() -> None:
+    """Kills a limit below what a legal block may need."""
+    everywhere_new = np.arange(64**3, dtype=np.uint64).reshape(SHAPE)
+    assert len(encode_block(everywhere_new)) == MAX_BYTES
+    np.testing.assert_array_equal(unpack_block(pack_block(everywhere_new)), everywhere_new)
+
+
+@pytest.mark.parametrize(
+    "labels", [np.zeros((32, 32, 32), np.uint64), np.zeros((64, 64, 32), np.uint64), np.zeros(SHAPE, np.int64)]
+)
+def test_a_block_that_would_kill_the_server_is_refused(labels: Labels) -> None:
+    """A too-small block is taken by DVID with 200, and the next read over it ends the process."""
+    with pytest.raises(PermanentError, match="Give uint64 of shape"):
+        encode_block(labels)
+
+
+def _some_block() -> bytes:
+    rng = np.random.default_rng(5)
+    return encode_block(
+        rng.integers(0, 9, (8, 8, 8)).astype(np.uint64).repeat(8, 0).repeat(8, 1).repeat(4, 2).repeat(2, 2)
+    )
+
+
+@given(st.integers(0, 10**6), st.integers(0, 255))
+@settings(max_examples=300, deadline=None)
+def test_a_changed_byte_is_refused_or_read_never_worse(place: int, value: int) -> None:
+    """Kills an unchecked index in compiled code, which would read foreign memory or end the process."""
+    labels = np.zeros(SHAPE, np.uint64)
+    labels[::3, ::5, ::2] = 7
+    labels[1::3] = 8
+    data = bytearray(encode_block(labels))
+    data[place % len(data)] = value
+    try:
+        assert decode_block(bytes(data)).shape == SHAPE
+    except IntegrityError:
+        assert bytes(data) != encode_block(labels)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 16, 23, 24, 40, 100, 1100, 2000, -1])
+def test_a_cut_block_is_refused(keep: int) -> None:
+    data = _some_block()
+    with pytest.raises(IntegrityError):
+        decode_block(data[:keep])
+    with pytest.raises(IntegrityError):
+        unpack_block(gzip.compress(data, 0)[:keep])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack("<4IQ", 4, 4, 4, 1, 5),
+        struct.pack("<4IQ", 8, 8, 8, 0, 5),
+        struct.pack("<4IQ", 8, 8, 8, 2**32 - 1, 5),
+        struct.pack("<4IQ", 8, 8, 8, 1, 5) + b"\0",
+        struct.pack("<4I2Q", 8, 8, 8, 2, 5, 6) + b"\xff" * 1024,
+        struct.pack("<4I2Q", 8, 8, 8, 2, 5, 6) + np.ones(512, "<u2").tobytes() + np.full(512, 2, "<u4").tobytes(),
+        b"garbage" * 10,
+    ],
+)
+def test_sizes_and_places_that_lie_are_refused(data: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        decode_block(data)
+
+
+def test_a_value_beyond_its_sub_blocks_labels_is_refused() -> None:
+    numbers = np.array([3] + [1] * 511, "<u2").tobytes()
+    places = np.array([0, 1, 2] + [0] * 511, "<u4").tobytes()
+    head = struct.pack("<4I3Q", 8, 8, 8, 3, 5, 6, 7) + numbers + places
+    assert decode_block(head + b"\xaa" * 128)[0, 0, 0] == 7
+    with pytest.raises(IntegrityError, match="names a label"):
+        decode_block(head + b"\xaa" * 127 + b"\xab")
+
+
+def test_a_decompression_bomb_is_refused_before_it_unfolds() -> None:
+    """Kills gzip.decompress without a limit: 300 kB would become 300 MB."""
+    bomb = gzip.compress(bytes(300 << 20), 1)
+    with pytest.raises(IntegrityError, match="too long"):
+        unpack_block(bomb)
+    with pytest.raises(IntegrityError):
+        unpack_block(pack_block(np.ones(SHAPE, np.uint64)) + b"more")
+    with pytest.raises(IntegrityError, match="not gzip"):
+        unpack_block(b"not gzip at all")

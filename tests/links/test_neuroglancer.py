@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from emseg.errors import PermanentError
+from emseg.links import neuroglancer_link
+from emseg.links.neuroglancer import xyz
+
+UUID = "3f" * 16
+
+
+def link(**changes) -> str:
+    given = {"position_vox": (10, 20, 30), "voxel_size_nm": (40, 8, 4), "bodies": (2**63 + 1, 17)}
+    return neuroglancer_link("http://127.0.0.1:8000/", UUID, "grayscale", "segmentation", **{**given, **changes})
+
+
+def state_of(url: str) -> dict:
+    fragment = urlsplit(url).fragment
+    assert fragment.startswith("!")
+    return json.loads(unquote(fragment[1:]))
+
+
+def test_axes_are_turned_round_once_for_position_and_for_voxel_size():
+    """ZYX (10, 20, 30) at 40 x 8 x 4 nm must be shown at x 30, y 20, z 10, x being the 4 nm axis."""
+    state = state_of(link())
+    assert state["position"] == [30, 20, 10]
+    assert {axis: round(size * 1e9) for axis, (size, _) in state["dimensions"].items()} == {"x": 4, "y": 8, "z": 40}
+    assert list(state["dimensions"]) == ["x", "y", "z"], "neuroglancer takes the order of the axes from the keys"
+    assert {unit for _, unit in state["dimensions"].values()} == {"m"}
+
+
+def test_the_layers_read_the_committed_node_from_dvid():
+    image, segmentation = state_of(link())["layers"]
+    assert (image["type"], image["source"]) == ("image", f"dvid://http://127.0.0.1:8000/{UUID}/grayscale")
+    assert segmentation["type"] == "segmentation"
+    assert segmentation["source"] == f"dvid://http://127.0.0.1:8000/{UUID}/segmentation"
+
+
+def test_ids_above_the_whole_numbers_of_a_browser_stay_exact():
+    """Kills ids as JSON numbers: 2^63 + 1 would come out as 2^63."""
+    assert state_of(link())["layers"][1]["segments"] == ["9223372036854775809", "17"]
+
+
+def test_everything_after_the_app_is_in_the_fragment():
+    """The fragment stays in the browser: the app's host learns nothing of the data."""
+    parts = urlsplit(link(app_url="https://viewer.example.org/app/"))
+    assert (parts.scheme, parts.netloc, parts.path, parts.query) == ("https", "viewer.example.org", "/app/", "")
+    assert not set('{}" <>') & set(link())
+
+
+def test_a_server_address_with_a_password_is_refused():
+    with pytest.raises(PermanentError, match="user, a password"):
+        neuroglancer_link(
+            "http://u:p@h", UUID, "grayscale", "segmentation", position_vox=(0, 0, 0), voxel_size_nm=(8, 8, 8)
+        )
+
+
+def test_turning_round_needs_exactly_three_axes():
+    assert xyz(("z", "y", "x")) == ["x", "y", "z"]
+    with pytest.raises(ValueError):
+        xyz((1, 2))

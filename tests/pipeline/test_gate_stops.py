@@ -1,0 +1,56 @@
+"""A deliberately bad segmentation: it is not published, people are told why, and the old release stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from emseg.dvid import Node
+from emseg.publish import current_release
+from emseg.quality import Verdict
+from emseg.stages import DvidServices, StageReport, stage_keys
+
+STAGES = ("segment", "stitch", "evaluate")
+
+pytestmark = [pytest.mark.services, pytest.mark.spark, pytest.mark.airflow]
+
+
+def test_a_bad_segmentation_is_not_published_and_the_alert_says_why(published, trigger, services: DvidServices, alerts):
+    """Kills a gate whose failure only colours a task, a publish that ignores it, and an alert without numbers."""
+    before = current_release(services.store, "demo")
+    assert before is not None
+    assert Node(services.server, before.uuid).info().locked
+    alerts.clear()
+
+    bad = trigger({"dataset": "demo", "stitch": "none"})
+    assert bad.ended() == "failed"
+
+    assert bad.tasks()["gate"] == "failed"
+    assert bad.tasks()["publish"] == "upstream_failed"
+    assert bad.tries()["gate"] == 1, "a failed verdict was tried again"
+    verdict = bad.folder.read("verdict", Verdict)
+    assert not verdict.passed
+    assert verdict.figures["vi_split"] > published.folder.read("verdict", Verdict).figures["vi_split"]
+    assert current_release(services.store, "demo") == before
+    assert not Node(services.server, stage_keys(bad.folder.spec()).write).info().locked
+
+    (alert,) = alerts
+    text = str(alert)
+    assert "VI split" in text
+    assert f"{verdict.figures['vi_split']:.6g}" in text
+    assert bad.folder.run in text
+
+    phases = {p.phase: p for stage in STAGES for p in bad.folder.read(f"report-{stage}", StageReport).phases}
+    assert (phases["segment"].items_done, phases["segment"].items_reused) == (0, 18)
+    assert phases["match"].items_done == 0
+    assert phases["resolve"].items_done == 1
+    assert phases["write"].items_reused == 0
+
+
+def test_an_unchanged_run_computes_nothing_and_keeps_the_release(published, trigger, services: DvidServices):
+    before = current_release(services.store, "demo")
+    again = trigger({"dataset": "demo"})
+    assert again.ended() == "success", again.tasks()
+    done = {stage: again.folder.read(f"report-{stage}", StageReport).items_done for stage in STAGES}
+    assert done == dict.fromkeys(STAGES, 0)
+    assert current_release(services.store, "demo") == before
+    assert before.uuid == stage_keys(again.folder.spec()).write

@@ -1,0 +1,187 @@
+"""Publishing into the real DVID, with the store stopped at every one of its calls."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from emseg.errors import PermanentError
+from emseg.publish import current_release, publish_release, releases, roll_back
+from emseg.publish.release import LOG_MARK
+
+pytestmark = pytest.mark.services
+
+
+def publish(store, node, verdict):
+    return publish_release(store, node, verdict, fingerprint=verdict.fingerprint, instance="segmentation")
+
+
+def commits(node, fingerprint: str) -> int:
+    return sum(line.endswith(LOG_MARK + fingerprint) for line in node.log())
+
+
+def test_a_release_is_committed_recorded_and_served(store, new_node, verdict_of):
+    node = new_node()
+    made = publish(store, node, verdict_of("f1"))
+    info = node.info()
+    assert info.locked
+    assert "f1" in info.note
+    assert commits(node, "f1") == 1
+    assert (made.number, made.dataset, made.run, made.fingerprint) == (1, "demo", "run-f1", "f1")
+    assert (made.uuid, made.branch, made.root) == (node.uuid, info.branch, node.repo().root)
+    assert (made.instance, made.figures, made.supersedes) == ("segmentation", {"vi_split": 1.5}, None)
+    assert current_release(store, "demo") == made
+
+
+def test_the_next_release_supersedes_the_one_before(store, new_node, verdict_of):
+    first = publish(store, new_node(), verdict_of("f1"))
+    second = publish(store, new_node(), verdict_of("f2"))
+    assert (second.number, second.supersedes) == (2, first.uuid)
+    assert current_release(store, "demo") == second
+
+
+def test_publishing_again_changes_nothing(store, new_node, verdict_of):
+    """Kills a second commit, a second number, and a rerun of an old publish that takes the pointer back."""
+    node = new_node()
+    first = publish(store, node, verdict_of("f1"))
+    second = publish(store, new_node(), verdict_of("f2"))
+    assert publish(store, node, verdict_of("f1")) == first
+    assert commits(node, "f1") == 1
+    assert releases(store, "demo") == (first, second)
+    assert current_release(store, "demo") == second
+
+
+def test_the_same_result_in_another_node_is_not_released_twice(store, new_node, verdict_of):
+    first = publish(store, new_node(), verdict_of("f1"))
+    other = new_node()
+    assert publish(store, other, verdict_of("f1")) == first
+    assert not other.info().locked
+
+
+def test_a_failed_verdict_publishes_nothing(store, new_node, verdict_of):
+    node = new_node()
+    with pytest.raises(PermanentError, match="VI split is too high"):
+        publish(store, node, verdict_of("f1", "VI split is too high"))
+    assert not node.info().locked
+    assert list(store.keys_under("")) == []
+
+
+def test_a_verdict_about_another_result_publishes_nothing(store, new_node, verdict_of):
+    """Kills a gate that is passed by an old verdict after the result changed."""
+    node = new_node()
+    with pytest.raises(PermanentError, match="verdict is about fingerprint f1"):
+        publish_release(store, node, verdict_of("f1"), fingerprint="f2", instance="segmentation")
+    assert not node.info().locked
+    assert list(store.keys_under("")) == []
+
+
+def test_an_unknown_instance_is_noticed_before_the_commit(store, new_node, verdict_of):
+    node = new_node()
+    with pytest.raises(PermanentError, match="no such instance"):
+        publish_release(store, node, verdict_of("f1"), fingerprint="f1", instance="absent")
+    assert not node.info().locked
+
+
+@pytest.mark.parametrize("log", [[], [f"{LOG_MARK}f1"], [f"{LOG_MARK}f22"], ["f2"]])
+def test_a_node_committed_as_something_else_is_refused(log, store, new_node, verdict_of):
+    """Kills adopting any locked node, and a mark that is compared by its beginning."""
+    node = new_node()
+    node.commit("by somebody", log)
+    with pytest.raises(PermanentError, match="not as fingerprint f2"):
+        publish(store, node, verdict_of("f2"))
+    assert list(store.keys_under("")) == []
+
+
+class Killed(BaseException):
+    """Stands for `kill -9`: no `except` of the code under test may catch it."""
+
+
+class StopsAt:
+    """A store that ends the process at its n-th call: before the call has its effect, or right after."""
+
+    def __init__(self, store, call: int, after: bool) -> None:
+        self._store, self._left, self._after = store, call, after
+
+    def __getattr__(self, name):
+        method = getattr(self._store, name)
+
+        def stopping(*args):
+            self._left -= 1
+            if self._left == 0 and not self._after:
+                raise Killed
+            try:
+                return method(*args)
+            finally:
+                if self._left == 0:
+                    raise Killed
+
+        return method if name == "address" else stopping
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_any_call_of_the_store_the_old_release_is_served_until_the_new_one_is_whole(
+    after, store, new_node, verdict_of
+):
+    """Every call in turn: the old release or the new, never none or half; the same call again completes it, once."""
+    for call in range(1, 20):
+        dataset, node = f"demo-{call}", new_node()
+        old = publish(store, new_node(), verdict_of("f0", dataset=dataset))
+        verdict = verdict_of("f1", dataset=dataset)
+        try:
+            publish(StopsAt(store, call, after), node, verdict)
+        except Killed:
+            served = current_release(store, dataset)
+            assert served == old or (served.fingerprint == "f1" and node.info().locked)
+        else:
+            break
+        new = publish(store, node, verdict)
+        assert current_release(store, dataset) == new
+        assert releases(store, dataset) == (old, new)
+        assert commits(node, "f1") == 1
+    assert call == 8, "seven calls: look up, list, read, number, index, read and move the pointer"
+
+
+def test_killed_between_the_commit_and_the_store_the_node_is_adopted(store, new_node, verdict_of):
+    node = new_node()
+    with pytest.raises(Killed):
+        publish(StopsAt(store, 2, after=False), node, verdict_of("f1"))
+    assert node.info().locked
+    assert current_release(store, "demo") is None
+    assert publish(store, node, verdict_of("f1")).uuid == node.uuid
+    assert commits(node, "f1") == 1
+
+
+def test_killed_before_the_pointer_moved_and_never_tried_again_the_next_release_still_comes(
+    store, new_node, verdict_of
+):
+    """Kills a lock that a dead publisher keeps for ever."""
+    with pytest.raises(Killed):
+        publish(StopsAt(store, 3, after=True), new_node(), verdict_of("f1"))
+    after = publish(store, new_node(), verdict_of("f2"))
+    assert current_release(store, "demo") == after
+    assert len(releases(store, "demo")) == after.number
+
+
+@pytest.mark.parametrize("same_result", [True, False])
+def test_four_publishers_at_once(same_result, store, new_node, verdict_of):
+    """Of one result (a retry beside its orphan): one release, one commit. Of four results: four releases in a row."""
+    nodes = [new_node()] * 4 if same_result else [new_node() for _ in range(4)]
+    names = ["f1"] * 4 if same_result else [f"f{uuid4().hex}" for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda pair: publish(store, pair[0], verdict_of(pair[1])), zip(nodes, names, strict=True)))
+    chain = releases(store, "demo")
+    assert sorted({r.number for r in made}) == [r.number for r in chain] == list(range(1, 2 if same_result else 5))
+    assert current_release(store, "demo") == chain[-1]
+    assert all(commits(node, name) == 1 for node, name in zip(nodes, names, strict=True))
+
+
+def test_a_rerun_of_a_rolled_back_publish_does_not_undo_the_rollback(store, new_node, verdict_of):
+    """Kills an Airflow retry that brings a bad release back."""
+    first, bad = new_node(), new_node()
+    publish(store, first, verdict_of("f1"))
+    publish(store, bad, verdict_of("f2"))
+    back = roll_back(store, "demo", 1)
+    publish(store, bad, verdict_of("f2"))
+    assert current_release(store, "demo") == back

@@ -1,0 +1,107 @@
+"""Pictures are read back as pixels: what a person must be able to see is counted."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from emseg.errors import PermanentError
+from emseg.geometry import Box, Grid
+from emseg.quality import sizes_picture, slices_picture, subvolume_picture
+from emseg.quality.pictures import _overlaid
+
+
+def pixels(png: bytes):
+    import matplotlib.image
+
+    return matplotlib.image.imread(BytesIO(png))
+
+
+@pytest.fixture
+def volume():
+    rng = np.random.default_rng(0)
+    gray = rng.integers(60, 200, (9, 32, 32), dtype=np.uint8)
+    truth = np.ones((9, 32, 32), np.uint32)
+    truth[:, :, 16:] = 2
+    return gray, truth.astype(np.uint64) + 100, truth
+
+
+def test_ground_truth_adds_a_column(volume):
+    gray, segmentation, truth = volume
+    with_truth, without = (
+        pixels(slices_picture(gray, segmentation, truth, range(len(gray)), "t")),
+        pixels(slices_picture(gray, segmentation, None, range(len(gray)), "t")),
+    )
+    assert with_truth.shape[1] == pytest.approx(1.5 * without.shape[1], rel=0.01)
+
+
+def test_equal_inputs_give_equal_bytes(volume):
+    """Kills a date or a version in the file."""
+    gray, segmentation, truth = volume
+    assert slices_picture(gray, segmentation, truth, range(len(gray)), "t") == slices_picture(
+        gray, segmentation, truth, range(len(gray)), "t"
+    )
+
+
+def test_segments_with_other_ids_but_the_right_shape_look_exactly_like_the_truth(volume):
+    """Kills colouring segments by their own ids beside the truth: nobody could compare the two."""
+    gray, segmentation, truth = volume
+    assert slices_picture(gray, segmentation, truth, range(len(gray)), "t") == slices_picture(
+        gray, segmentation * 977, truth, range(len(gray)), "t"
+    )
+
+
+def test_nothing_is_painted_over_voxels_without_a_body():
+    gray = np.full((2, 2), 51, np.uint8)
+    seen = _overlaid(gray, np.zeros((2, 2), int), np.zeros((2, 2), int))
+    assert np.allclose(seen, 0.2)
+
+
+def test_borders_between_two_segments_of_one_body_stay_visible():
+    """Kills an overlay in which a split body looks whole."""
+    gray = np.full((1, 4), 255, np.uint8)
+    seen = _overlaid(gray, np.ones((1, 4), int), np.array([[7, 7, 8, 8]])).sum(axis=2)
+    assert seen[0, 2] < 0.3 * seen[0, 1]
+    assert seen[0, 1] == seen[0, 0] == seen[0, 3]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_as_many_slices_are_drawn_as_are_given(depth):
+    gray = np.zeros((depth, 4, 4), np.uint8)
+    assert slices_picture(gray, np.ones((depth, 4, 4), int), None, range(depth), "t").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("shape", [(9, 32, 31), (0, 32, 32)])
+def test_arrays_that_do_not_fit_are_refused(shape, volume):
+    with pytest.raises(PermanentError, match="shapes"):
+        slices_picture(volume[0], np.ones(shape, int), None, range(len(volume[0])), "t")
+
+
+def test_the_map_puts_a_bad_cell_in_its_place(score_of):
+    """Kills axes swapped: the dark cell must be at y 2, x 0 seen from above."""
+    grid = Grid(Box((0, 0, 0), (64, 192, 128)), (64, 64, 64), (8, 8, 8))
+    scores = {grid.subvolume(i).name: score_of(vi_split=0.1, vi_merge=0.1) for i in range(6)}
+    bad = grid.subvolume(grid.number_of((0, 2, 0))).name
+    image = pixels(subvolume_picture(scores | {bad: score_of(vi_split=9.0, vi_merge=0.1)}, grid))
+    above_left = image[: image.shape[0] // 2, : image.shape[1] * 2 // 5]
+    red, green, blue = (above_left[..., i] for i in range(3))
+    dark = np.argwhere((red > 0.4) & (green < 0.05) & (blue < 0.25))
+    pale = np.argwhere((red > 0.95) & (green > 0.95) & (blue < 0.85))
+    assert dark.max(0)[0] > pale.max(0)[0] - 5, "in the last row of cells"
+    assert dark.min(0)[0] > pale.mean(0)[0]
+    assert dark.min(0)[1] < pale.min(0)[1] + 5, "in the first column of cells"
+    assert dark.max(0)[1] < pale.max(0)[1] - 50
+
+
+def test_a_grid_without_scores_is_drawn_empty():
+    grid = Grid(Box((0, 0, 0), (64, 64, 64)), (64, 64, 64), (8, 8, 8))
+    assert subvolume_picture({}, grid).startswith(b"\x89PNG")
+
+
+def test_sizes_are_drawn_and_nonsense_is_refused():
+    assert sizes_picture(np.array([1, 10, 10**12])).startswith(b"\x89PNG")
+    for nonsense in ([], [3, 0]):
+        with pytest.raises(PermanentError, match="body sizes"):
+            sizes_picture(np.array(nonsense, int))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from base64 import b64encode
+from html.parser import HTMLParser
+
+import pytest
+
+from emseg.quality import Finding, Findings, MetricRow, Verdict, report_page
+
+ROW = MetricRow("volume", "demo", "vi_split", 1.5, 2.0, "max")
+
+
+def verdict(**changes) -> Verdict:
+    given = {"passed": True, "fingerprint": "3f" * 32, "dataset": "demo", "run": "run-1", "reasons": (), "rows": (ROW,)}
+    given |= {"figures": {"subvolumes": 8, "subvolumes_failed": 0}}
+    return Verdict(**{**given, **changes})
+
+
+def page(verdict: Verdict, findings: Findings | None = None, pictures=None, links=None) -> str:
+    return report_page(verdict, findings or Findings(), pictures or {}, links or {}).decode()
+
+
+def test_a_passed_run_says_so_and_shows_no_empty_sections():
+    html = page(verdict())
+    assert "Passed" in html
+    assert "Failed" not in html
+    for empty in ("Worst subvolumes", "Most cut bodies", "Pictures", "Links"):
+        assert empty not in html
+
+
+def test_a_failed_run_shows_reasons_rows_bodies_and_subvolumes():
+    missed = MetricRow("subvolume", "sv-00000003", "vi", None, 4.0, "max")
+    failed = verdict(
+        passed=False, reasons=("because",), rows=(ROW, missed), figures={"subvolumes": 8, "subvolumes_failed": 1}
+    )
+    finding = Finding(body=987654321, voxels=1234567, bits=0.25, partners=3)
+    html = page(failed, Findings(cut=(finding,), joining=(finding,)))
+    for expected in ("Failed", "because", "sv-00000003", "not measured", "1 of 8 miss", "987654321", "1,234,567"):
+        assert expected in html
+    assert html.count('<span class="bad">missed</span>') == 1
+    assert html.count('<span class="ok">kept</span>') == 1
+
+
+class References(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.followed: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.fetched += [value for name, value in attrs if name == "src" or (name == "href" and tag == "link")]
+        self.followed += [value for name, value in attrs if name == "href" and tag == "a"]
+
+
+def test_the_page_needs_nothing_from_outside():
+    png = b"\x89PNG-like bytes"
+    found = References(page(verdict(), pictures={"A slice": png}))
+    assert found.fetched == [f"data:image/png;base64,{b64encode(png).decode()}"]
+    assert "script" not in found.tags
+
+
+@pytest.mark.parametrize("address", ["dvid://host/3f/seg", "s3://bucket/key", "javascript:alert(1)"])
+def test_only_web_addresses_become_links(address):
+    found = page(verdict(), links={"There": address, "Docs": "https://example.org/a?b=1&c=2"})
+    assert References(found).followed == ["https://example.org/a?b=1&c=2"]
+    assert address in found
+
+
+def test_names_are_text_and_never_markup():
+    """Kills a page that runs what a run id or a reason contains."""
+    evil = "<script>alert(1)</script>"
+    html = page(verdict(passed=False, run=evil, reasons=(evil,)), pictures={evil: b"x"}, links={evil: evil})
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") == 5

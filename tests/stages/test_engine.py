@@ -1,0 +1,126 @@
+"""The engine of all phases: what is missing is computed, what is there is not, and errors decide about a retry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emseg.errors import IntegrityError, PermanentError, StepError, TransientError
+from emseg.stages.engine import InProcess, Phase, run_phase
+from emseg.store import FolderStore, ItemMarker, LeaseHeldError, StageFolder
+
+ITEMS = ("a", "b", "c", "d")
+
+
+class Doubling:
+    """Work that writes its item's name twice; `broken` items raise."""
+
+    def __init__(self, folder: StageFolder, broken: dict[str, Exception] | None = None) -> None:
+        self.folder, self.broken, self.done = folder, broken or {}, []
+
+    def __call__(self, item: str) -> ItemMarker:
+        if item in self.broken:
+            raise self.broken[item]
+        self.done.append(item)
+        artefact = self.folder.write_artefact(item, "twice", (item * 2).encode())
+        return self.folder.commit_item(item, [artefact], {"letters": 2})
+
+
+def folder_in(path: Path, attempt: str) -> StageFolder:
+    return StageFolder(FolderStore(path), "brain", "segment", "0" * 32, attempt)
+
+
+def phase_of(work: Doubling) -> Phase:
+    return Phase("segment", "0" * 32, ITEMS, work, lambda markers: {"letters": 2 * len(markers)})
+
+
+def failing(tmp_path: Path, **broken: Exception):
+    folder = folder_in(tmp_path, "first")
+    work = Doubling(folder, broken)
+    with pytest.raises(Exception) as caught:
+        run_phase(phase_of(work), folder, InProcess())
+    return caught.value, work
+
+
+def test_a_retry_computes_what_failed_and_nothing_else(tmp_path):
+    """Kills a retry that starts from scratch, and a failure that loses the items that were done."""
+    error, first = failing(tmp_path, b=TransientError("reading", "b", "HTTP 503", "again"))
+    assert isinstance(error, TransientError)
+    assert first.done == ["a", "c", "d"]
+    assert folder_in(tmp_path, "look").stage_marker() is None
+
+    folder = folder_in(tmp_path, "second")
+    second = Doubling(folder)
+    summary = run_phase(phase_of(second), folder, InProcess())
+    assert second.done == ["b"]
+    assert (summary.items_done, summary.items_reused) == (1, 3)
+    attempts = {marker.item: marker.attempt for marker in folder.manifest()}
+    assert attempts == {"a": "first", "b": "second", "c": "first", "d": "first"}
+
+
+def test_a_phase_that_is_done_runs_nothing_and_has_the_same_digest(tmp_path):
+    folder = folder_in(tmp_path, "first")
+    digest = run_phase(phase_of(Doubling(folder)), folder, InProcess()).content_digest
+    again = folder_in(tmp_path, "second")
+    work = Doubling(again)
+    summary = run_phase(phase_of(work), again, InProcess())
+    assert (work.done, summary.items_reused, summary.content_digest) == ([], 4, digest)
+
+
+def test_the_digest_does_not_depend_on_who_computed_what(tmp_path):
+    undisturbed = folder_in(tmp_path / "one", "only")
+    digest = run_phase(phase_of(Doubling(undisturbed)), undisturbed, InProcess()).content_digest
+    failing(tmp_path / "two", c=TransientError("reading", "c", "HTTP 503", "again"))
+    resumed = folder_in(tmp_path / "two", "second")
+    assert run_phase(phase_of(Doubling(resumed)), resumed, InProcess()).content_digest == digest
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (TransientError("doing", "on", "found", "remedy"), TransientError),
+        (LeaseHeldError("doing", "on", "found", "remedy"), TransientError),
+        (IntegrityError("doing", "on", "found", "remedy"), IntegrityError),
+        (PermanentError("doing", "on", "found", "remedy"), PermanentError),
+        (StepError("doing", "on", "found", "remedy"), PermanentError),
+        (ZeroDivisionError("a bug in a step"), PermanentError),
+        (MemoryError(), TransientError),
+        (ConnectionResetError(), TransientError),
+    ],
+)
+def test_the_class_of_the_error_decides_about_a_retry(tmp_path, broken, expected):
+    """Kills subclasses that are taken for something else, and retries of a bug."""
+    error, _ = failing(tmp_path, b=broken)
+    assert type(error) is expected
+
+
+def test_one_permanent_failure_among_transient_ones_stops_the_retries_and_names_its_item(tmp_path):
+    error, _ = failing(
+        tmp_path,
+        a=TransientError("reading", "a", "HTTP 503", "again"),
+        c=PermanentError("checking", "c", "impossible", "correct it"),
+    )
+    assert type(error) is PermanentError
+    assert "2 of 4 items failed: c" in str(error)
+    assert "impossible" in str(error)
+
+
+def test_a_bug_in_a_step_is_shown_with_its_place(tmp_path):
+    error, _ = failing(tmp_path, b=ZeroDivisionError("a bug in a step"))
+    assert "a bug in a step" in str(error)
+    assert "test_engine.py" in str(error)
+
+
+def test_no_stage_marker_without_the_finish(tmp_path):
+    """Kills a marker that is written before the one step that must come after all items."""
+    folder = folder_in(tmp_path, "first")
+
+    def unfinished(_):
+        raise TransientError("finishing", "the stage", "HTTP 503", "again")
+
+    phase = Phase("segment", "0" * 32, ITEMS, Doubling(folder), unfinished)
+    with pytest.raises(TransientError, match="finishing"):
+        run_phase(phase, folder, InProcess())
+    assert folder.stage_marker() is None
+    assert folder.done_items() == frozenset(ITEMS)

@@ -1,0 +1,89 @@
+"""Stage keys: a change reaches exactly the stages that it can change."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from emseg.config import RunSpec, StitchMode
+from emseg.config.dataset import GatePolicy, Output, Stitching
+from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedStep, PinnedVolume
+from emseg.stages.code_version import _without_docstrings, code_version
+from emseg.stages.keys import stage_keys
+
+STAGES = ("segment", "match", "resolve", "write", "evaluate")
+SPEC = RunSpec(
+    dataset="brain",
+    run="run-1",
+    volume=PinnedVolume(
+        root="ab",
+        node="abcd",
+        grayscale="grayscale",
+        bounds_start=(0, 0, 0),
+        bounds_stop=(100, 100, 100),
+        voxel_size_nm=(8.0, 8.0, 8.0),
+        roi=None,
+        roi_digest="",
+    ),
+    segmentation=PinnedSegmentation(
+        core_vox=(64, 64, 64),
+        halo_vox=(20, 20, 20),
+        steps=(PinnedStep(kind="mask", name="empty-region", version=1, parameters={"a": 1}),),
+    ),
+    stitching=Stitching(),
+    output=Output(),
+    groundtruth=PinnedGroundTruth(node="abcd", instance="gt"),
+    gate=GatePolicy(),
+    code=dict.fromkeys(STAGES, "v1"),
+)
+
+
+def changed(**fields: object) -> RunSpec:
+    return SPEC.model_copy(update=fields)
+
+
+@pytest.mark.parametrize(
+    ("spec", "first_changed"),
+    [
+        (changed(run="run-2"), None),
+        (changed(gate=GatePolicy(are_max=0.1)), None),
+        (changed(groundtruth=PinnedGroundTruth(node="ef01", instance="gt")), "evaluate"),
+        (changed(output=Output(max_scale=3)), "write"),
+        (changed(stitching=Stitching(mode=StitchMode.NONE)), "resolve"),
+        (changed(volume=SPEC.volume.model_copy(update={"node": "ef01"})), "segment"),
+        (changed(volume=SPEC.volume.model_copy(update={"roi": "r", "roi_digest": "1"})), "segment"),
+        (changed(code={**SPEC.code, "segment": "v2"}), "segment"),
+        (changed(code={**SPEC.code, "match": "v2"}), "match"),
+        (changed(code={**SPEC.code, "evaluate": "v2"}), "evaluate"),
+        (changed(segmentation=SPEC.segmentation.model_copy(update={"halo_vox": (20, 20, 21)})), "segment"),
+    ],
+)
+def test_a_change_reaches_its_stage_and_all_after_it(spec, first_changed):
+    """Kills a stale result after a change, and work done again for a change that cannot matter."""
+    before, after = stage_keys(SPEC), stage_keys(spec)
+    first = STAGES.index(first_changed) if first_changed else len(STAGES)
+    differs = [getattr(before, stage) != getattr(after, stage) for stage in STAGES]
+    assert differs == [i >= first for i in range(len(STAGES))]
+
+
+def test_a_step_with_another_parameter_or_version_is_another_segmentation():
+    (step,) = SPEC.segmentation.steps
+    for other in (step.model_copy(update={"version": 2}), step.model_copy(update={"parameters": {"a": 2}})):
+        spec = changed(segmentation=SPEC.segmentation.model_copy(update={"steps": (other,)}))
+        assert stage_keys(spec).segment != stage_keys(SPEC).segment
+
+
+def test_keys_survive_the_way_through_json():
+    assert stage_keys(RunSpec.from_json(SPEC.to_json(), "a test")) == stage_keys(SPEC)
+
+
+def test_comments_and_docstrings_do_not_change_the_version_of_code_and_everything_else_does():
+    def tree(text: str) -> str:
+        return ast.dump(_without_docstrings(ast.parse(text)))
+
+    plain = "def f(x):\n    return x + 1\n"
+    assert tree(plain) == tree('"""New."""\n\ndef f(x):\n    """Add."""\n    return x + 1  # one\n')
+    assert tree(plain) != tree(plain.replace("1", "2"))
+    assert code_version("geometry") != code_version("geometry", "codec")
+    assert code_version("geometry") != code_version("geometry", libraries=("numpy",))

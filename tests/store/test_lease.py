@@ -1,0 +1,132 @@
+"""The lease: one holder at a time, a living one is left alone, a dead one is succeeded, a sleeper finds out."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from emseg.errors import PermanentError
+from emseg.store import Lease, LeaseHeldError, LeaseLostError
+
+KEY = "medulla/leases/stitch.json"
+
+
+def test_the_second_waits_for_the_first_and_gets_the_next_fence(store):
+    """Kills a lease for two, and a fence that starts again after a release."""
+    first, second = Lease(store, KEY, "run 1", 60), Lease(store, KEY, "run 2", 60)
+    assert first.take() == 1
+    with pytest.raises(LeaseHeldError, match="run 1 holds it, fence 1"):
+        second.take()
+    assert first.renew() == 1
+    first.release()
+    assert second.take() == 2
+    with pytest.raises(LeaseHeldError):
+        first.take()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_of_eight_takers_one_holds(store, is_there):
+    """Kills read-then-write, for the first taking ever and for one after a release."""
+    if is_there:
+        with Lease(store, KEY, "earlier", 60):
+            pass
+    start = Barrier(8)
+
+    def take(number: int) -> int:
+        start.wait()
+        try:
+            return Lease(store, KEY, f"run {number}", 60).take()
+        except LeaseHeldError:
+            return 0
+
+    with ThreadPoolExecutor(8) as pool:
+        fences = list(pool.map(take, range(8)))
+    assert sorted(fences) == [0] * 7 + [1 + is_there]
+
+
+def test_a_living_holder_is_left_alone_and_a_silent_one_succeeded(store):
+    """Kills expiry by age of the lease rather than by silence, and a lease that a dead holder keeps for ever."""
+    holder, watcher = Lease(store, KEY, "run 1", 0.6), Lease(store, KEY, "run 2", 60)
+    holder.take()
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        with pytest.raises(LeaseHeldError):
+            watcher.take()
+        holder.renew()
+        time.sleep(0.1)
+    silent_since = time.monotonic()
+    assert watcher.take_within(10, pause_s=0.05) == 2
+    assert time.monotonic() - silent_since >= 0.55
+    with pytest.raises(LeaseLostError, match="fence 2 of run 2"):
+        holder.renew()
+    with pytest.raises(LeaseLostError):
+        holder.release()
+    assert watcher.renew() == 2
+
+
+def test_a_newcomer_does_not_believe_clocks(store, monkeypatch):
+    """Kills expiry times written by the holder: its wall clock may be hours off."""
+    Lease(store, KEY, "run 1", 60).take()
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    with pytest.raises(LeaseHeldError):
+        Lease(store, KEY, "run 2", 60).take()
+
+
+def test_patience_ends(store):
+    """Kills waiting for ever for a living holder."""
+    Lease(store, KEY, "run 1", 60).take()
+    start = time.monotonic()
+    with pytest.raises(LeaseHeldError):
+        Lease(store, KEY, "run 2", 60).take_within(0.3, pause_s=0.1)
+    assert time.monotonic() - start < 5
+
+
+def test_as_a_context_it_is_given_back_also_after_an_error(store):
+    """Kills a lease that a failed run keeps for its whole time, and one that hides the run's own error."""
+    with pytest.raises(ZeroDivisionError), Lease(store, KEY, "run 1", 60):
+        raise ZeroDivisionError
+    with Lease(store, KEY, "run 2", 60) as lease:
+        assert lease.renew() == 2
+    assert Lease(store, KEY, "run 3", 60).take() == 3
+
+
+def test_a_body_that_lost_its_lease_does_not_end_as_a_success(store):
+    """Kills a silent end of work that another may have mixed with."""
+    with pytest.raises(LeaseLostError), Lease(store, KEY, "run 1", 0.1):
+        Lease(store, KEY, "run 2", 60).take_within(5, pause_s=0.05)
+
+
+def test_the_body_s_own_error_goes_before_the_lost_lease(store, caplog):
+    """Kills an exit that hides why the work failed."""
+    with pytest.raises(ZeroDivisionError), Lease(store, KEY, "run 1", 0.1):
+        1 // (Lease(store, KEY, "run 2", 60).take_within(5, pause_s=0.05) - 2)
+    assert "not given back" in caplog.text
+
+
+def test_what_is_no_lease_is_for_a_person(store):
+    """Kills taking over a lease that cannot be read: somebody may hold it."""
+    store.put(KEY, b'{"holder": "?"}')
+    with pytest.raises(PermanentError, match="Make sure that nobody writes"):
+        Lease(store, KEY, "run 1", 60).take()
+    with pytest.raises(PermanentError, match="ttl_s is 0"):
+        Lease(store, KEY, "run 1", 0)
+
+
+def test_renewing_without_holding_is_an_error(store):
+    """Kills a renewal that takes the lease."""
+    with pytest.raises(LeaseLostError, match="no lease"):
+        Lease(store, KEY, "run 1", 60).renew()
+
+
+@pytest.mark.services
+def test_lost_replies_do_not_lose_the_lease(faulty_proxy, faulty_store):
+    """F8: kills a holder that believes a rival renewed, and a taker that believes a rival took."""
+    lease = Lease(faulty_store, KEY, "run 1", 60)
+    faulty_proxy.faults += ["reset", "lose"]
+    assert lease.take() == 1
+    faulty_proxy.faults += ["reset", "lose"]
+    assert lease.renew() == 1
+    faulty_proxy.faults += ["reset", "lose"]
+    lease.release()
+    assert lease.take() == 2
