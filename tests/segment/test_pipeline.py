@@ -13,11 +13,15 @@ import pytest
 from skimage.metrics import variation_of_information
 
 from emseg.config.base import Model
+from emseg.config.checks import ImageChecks
 from emseg.config.pipeline import PipelineConfig, StepConfig
+from emseg.config.runspec import PinnedSegmentation
 from emseg.errors import PermanentError, StepError
-from emseg.segment import Pipeline, StepKind, preset, registry
+from emseg.segment import Pipeline, StepKind, preset, registry, without_models
 from emseg.segment.protocol import PredictStep, SegmentStep, SupervoxelStep
 from emseg.synthetic import make_volume
+
+ISOTROPIC = (10.0, 10.0, 10.0)
 
 
 class Nothing(Model):
@@ -27,7 +31,7 @@ class Nothing(Model):
 class Foreign(SegmentStep):
     """A step of an author outside: returns what the test says."""
 
-    name, version, bytes_per_voxel, Parameters, halo_vox = "foreign", 1, 4, Nothing, 0
+    name, version, bytes_per_voxel, Parameters, halo_vox = "foreign", 1, 4, Nothing, (0, 0, 0)
     output: object = None
 
     def segment(self, gray, mask):  # noqa: ARG002
@@ -46,7 +50,8 @@ def foreign(monkeypatch):
         return Pipeline(
             PipelineConfig(mask=StepConfig(name="empty-region"), segment=StepConfig(name="foreign"))
             if kind is StepKind.SEGMENT
-            else preset("classical").model_copy(update={kind.value: StepConfig(name="foreign")})
+            else preset("classical").model_copy(update={kind.value: StepConfig(name="foreign")}),
+            ISOTROPIC,
         )
 
     return pipeline
@@ -63,7 +68,9 @@ def volume():
 
 @pytest.fixture(scope="module")
 def classical(volume):
-    return Pipeline(preset("classical")).segment_subvolume(volume.grayscale, np.ones(volume.grayscale.shape, bool))
+    return Pipeline(preset("classical"), ISOTROPIC).segment_subvolume(
+        volume.grayscale, np.ones(volume.grayscale.shape, bool)
+    )
 
 
 def test_labels_are_numbered_by_first_appearance(classical):
@@ -101,7 +108,7 @@ def test_a_blank_subvolume_has_no_labels_and_runs_no_step(foreign):
 def test_a_blank_strip_stays_without_labels(volume):
     gray = volume.grayscale.copy()
     gray[20:30] = 0
-    result = Pipeline(preset("classical")).segment_subvolume(gray, np.ones(gray.shape, bool))
+    result = Pipeline(preset("classical"), ISOTROPIC).segment_subvolume(gray, np.ones(gray.shape, bool))
     assert not result.labels[20:30].any()
     assert result.labels[:20].all()
     assert result.labels[30:].all()
@@ -119,7 +126,7 @@ def test_the_classical_preset_is_as_good_on_real_tissue_as_it_was(shared_data):
     """Measured 2.99 bits (2.18 split, 0.80 merge) on the whole labelled volume; one segment for all scores above 4."""
     with np.load(shared_data / "medulla/labelled-125x250x250.npz") as data:
         gray, truth = data["grayscale"], data["groundtruth"]
-    labels = Pipeline(preset("classical")).segment_subvolume(gray, np.ones(gray.shape, bool)).labels
+    labels = Pipeline(preset("classical"), ISOTROPIC).segment_subvolume(gray, np.ones(gray.shape, bool)).labels
     split, merge = variation_of_information(truth[truth > 0], labels[truth > 0])
     assert split + merge < 3.1
 
@@ -140,7 +147,7 @@ def test_a_step_that_breaks_its_contract_is_named_with_what_it_did(foreign, outp
 
 
 class ForeignPrediction(PredictStep):
-    name, version, bytes_per_voxel, Parameters, halo_vox = "foreign", 1, 4, Nothing, 0
+    name, version, bytes_per_voxel, Parameters, halo_vox = "foreign", 1, 4, Nothing, (0, 0, 0)
     output: object = None
 
     def predict(self, gray, mask):  # noqa: ARG002
@@ -155,7 +162,7 @@ def test_probabilities_outside_0_to_1_are_refused(foreign, value):
 
 
 class ForeignSupervoxels(SupervoxelStep):
-    name, version, bytes_per_voxel, Parameters, halo_vox = "foreign", 1, 4, Nothing, 0
+    name, version, bytes_per_voxel, Parameters, halo_vox = "foreign", 1, 4, Nothing, (0, 0, 0)
     output: object = None
 
     def supervoxels(self, probability, mask):  # noqa: ARG002
@@ -189,7 +196,7 @@ def test_more_labels_than_ids_have_room_for_are_refused(foreign, monkeypatch):
 )
 def test_other_arrays_are_refused(gray, mask):
     with pytest.raises(PermanentError, match="not a uint8 volume"):
-        Pipeline(preset("classical")).segment_subvolume(gray, mask)
+        Pipeline(preset("classical"), ISOTROPIC).segment_subvolume(gray, mask)
 
 
 def test_the_pinned_steps_change_with_a_parameter_and_a_version_and_with_nothing_else(monkeypatch):
@@ -200,25 +207,26 @@ def test_the_pinned_steps_change_with_a_parameter_and_a_version_and_with_nothing
     other = preset("classical").model_copy(
         update={"agglomerate": StepConfig(name="mean-boundary", parameters={"threshold": 0.5})}
     )
-    pinned = Pipeline(preset("classical")).pinned
-    assert Pipeline(same).pinned == pinned
-    assert Pipeline(other).pinned != pinned
+    pinned = Pipeline(preset("classical"), ISOTROPIC).pinned
+    assert Pipeline(same, ISOTROPIC).pinned == pinned
+    assert Pipeline(other, ISOTROPIC).pinned != pinned
     monkeypatch.setattr("emseg.segment.steps.dt_watershed.DtWatershed.version", 99)
-    assert Pipeline(preset("classical")).pinned != pinned
+    assert Pipeline(preset("classical"), ISOTROPIC).pinned != pinned
 
 
 def test_workers_rebuild_the_planned_pipeline_or_refuse(monkeypatch):
     """Kills a worker of another release that writes results under the planner's key."""
-    pinned = Pipeline(preset("classical")).pinned
-    assert Pipeline.from_pinned(pinned).pinned == pinned
+    steps = Pipeline(preset("classical"), ISOTROPIC).pinned
+    pinned = PinnedSegmentation(core_vox=(64, 64, 64), halo_vox=(20, 20, 20), steps=steps, checks=ImageChecks())
+    assert Pipeline.from_pinned(pinned, ISOTROPIC, without_models).pinned == steps
     monkeypatch.setattr("emseg.segment.steps.dt_watershed.DtWatershed.version", 99)
     with pytest.raises(PermanentError, match=r"supervoxels step dt-watershed.*same release"):
-        Pipeline.from_pinned(pinned)
+        Pipeline.from_pinned(pinned, ISOTROPIC, without_models)
 
 
 def test_the_halo_is_the_sum_over_the_steps_that_run():
     """Kills the maximum, which is too small: each step sees what the one before made of its own halo."""
-    assert Pipeline(preset("classical")).halo_vox == 2 + 3 + (8 + 5 + 1) + 1
+    assert Pipeline(preset("classical"), ISOTROPIC).halo_vox == (2 + 3 + (8 + 5 + 1) + 1,) * 3
 
 
 SCRIPT = """
@@ -226,7 +234,7 @@ import hashlib, numpy as np
 from emseg.segment import Pipeline, preset
 from emseg.synthetic import make_volume
 gray = make_volume((64, 80, 72), seed=11).grayscale
-labels = Pipeline(preset("classical")).segment_subvolume(gray, np.ones(gray.shape, bool)).labels
+labels = Pipeline(preset("classical"), (10, 10, 10)).segment_subvolume(gray, np.ones(gray.shape, bool)).labels
 print(hashlib.sha256(gray.tobytes() + labels.tobytes()).hexdigest())
 """
 
@@ -246,7 +254,7 @@ import numpy as np, pathlib
 from emseg.segment import Pipeline, preset
 gray = np.random.default_rng(0).integers(60, 200, (144, 144, 144), dtype=np.uint8)
 everywhere = np.ones(gray.shape, bool)
-pipeline = Pipeline(preset("classical"))
+pipeline = Pipeline(preset("classical"), (10, 10, 10))
 pipeline.segment_subvolume(gray[:32, :32, :32], everywhere[:32, :32, :32])
 
 def status(field):

@@ -6,7 +6,8 @@ import pytest
 
 from emseg.config.pipeline import PipelineConfig, StepConfig
 from emseg.errors import PermanentError
-from emseg.segment import Pipeline, StepKind, preset, preset_names, step_class, step_names
+from emseg.segment import Pipeline, StepKind, preset, preset_names, step_class, step_names, with_model
+from emseg.segment.protocol import Setting
 from emseg.segment.registry import make_step
 
 
@@ -43,23 +44,26 @@ def test_a_step_of_another_kind_is_unknown_here():
     ("parameters", "message"),
     [
         ({"boundary_min": 2}, r"boundary_min = 2: .*less than 1"),
-        ({"boundry_min": 0.3}, r"boundry_min = 0.3: .*accepted here: boundary_min, distance_cap_vox"),
-        ({"min_size_vox": "many"}, r"min_size_vox = 'many'"),
+        ({"boundry_min": 0.3}, r"boundry_min = 0.3: .*accepted here: boundary_min, distance_cap_nm"),
+        ({"min_size_nm3": "many"}, r"min_size_nm3 = 'many'"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_its_value_and_what_is_accepted(parameters, message):
     """Kills a typo that silently runs with the default."""
     with pytest.raises(PermanentError, match=message):
-        make_step(StepKind.SUPERVOXELS, StepConfig(name="dt-watershed", parameters=parameters))
+        make_step(StepKind.SUPERVOXELS, StepConfig(name="dt-watershed", parameters=parameters), Setting((10, 10, 10)))
 
 
-def test_every_preset_makes_a_pipeline():
-    for name in preset_names():
-        assert Pipeline(preset(name)).pinned
+def test_every_preset_makes_a_pipeline_or_asks_for_a_model():
+    """Kills a trained preset that runs untrained, and one that names a step which is not there."""
+    assert Pipeline(preset("classical"), (10, 10, 10)).pinned
+    for name in {*preset_names()} - {"classical"}:
+        with pytest.raises(PermanentError, match=r"predict step pixel-classifier.*no model is named"):
+            with_model(preset(name), None)
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(PermanentError, match=r"modern.*Known: classical"):
+    with pytest.raises(PermanentError, match=r"modern.*Known: best, classical, default"):
         preset("modern")
 
 

@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from emseg.config import RunSpec, StitchMode
+from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, Output, Stitching
 from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedStep, PinnedVolume
 from emseg.stages.code_version import _without_docstrings, code_version
@@ -29,7 +30,18 @@ SPEC = RunSpec(
     segmentation=PinnedSegmentation(
         core_vox=(64, 64, 64),
         halo_vox=(20, 20, 20),
-        steps=(PinnedStep(kind="mask", name="empty-region", version=1, parameters={"a": 1}),),
+        steps=(
+            PinnedStep(
+                kind="mask",
+                name="empty-region",
+                version=1,
+                package="",
+                parameters={"a": 1},
+                model=None,
+                isolation=None,
+            ),
+        ),
+        checks=ImageChecks(),
     ),
     stitching=Stitching(),
     output=Output(),

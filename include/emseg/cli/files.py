@@ -17,7 +17,9 @@ from emseg.config.base import validated
 from emseg.config.dataset import Segmentation, Stitching
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
+from emseg.segment import ModelFolder
 from emseg.stages import segment_array
+from emseg.stages.local import VOXEL_SIZE_NM
 from emseg.store import FolderStore
 
 DEFAULTS = Segmentation()
@@ -35,16 +37,24 @@ def segment(
     file: Annotated[Path, typer.Argument(help="npz file with key `grayscale`: uint8, axes Z Y X")],
     out: Annotated[Path, typer.Option(help="npz file to write, key `labels`: uint64 of the same shape")],
     preset: Annotated[str, typer.Option(help="Named pipeline of steps")] = DEFAULTS.preset,
+    model: Annotated[Path | None, typer.Option(help="Model folder of the trained steps, from emseg train")] = None,
+    voxel_size: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="Voxel size, nm Z Y X; that of the model, or 10 10 10, where it is not given"),
+    ] = None,
     core: Annotated[Vector, typer.Option(help="Subvolume core, voxels Z Y X, multiples of 64")] = DEFAULTS.core_vox,
-    halo: Annotated[Vector, typer.Option(help="Halo around each core, voxels Z Y X")] = DEFAULTS.halo_vox,
+    halo: Annotated[Vector | None, typer.Option(help="Halo of each core, voxels Z Y X; what the steps need")] = None,
     stitch: Annotated[StitchMode, typer.Option(help="Which overlaps join bodies")] = MODE,
 ) -> None:
     """Segment a local volume: the same plan, steps and stitching as a real run."""
     grayscale = load_array(file, "grayscale")
     fields = {"preset": preset, "core_vox": core, "halo_vox": halo}
     segmentation = validated(Segmentation, fields, "checking the options", "emseg segment")
+    trained = None if model is None else ModelFolder.read(model)
+    size = voxel_size or (VOXEL_SIZE_NM if trained is None else trained.description.voxel_size_nm)
     with TemporaryDirectory() as folder:
-        labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), FolderStore(Path(folder)))
+        store = FolderStore(Path(folder))
+        labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(out, labels=labels)
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")

@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.logging import RichHandler
 
-from emseg.cli import demo, devstack, files, ingest, runs
+from emseg.cli import demo, devstack, files, ingest, models, runs, steps, train
 from emseg.cli.console import console, errors
 from emseg.errors import EmsegError
 
@@ -23,6 +23,9 @@ cli.add_typer(ingest.cli, name="ingest")
 files.add_to(cli)
 runs.add_to(cli)
 demo.add_to(cli)
+train.add_to(cli)
+steps.add_to(cli)
+cli.add_typer(models.cli, name="model")
 
 
 def app() -> None:

@@ -12,7 +12,8 @@ import yaml
 from pydantic import Field
 
 from emseg.config.base import Margin3, Model, Name, Vec3, validated
-from emseg.config.pipeline import PipelineConfig
+from emseg.config.checks import ImageChecks
+from emseg.config.pipeline import ModelDigest, PipelineConfig
 from emseg.errors import PermanentError
 
 NodeReference = Annotated[str, Field(pattern=r"^[0-9a-f]{4,32}(:[A-Za-z0-9_-]{1,63})?$")]
@@ -52,12 +53,18 @@ class Volume(Model):
 
 
 class Segmentation(Model):
-    """How the volume is cut and which steps run; `pipeline` in place of a preset spells the steps out."""
+    """How the volume is cut and which steps run; `pipeline` in place of a preset spells the steps out.
+
+    `model` is used by every trained step that names none of its own. Without `halo_vox` the halo is what the steps ask
+    for.
+    """
 
     preset: Name = "classical"
     pipeline: PipelineConfig | None = None
-    core_vox: Vec3 = (128, 128, 128)
-    halo_vox: Margin3 = (20, 20, 20)
+    model: ModelDigest | None = None
+    core_vox: Vec3 = (256, 256, 256)
+    halo_vox: Margin3 | None = None
+    checks: ImageChecks = ImageChecks()
 
 
 class Stitching(Model):
@@ -90,6 +97,7 @@ class Limits(Model):
 
     max_subvolumes: int = Field(default=100_000, ge=1)
     max_voxels: int = Field(default=10**13, ge=1)
+    max_task_memory_mb: int = Field(default=16_384, ge=1, description="Memory of one segmentation task, MiB")
 
 
 class Dataset(Model):

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from emseg.config.base import Margin3, Model, Name, Vec3
 from emseg.config.dataset import Dataset, InstanceName, NodeReference, Segmentation, StitchMode
+from emseg.config.pipeline import ModelDigest
 
 
 class RunParameters(Model):
@@ -21,6 +22,7 @@ class RunParameters(Model):
     node: NodeReference | None = Field(default=None, description="DVID version to segment: UUID, or UUID:branch")
     roi: InstanceName | None = Field(default=None, description="DVID ROI instance to stay inside")
     preset: Name | None = Field(default=None, description="Named pipeline of segmentation steps")
+    model: ModelDigest | None = Field(default=None, description="Model of the trained steps: digest of a model folder")
     stitch: StitchMode | None = Field(default=None, description="Which overlaps join bodies across subvolumes")
     core_vox: Vec3 | None = Field(default=None, description="Subvolume core, voxels Z Y X, multiples of 64")
     halo_vox: Margin3 | None = Field(default=None, description="Halo around each core, voxels Z Y X")
@@ -29,7 +31,11 @@ class RunParameters(Model):
         """The dataset with this run's choices in place of its own."""
         volume = _updated(dataset.volume, node=self.node, roi=self.roi)
         segmentation = _updated(
-            dataset.segmentation, preset=self.preset, core_vox=self.core_vox, halo_vox=self.halo_vox
+            dataset.segmentation,
+            preset=self.preset,
+            model=self.model,
+            core_vox=self.core_vox,
+            halo_vox=self.halo_vox,
         )
         if self.preset is not None:
             segmentation = Segmentation(**{**segmentation.model_dump(), "pipeline": None})
@@ -37,6 +43,6 @@ class RunParameters(Model):
         return dataset.model_copy(update={"volume": volume, "segmentation": segmentation, "stitching": stitching})
 
 
-def _updated(model: Any, **choices: Any) -> Any:
+def _updated(section: Any, /, **choices: Any) -> Any:
     given = {name: value for name, value in choices.items() if value is not None}
-    return model.model_copy(update=given)
+    return section.model_copy(update=given)

@@ -5,6 +5,16 @@ from __future__ import annotations
 from emseg.config.pipeline import PipelineConfig, StepConfig
 from emseg.errors import PermanentError
 
+
+def _trained() -> PipelineConfig:
+    return PipelineConfig(
+        mask=StepConfig(name="empty-region"),
+        predict=StepConfig(name="pixel-classifier"),
+        supervoxels=StepConfig(name="dt-watershed"),
+        agglomerate=StepConfig(name="learned-edges"),
+    )
+
+
 _PRESETS: dict[str, PipelineConfig] = {
     "classical": PipelineConfig(
         mask=StepConfig(name="empty-region"),
@@ -12,6 +22,8 @@ _PRESETS: dict[str, PipelineConfig] = {
         supervoxels=StepConfig(name="dt-watershed"),
         agglomerate=StepConfig(name="mean-boundary"),
     ),
+    "default": _trained(),
+    "best": _trained(),
 }
 
 

@@ -12,7 +12,9 @@ from hashlib import sha256
 from pydantic import Field, JsonValue
 
 from emseg.config.base import Model, Name, validated
+from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching
+from emseg.config.pipeline import Isolation, ModelDigest
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Grid
 
@@ -38,20 +40,24 @@ class PinnedVolume(Model):
 
 
 class PinnedStep(Model):
-    """A step as it will run: name, version and all parameters, defaults included."""
+    """A step as it will run: name, version, all parameters (defaults included) and the model it was trained to."""
 
     kind: str
     name: Name
     version: int
+    package: str = Field(description="Package that the step comes from, with its version; emseg's own have none")
     parameters: dict[str, JsonValue]
+    model: ModelDigest | None
+    isolation: Isolation | None
 
 
 class PinnedSegmentation(Model):
-    """The grid and the steps."""
+    """The grid, the steps and the image checks."""
 
     core_vox: tuple[int, int, int]
     halo_vox: tuple[int, int, int]
     steps: tuple[PinnedStep, ...]
+    checks: ImageChecks
 
 
 class PinnedGroundTruth(Model):

@@ -18,9 +18,6 @@ DTYPE_OF: dict[StepKind, type[np.generic]] = {
     StepKind.SEGMENT: np.uint32,
 }
 
-STEP_FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""Exceptions that mean a fault in the step itself: the same voxels would raise them again. Memory and I/O are not."""
-
 
 def checked(step: Step[Any], output: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """`output`, C-contiguous; StepError when it has another dtype or shape, or is no probability where it should be."""

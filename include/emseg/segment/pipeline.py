@@ -5,19 +5,20 @@ Everything a result depends on is in `Pipeline.pinned`; nothing else (clock, thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import fastremap
 import numpy as np
 
+from emseg.config.checks import ImageChecks
 from emseg.config.pipeline import PipelineConfig, StepConfig
-from emseg.config.runspec import PinnedStep
+from emseg.config.runspec import PinnedSegmentation, PinnedStep
 from emseg.errors import PermanentError, StepError
-from emseg.segment.checks import STEP_FAULTS, checked, step_fault
-from emseg.segment.protocol import Gray, Labels, Mask, Probability, StepKind
-from emseg.segment.registry import make_step
+from emseg.segment.model import ModelFolder, VoxelSize
+from emseg.segment.protocol import Gray, Labels, Margin, Mask, Probability, Setting, StepKind
+from emseg.segment.registry import step_class
+from emseg.segment.running import PreparedStep
 
 MAX_LABELS = (1 << 24) - 1
 """Labels of one subvolume: a supervoxel id keeps 24 bits for them, and 0 is no label."""
@@ -28,26 +29,45 @@ class SubvolumeSegmentation:
     """Labels 1..n in order of first appearance (C order), uint32 ZYX, 0 where masked; and what was counted."""
 
     labels: Labels
-    statistics: Mapping[str, int | float]
+    statistics: Statistics
 
 
-Statistics = dict[str, int | float]
+Statistics = Mapping[str, int | float | str]
+ModelSource = Callable[[str], ModelFolder]
+"""Gives the model of a digest; PermanentError where there is none."""
+
+
+def without_models(digest: str) -> ModelFolder:
+    """A source that has no model."""
+    raise PermanentError("looking up a model", digest, "no model was given", "Name a folder or a store that holds it")
 
 
 class Pipeline:
     """The steps of a `PipelineConfig`, made once and run on any number of subvolumes."""
 
-    def __init__(self, config: PipelineConfig) -> None:
-        """PermanentError for an unknown step or a wrong parameter."""
+    def __init__(
+        self,
+        config: PipelineConfig,
+        voxel_size_nm: VoxelSize,
+        models: ModelSource = without_models,
+        checks: ImageChecks | None = None,
+    ) -> None:
+        """PermanentError for an unknown step, a wrong parameter, or a model that does not fit."""
         chosen = ((kind, getattr(config, kind.value)) for kind in StepKind)
-        self._steps = {kind: make_step(kind, step) for kind, step in chosen if step is not None}
+        self._checks = checks or ImageChecks()
+        self._steps = {
+            kind: PreparedStep.made(kind, step, Setting(voxel_size_nm, models(step.model) if step.model else None))
+            for kind, step in chosen
+            if step is not None
+        }
 
     @classmethod
-    def from_pinned(cls, pinned: Iterable[PinnedStep]) -> Pipeline:
+    def from_pinned(cls, pinned: PinnedSegmentation, voxel_size_nm: VoxelSize, models: ModelSource) -> Pipeline:
         """The pipeline a run was planned with; PermanentError when this code has another version of a step."""
-        steps = list(pinned)
-        pipeline = cls(PipelineConfig(**{s.kind: StepConfig(name=s.name, parameters=s.parameters) for s in steps}))
-        for planned, present in zip(steps, pipeline.pinned, strict=True):
+        fields = ("name", "parameters", "model", "isolation")
+        steps = {s.kind: StepConfig(**{field: getattr(s, field) for field in fields}) for s in pinned.steps}
+        pipeline = cls(PipelineConfig(**steps), voxel_size_nm, models, pinned.checks)
+        for planned, present in zip(pinned.steps, pipeline.pinned, strict=True):
             if planned != present:
                 raise PermanentError(
                     "preparing the segmentation steps",
@@ -63,9 +83,10 @@ class Pipeline:
         return tuple(step.pinned for step in self._steps.values())
 
     @property
-    def halo_vox(self) -> int:
+    def halo_vox(self) -> Margin:
         """Reach of all steps together: the least halo with which a core voxel is computed as in the whole volume."""
-        return sum(step.halo_vox for step in self._steps.values())
+        z, y, x = (sum(reach) for reach in zip(*(step.halo_vox for step in self._steps.values()), strict=True))
+        return z, y, x
 
     @property
     def bytes_per_voxel(self) -> int:
@@ -81,7 +102,7 @@ class Pipeline:
         """
         _check_input(gray, roi_mask)
         gray = np.ascontiguousarray(gray)
-        mask = self._run(StepKind.MASK, gray.shape, lambda step: step.mask(gray)) & roi_mask
+        mask = self._steps[StepKind.MASK].run(gray) & roi_mask
         if not mask.any():
             return SubvolumeSegmentation(
                 np.zeros(gray.shape, np.uint32), {"voxels": gray.size, "masked_voxels": gray.size, "segments": 0}
@@ -102,28 +123,16 @@ class Pipeline:
 
     def _labelled(self, gray: Gray, mask: Mask) -> tuple[Labels, Statistics]:
         """Labels before masking and renumbering, and what the steps on the way found."""
-        shape = gray.shape
         if StepKind.SEGMENT in self._steps:
-            return self._run(StepKind.SEGMENT, shape, lambda step: step.segment(gray, mask)), {}
-        probability: Probability = self._run(StepKind.PREDICT, shape, lambda step: step.predict(gray, mask))
-        supervoxels: Labels = self._run(StepKind.SUPERVOXELS, shape, lambda step: step.supervoxels(probability, mask))
+            return self._steps[StepKind.SEGMENT].run(gray, mask), {}
+        probability: Probability = self._steps[StepKind.PREDICT].run(gray, mask)
+        supervoxels: Labels = self._steps[StepKind.SUPERVOXELS].run(probability, mask)
         supervoxels[~mask] = 0
         found: Statistics = {
             "supervoxels": len(fastremap.unique(supervoxels[mask])),
             "boundary_mean": round(float(probability[mask].mean(dtype=np.float64)), 6),
         }
-        labels = self._run(StepKind.AGGLOMERATE, shape, lambda step: step.agglomerate(gray, probability, supervoxels))
-        return labels, found
-
-    def _run(self, kind: StepKind, shape: tuple[int, ...], call: Callable[[Any], Any]) -> Any:
-        step = self._steps[kind]
-        try:
-            output = call(step)
-        except STEP_FAULTS as error:
-            raise step_fault(
-                step, f"raised {type(error).__name__}: {error}", "Mend the step, or choose another"
-            ) from error
-        return checked(step, output, shape)
+        return self._steps[StepKind.AGGLOMERATE].run(gray, probability, supervoxels), found
 
     def _renumbered(self, labels: Labels, mask: Mask) -> Labels:
         labels = np.where(mask, labels, np.uint32(0))
@@ -147,3 +156,20 @@ def _check_input(gray: Gray, roi_mask: Mask) -> None:
             "not a uint8 volume with a bool mask of the same shape",
             "Give 3-D arrays, ZYX",
         )
+
+
+def with_model(config: PipelineConfig, model: str | None) -> PipelineConfig:
+    """`config` with `model` (a digest) for each trained step that names none; PermanentError where none is given."""
+    steps: dict[str, StepConfig] = {}
+    for kind in StepKind:
+        step = getattr(config, kind.value)
+        if step is not None and step.model is None and step_class(kind, step.name).needs_model:
+            if model is None:
+                raise PermanentError(
+                    "preparing the segmentation steps",
+                    f"{kind.value} step {step.name}",
+                    "it was trained, and no model is named",
+                    "Train one (emseg train) and name it: segmentation.model in the dataset file, or --model",
+                )
+            steps[kind.value] = step.model_copy(update={"model": model})
+    return config.model_copy(update=steps)

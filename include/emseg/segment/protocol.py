@@ -1,21 +1,27 @@
 """What a segmentation step is: one abstract class a kind, each with a single method from arrays to an array.
 
 A step gets the voxels of one padded subvolume (core + halo), ZYX and C-contiguous, and knows nothing of where they
-came from. It must be a pure function of its arguments and parameters: the same bytes for the same voxels, whatever
-machine or thread count. `Pipeline` runs steps in order and checks what they return.
+came from; lengths are nanometres, and `Setting` has the voxel size. It must be a pure function of its arguments,
+parameters and setting: the same bytes for the same voxels, whatever machine or thread count. `Pipeline` runs steps in
+order and checks what they return.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from emseg.config.base import Model
+from emseg.config.pipeline import Isolation
 from emseg.config.runspec import PinnedStep
+from emseg.errors import PermanentError
+from emseg.segment.model import ModelFolder, VoxelSize
 
 Gray = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -33,11 +39,33 @@ class StepKind(StrEnum):
     SEGMENT = "segment"
 
 
+Margin = tuple[int, int, int]
+"""Voxels on each axis, Z Y X."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a step is made for: the size of a voxel in nm, Z Y X, and the model of a trained step."""
+
+    voxel_size_nm: VoxelSize
+    model: ModelFolder | None = None
+
+    def margin(self, length_nm: float) -> Margin:
+        """The fewest voxels on each axis that span a length: 50 nm are (2, 13, 13) at 40 x 4 x 4 nm."""
+        z, y, x = (ceil(round(length_nm / size, 6)) for size in self.voxel_size_nm)
+        return z, y, x
+
+    def in_voxels(self, length_nm: float) -> tuple[float, float, float]:
+        """A length in voxels of each axis: 50 nm are (1.25, 12.5, 12.5) at 40 x 4 x 4 nm."""
+        z, y, x = (length_nm / size for size in self.voxel_size_nm)
+        return z, y, x
+
+
 P = TypeVar("P", bound=Model)
 
 
 class Step(ABC, Generic[P]):
-    """Base of all steps. Made from its parameters: `Step(Step.Parameters(...))`."""
+    """Base of all steps. Made from its parameters and setting: `Step(Step.Parameters(...), Setting((10, 10, 10)))`."""
 
     kind: ClassVar[StepKind]
     name: ClassVar[str]
@@ -48,23 +76,39 @@ class Step(ABC, Generic[P]):
     """Peak memory the step allocates for each computed voxel, its output included, its inputs not."""
     Parameters: ClassVar[type[Model]]
     """Frozen pydantic model; each field has a default, a description and a unit."""
+    needs_model: ClassVar[bool] = False
+    """Whether the step was trained, so that its setting must have a model."""
 
-    def __init__(self, parameters: P) -> None:
-        self.parameters = parameters
+    def __init__(self, parameters: P, setting: Setting) -> None:
+        self.parameters, self.setting = parameters, setting
 
     @property
     @abstractmethod
-    def halo_vox(self) -> int:
-        """Voxels around a voxel, on each axis, that its direct computation looks at."""
+    def halo_vox(self) -> Margin:
+        """Voxels around a voxel, Z Y X, that its direct computation looks at."""
 
     @property
-    def pinned(self) -> PinnedStep:
-        """Kind, name, version and all parameters, defaults included: what the output depends on besides voxels."""
+    def model(self) -> ModelFolder:
+        """The model of a trained step; PermanentError where the setting has none."""
+        if self.setting.model is None:
+            raise PermanentError(
+                "preparing a segmentation step",
+                f"{self.kind.value} step {self.name}",
+                "it needs a model, and none was given",
+                "Name one: segmentation.model in the dataset file, or --model on the command line",
+            )
+        return self.setting.model
+
+    def pinned(self, package: str, isolation: Isolation | None) -> PinnedStep:
+        """All that the output depends on besides voxels: version, package, parameters with defaults, model."""
         return PinnedStep(
             kind=self.kind.value,
             name=self.name,
             version=self.version,
+            package=package,
             parameters=self.parameters.model_dump(mode="json"),
+            model=None if self.setting.model is None else self.setting.model.digest,
+            isolation=isolation,
         )
 
 

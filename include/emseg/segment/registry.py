@@ -1,49 +1,127 @@
-"""Steps by short name: what a dataset file may ask for, and how a configured step is made."""
+"""Steps by short name: emseg's own, and those of installed packages that the deployment allows.
+
+A package offers steps as entry points in group `emseg.steps`. Only packages named in EMSEG_STEP_PACKAGES are imported:
+an installed package must not be able to enter a run by itself. Planner and workers need the same value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+import os
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from emseg.config.base import validated
+from emseg.config.base import NAME_PATTERN, validated
 from emseg.config.pipeline import StepConfig
 from emseg.errors import PermanentError
-from emseg.segment.protocol import Step, StepKind
+from emseg.segment.protocol import Setting, Step, StepKind
 from emseg.segment.steps.dt_watershed import DtWatershed
 from emseg.segment.steps.empty_region import EmptyRegionMask
 from emseg.segment.steps.inverted_grayscale import InvertedGrayscale
+from emseg.segment.steps.learned_edges import LearnedEdges
 from emseg.segment.steps.mean_boundary import MeanBoundary
+from emseg.segment.steps.onnx_network import OnnxNetwork
+from emseg.segment.steps.pixel_classifier import PixelClassifier
+
+GROUP = "emseg.steps"
+ALLOWED = "EMSEG_STEP_PACKAGES"
+"""Variable that names the packages whose steps may run, separated by commas."""
 
 StepClass = type[Step[Any]]
+Steps = dict[tuple[StepKind, str], StepClass]
 
 
-def _by_kind_and_name(classes: Iterable[StepClass]) -> dict[tuple[StepKind, str], StepClass]:
+def _by_kind_and_name(classes: Iterable[StepClass]) -> Steps:
     return {(step.kind, step.name): step for step in classes}
 
 
-_STEPS = _by_kind_and_name((EmptyRegionMask, InvertedGrayscale, DtWatershed, MeanBoundary))
+_STEPS = _by_kind_and_name(
+    (EmptyRegionMask, InvertedGrayscale, PixelClassifier, OnnxNetwork, DtWatershed, MeanBoundary, LearnedEdges)
+)
+
+
+def allowed_packages(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Packages of the allow-list, in one spelling, sorted."""
+    names = environment.get(ALLOWED, "").split(",")
+    return tuple(sorted({_one_spelling(name) for name in names if name.strip()}))
 
 
 def step_names(kind: StepKind) -> list[str]:
     """Names of the known steps of a kind, sorted."""
-    return sorted(name for known, name in _STEPS if known == kind)
+    return sorted(name for known, name in (*_STEPS, *_plugins(allowed_packages())) if known == kind)
 
 
 def step_class(kind: StepKind, name: str) -> StepClass:
     """The step called `name`; PermanentError that lists the known names where there is none."""
-    try:
+    if (kind, name) in _STEPS:
         return _STEPS[kind, name]
-    except KeyError:
-        raise PermanentError(
-            f"looking up a {kind.value} step",
-            name,
-            "no step has this name",
-            f"Known {kind.value} steps: {', '.join(step_names(kind)) or 'none'}",
-        ) from None
+    plugins = _plugins(allowed_packages())
+    if (kind, name) in plugins:
+        return plugins[kind, name][0]
+    raise PermanentError(
+        f"looking up a {kind.value} step",
+        name,
+        "no step has this name",
+        f"Known {kind.value} steps: {', '.join(step_names(kind)) or 'none'}; allowed packages ({ALLOWED}): "
+        f"{', '.join(allowed_packages()) or 'none'}",
+    )
 
 
-def make_step(kind: StepKind, config: StepConfig) -> Step[Any]:
+def package_of(kind: StepKind, name: str) -> str:
+    """`NAME==VERSION` of the package that a step comes from; empty for emseg's own."""
+    return "" if (kind, name) in _STEPS else _plugins(allowed_packages())[kind, name][1]
+
+
+def make_step(kind: StepKind, config: StepConfig, setting: Setting) -> Step[Any]:
     """A step ready to run; PermanentError for an unknown name or a parameter that is unknown or out of range."""
     found = step_class(kind, config.name)
     doing = f"checking the parameters of a {kind.value} step"
-    return found(validated(found.Parameters, config.parameters, doing, config.name))
+    return found(validated(found.Parameters, config.parameters, doing, config.name), setting)
+
+
+@lru_cache(maxsize=1)
+def _plugins(allowed: tuple[str, ...]) -> dict[tuple[StepKind, str], tuple[StepClass, str]]:
+    """Steps of the allowed packages, with the package they come from. Nothing else is imported."""
+    found: dict[tuple[StepKind, str], tuple[StepClass, str]] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.value):
+        if entry.dist is None or _one_spelling(entry.dist.name) not in allowed:
+            continue
+        package = f"{entry.dist.name}=={entry.dist.version}"
+        step = _loaded(entry, package)
+        key = (step.kind, step.name)
+        if key in _STEPS or key in found:
+            owner = found[key][1] if key in found else "emseg itself"
+            raise _refused(package, entry, f"{step.kind.value} step {step.name} is taken by {owner}", "Rename the step")
+        found[key] = (step, package)
+    return found
+
+
+def _loaded(entry: EntryPoint, package: str) -> StepClass:
+    try:
+        step = entry.load()
+    except Exception as error:
+        # Whatever an outside package does wrong while it is imported, its name belongs in the message.
+        raise _refused(
+            package, entry, f"{type(error).__name__}: {error}", "Mend the package, or take it off the allow-list"
+        ) from error
+    if not (inspect.isclass(step) and issubclass(step, Step) and not inspect.isabstract(step)):
+        raise _refused(
+            package, entry, "it is no complete step class", "Derive it from a class of emseg.segment.protocol"
+        )
+    if not re.fullmatch(NAME_PATTERN, getattr(step, "name", "")):
+        raise _refused(
+            package, entry, f"its name is {getattr(step, 'name', None)!r}", f"Use a name like {NAME_PATTERN}"
+        )
+    return step
+
+
+def _refused(package: str, entry: EntryPoint, found: str, remedy: str) -> PermanentError:
+    return PermanentError("loading the steps of a package", f"{package}, entry point {entry.name}", found, remedy)
+
+
+def _one_spelling(name: str) -> str:
+    """Names of packages differ in case and in `-`, `_`, `.` (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()

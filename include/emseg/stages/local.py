@@ -15,6 +15,8 @@ from emseg.config.dataset import GatePolicy, Output, Segmentation, Stitching
 from emseg.config.runspec import PinnedGroundTruth, PinnedVolume
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Roi
+from emseg.segment import ModelFolder, without_models
+from emseg.segment.model import VoxelSize
 from emseg.stages.engine import InProcess
 from emseg.stages.keys import code_versions
 from emseg.stages.match import read_labels
@@ -25,6 +27,9 @@ from emseg.stages.segment import number_of
 from emseg.stages.services import Workplace
 from emseg.stitch import supervoxel_ids
 from emseg.store import FolderStore
+
+VOXEL_SIZE_NM: VoxelSize = (10.0, 10.0, 10.0)
+"""Taken for volumes that do not say."""
 
 
 class ArrayReader:
@@ -39,10 +44,11 @@ class ArrayReader:
 
 
 class LocalServices:
-    """Services of a run on one array: a folder as the store, no ROI."""
+    """Services of a run on one array: a folder as the store, no ROI, at most one model."""
 
-    def __init__(self, store: FolderStore, grayscale: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, store: FolderStore, grayscale: npt.NDArray[np.uint8], model: ModelFolder | None) -> None:
         self.store = store
+        self._model = model
         self._reader = ArrayReader(grayscale)
 
     def grayscale(self, spec: RunSpec) -> ArrayReader:  # noqa: ARG002 - one array, whatever the spec
@@ -53,14 +59,30 @@ class LocalServices:
         """The whole volume."""
         return None
 
+    def model(self, digest: str) -> ModelFolder:
+        """The model given; PermanentError when a step asks for another."""
+        if self._model is None or self._model.digest != digest:
+            return without_models(digest)
+        return self._model
+
 
 def segment_array(
-    grayscale: npt.NDArray[np.uint8], segmentation: Segmentation, stitching: Stitching, store: FolderStore
+    grayscale: npt.NDArray[np.uint8],
+    segmentation: Segmentation,
+    stitching: Stitching,
+    store: FolderStore,
+    voxel_size_nm: VoxelSize = VOXEL_SIZE_NM,
+    model: ModelFolder | None = None,
 ) -> npt.NDArray[np.uint64]:
-    """Bodies of a uint8 ZYX volume as uint64 labels of its shape, 0 where masked. Deterministic; resumes in `store`."""
+    """Bodies of a uint8 ZYX volume as uint64 labels of its shape, 0 where masked. Deterministic; resumes in `store`.
+
+    `model` is for the trained steps of the pipeline.
+    """
     _check(grayscale)
-    spec = _spec(grayscale, segmentation, stitching)
-    services = LocalServices(store, grayscale)
+    services = LocalServices(store, grayscale, model)
+    if model is not None:
+        segmentation = segmentation.model_copy(update={"model": model.digest})
+    spec = _spec(grayscale, segmentation, stitching, voxel_size_nm, services)
     place = Workplace(spec, "local", lambda: services)
     run_segment(place, InProcess())
     match_and_resolve(place, InProcess())
@@ -77,7 +99,13 @@ def _check(grayscale: npt.NDArray[np.uint8]) -> None:
         )
 
 
-def _spec(grayscale: npt.NDArray[np.uint8], segmentation: Segmentation, stitching: Stitching) -> RunSpec:
+def _spec(
+    grayscale: npt.NDArray[np.uint8],
+    segmentation: Segmentation,
+    stitching: Stitching,
+    voxel_size_nm: VoxelSize,
+    services: LocalServices,
+) -> RunSpec:
     z, y, x = grayscale.shape
     volume = PinnedVolume(
         root="local",
@@ -85,7 +113,7 @@ def _spec(grayscale: npt.NDArray[np.uint8], segmentation: Segmentation, stitchin
         grayscale="grayscale",
         bounds_start=(0, 0, 0),
         bounds_stop=(z, y, x),
-        voxel_size_nm=(1.0, 1.0, 1.0),
+        voxel_size_nm=voxel_size_nm,
         roi=None,
         roi_digest="",
     )
@@ -93,7 +121,7 @@ def _spec(grayscale: npt.NDArray[np.uint8], segmentation: Segmentation, stitchin
         dataset="local",
         run="local",
         volume=volume,
-        segmentation=pinned_segmentation(segmentation),
+        segmentation=pinned_segmentation(segmentation, voxel_size_nm, services.model),
         stitching=stitching,
         output=Output(),
         groundtruth=PinnedGroundTruth(node=volume.node, instance="groundtruth"),

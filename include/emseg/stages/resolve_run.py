@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import prod
 from pathlib import Path
 
-from emseg.config import Dataset, PipelineConfig, RunParameters, RunSpec, load_dataset
+from emseg.config import Dataset, RunParameters, RunSpec, load_dataset
 from emseg.config.dataset import Segmentation
 from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedVolume
 from emseg.dvid import (
@@ -26,14 +26,16 @@ from emseg.dvid import (
 )
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Grid, Roi
-from emseg.segment import Pipeline, preset
+from emseg.segment import ModelSource, Pipeline, preset, with_model, without_models
 from emseg.stages.keys import code_versions
 from emseg.stages.services import chosen_cells
 
 DOING = "resolving the run"
 
 
-def resolve_run(parameters: RunParameters, run: str, datasets: Path, server: DvidServer) -> RunSpec:
+def resolve_run(
+    parameters: RunParameters, run: str, datasets: Path, server: DvidServer, models: ModelSource = without_models
+) -> RunSpec:
     """The pinned spec of a run; PermanentError names field, value and remedy of whatever cannot work."""
     dataset = parameters.applied_to(load_dataset(datasets, parameters.dataset))
     volume, roi = _pinned_volume(dataset, server)
@@ -41,7 +43,7 @@ def resolve_run(parameters: RunParameters, run: str, datasets: Path, server: Dvi
         dataset=dataset.name,
         run=run,
         volume=volume,
-        segmentation=pinned_segmentation(dataset.segmentation),
+        segmentation=pinned_segmentation(dataset.segmentation, volume.voxel_size_nm, models),
         stitching=dataset.stitching,
         output=dataset.output,
         groundtruth=_pinned_groundtruth(dataset, volume, server),
@@ -53,7 +55,9 @@ def resolve_run(parameters: RunParameters, run: str, datasets: Path, server: Dvi
     return spec
 
 
-def pinned_segmentation(segmentation: Segmentation) -> PinnedSegmentation:
+def pinned_segmentation(
+    segmentation: Segmentation, voxel_size_nm: tuple[float, float, float], models: ModelSource
+) -> PinnedSegmentation:
     """Grid and steps with versions and all parameters; refuses cores that would share a DVID block, and thin halos."""
     if any(c % BLOCK_VOX for c in segmentation.core_vox):
         raise PermanentError(
@@ -62,17 +66,18 @@ def pinned_segmentation(segmentation: Segmentation) -> PinnedSegmentation:
             f"not multiples of {BLOCK_VOX}, so two subvolumes would share a DVID block",
             f"Use multiples of {BLOCK_VOX} voxels",
         )
-    config: PipelineConfig = segmentation.pipeline or preset(segmentation.preset)
-    pipeline = Pipeline(config)
-    if min(segmentation.halo_vox) < pipeline.halo_vox:
+    config = with_model(segmentation.pipeline or preset(segmentation.preset), segmentation.model)
+    pipeline = Pipeline(config, voxel_size_nm, models, segmentation.checks)
+    halo_vox = segmentation.halo_vox or pipeline.halo_vox
+    if any(given < needed for given, needed in zip(halo_vox, pipeline.halo_vox, strict=True)):
         raise PermanentError(
             DOING,
             f"segmentation.halo_vox = {segmentation.halo_vox}",
             f"the steps need a halo of {pipeline.halo_vox} voxels to give the same result on both sides of a face",
-            f"Use at least {pipeline.halo_vox} voxels on every axis",
+            f"Use at least {pipeline.halo_vox}, or leave halo_vox out",
         )
     return PinnedSegmentation(
-        core_vox=segmentation.core_vox, halo_vox=segmentation.halo_vox, steps=tuple(pipeline.pinned)
+        core_vox=segmentation.core_vox, halo_vox=halo_vox, steps=pipeline.pinned, checks=segmentation.checks
     )
 
 

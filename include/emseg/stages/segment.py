@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emseg.codec import encode_array
+from emseg.config import RunSpec
 from emseg.geometry import Box, Grid, Subvolume
 from emseg.segment import Pipeline
 from emseg.stages.engine import Phase, Scalars
@@ -43,13 +46,24 @@ class SegmentSubvolume:
         grayscale = services.grayscale(spec).read(subvolume.padded)
         roi = services.roi(spec)
         inside = np.ones(grayscale.shape, bool) if roi is None else roi.mask(subvolume.padded)
-        result = Pipeline.from_pinned(spec.segmentation.steps).segment_subvolume(grayscale, inside)
+        result = pipeline_of(spec, services).segment_subvolume(grayscale, inside)
         folder = self.place.folder(STAGE)
         artefacts: list[Artefact] = [
             folder.write_artefact(item, name, encode_array(_part(result.labels, subvolume, box)))
             for name, box in _parts(spec.grid, subvolume)
         ]
         return folder.commit_item(item, artefacts, result.statistics)
+
+
+def pipeline_of(spec: RunSpec, services: Any) -> Pipeline:
+    """The steps of a run, made once a process: reading a model takes longer than a small subvolume."""
+    return _made(spec.to_json(), services)
+
+
+@lru_cache(maxsize=1)
+def _made(spec: bytes, services: Any) -> Pipeline:
+    pinned = RunSpec.from_json(spec, "the run's spec")
+    return Pipeline.from_pinned(pinned.segmentation, pinned.volume.voxel_size_nm, services.model)
 
 
 def number_of(item: str) -> int:

@@ -19,7 +19,9 @@ from emseg.config import RunSpec, dvid_connection, s3_connection
 from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, RoiInstance
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Grid, Roi
+from emseg.segment import ModelFolder
 from emseg.stages.keys import stage_keys
+from emseg.stages.models import load_model
 from emseg.store import ObjectStore, S3Store, StageFolder
 
 
@@ -47,6 +49,10 @@ class Services(Protocol):
         """The pinned ROI; None means the whole volume."""
         ...
 
+    def model(self, digest: str) -> ModelFolder:
+        """The model of trained steps."""
+        ...
+
 
 class DvidServices:
     """Services of a real run; it can also write the segmentation and read the ground truth."""
@@ -55,6 +61,7 @@ class DvidServices:
         self.store = store
         self.server = server
         self._rois: dict[str, Roi] = {}
+        self._models: dict[str, ModelFolder] = {}
 
     def grayscale(self, spec: RunSpec) -> Grayscale:
         """Grayscale instance at the pinned node."""
@@ -76,6 +83,12 @@ class DvidServices:
                 )
             self._rois[volume.roi_digest] = roi
         return self._rois[volume.roi_digest]
+
+    def model(self, digest: str) -> ModelFolder:
+        """The model kept under `digest`, read once a process."""
+        if digest not in self._models:
+            self._models[digest] = load_model(self.store, digest)
+        return self._models[digest]
 
     def segmentation(self, spec: RunSpec) -> Labelmap:
         """The labelmap that this run writes, on the run's own branch."""

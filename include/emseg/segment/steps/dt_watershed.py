@@ -6,7 +6,7 @@ Source: Beier et al., "Multicut brings automated neurite segmentation closer to 
 
 from __future__ import annotations
 
-from math import ceil
+from math import prod
 
 import cc3d
 import edt
@@ -18,7 +18,7 @@ from pydantic import Field
 from scipy import ndimage
 
 from emseg.config.base import Model
-from emseg.segment.protocol import Labels, Mask, Probability, SupervoxelStep
+from emseg.segment.protocol import Labels, Margin, Mask, Probability, SupervoxelStep
 
 _WINDOW = 3.0
 
@@ -27,32 +27,38 @@ class DtWatershedParameters(Model):
     """Where cells are inside, how seeds are found and which pieces are too small to keep."""
 
     boundary_min: float = Field(default=0.4, gt=0, lt=1, description="A voxel at or above this probability is boundary")
-    distance_cap_vox: float = Field(default=8, ge=1, le=64, description="Distances beyond this are equal, voxels")
-    smoothing_vox: float = Field(default=1.5, ge=0.5, le=10, description="Gaussian sigma for the distance, voxels")
+    distance_cap_nm: float = Field(default=80, ge=4, le=2000, description="Distances beyond this are equal, nm")
+    smoothing_nm: float = Field(default=15, ge=2, le=500, description="Gaussian sigma for the distance, nm")
     distance_weight: float = Field(
         default=0.2, ge=0, le=1, description="Share of the distance in the flooded height; the rest is probability"
     )
-    min_size_vox: int = Field(default=50, ge=1, description="Smaller pieces are given to their neighbours, voxels")
+    min_size_nm3: float = Field(
+        default=50_000,
+        ge=0,
+        description="Smaller pieces are given to their neighbours, nm^3 (1000 are 10 x 10 x 10)",
+    )
 
 
 class DtWatershed(SupervoxelStep[DtWatershedParameters]):
     """Distance transform, smoothed; one seed a maximum; flooding of probability blended with closeness to the boundary.
 
-    The height is `(1 - w) p + w (1 - d / cap)`: with w = 0.2, cap = 8, a voxel of p = 0.1 at distance 4 has height
+    The height is `(1 - w) p + w (1 - d / cap)`: with w = 0.2, cap = 80, a voxel of p = 0.1 at distance 40 has height
     0.18. The cap bounds how far a voxel's height and seed can be influenced; where the flood goes from there has no
     bound, as in any watershed.
     """
 
     name = "dt-watershed"
-    version = 1
+    version = 2
     bytes_per_voxel = 40
     Parameters = DtWatershedParameters
 
     @property
-    def halo_vox(self) -> int:
+    def halo_vox(self) -> Margin:
         """Reach of heights and seeds: capped distance, smoothing, and one voxel to compare maxima."""
         p = self.parameters
-        return ceil(p.distance_cap_vox) + ceil(_WINDOW * p.smoothing_vox) + 1
+        capped, smoothed = self.setting.margin(p.distance_cap_nm), self.setting.margin(_WINDOW * p.smoothing_nm)
+        z, y, x = (a + b + 1 for a, b in zip(capped, smoothed, strict=True))
+        return z, y, x
 
     def supervoxels(self, probability: Probability, mask: Mask) -> Labels:
         """Every voxel of the mask gets a label; a piece of the mask that no seed reaches is a supervoxel of its own."""
@@ -64,20 +70,20 @@ class DtWatershed(SupervoxelStep[DtWatershedParameters]):
 
     def _height_and_seeds(self, probability: Probability, inside: Mask) -> tuple[Probability, Labels]:
         p = self.parameters
-        distance = edt.edt(inside, black_border=False, parallel=1)
-        np.minimum(distance, np.float32(p.distance_cap_vox), out=distance)
-        smooth = gaussian_smoothing(distance, p.smoothing_vox, window_size=_WINDOW)
+        distance = edt.edt(inside, anisotropy=self.setting.voxel_size_nm, black_border=False, parallel=1)
+        np.minimum(distance, np.float32(p.distance_cap_nm), out=distance)
+        smooth = gaussian_smoothing(distance, self.setting.in_voxels(p.smoothing_nm), window_size=_WINDOW)
         maxima = (ndimage.maximum_filter(smooth, size=3) == smooth) & inside
         seeds = cc3d.connected_components(maxima, connectivity=26, out_dtype=np.uint32)
         del smooth, maxima
-        distance *= np.float32(-p.distance_weight / p.distance_cap_vox)
+        distance *= np.float32(-p.distance_weight / p.distance_cap_nm)
         distance += np.float32(p.distance_weight)
         distance += np.float32(1 - p.distance_weight) * probability
         return distance, seeds
 
     def _without_small(self, labels: Labels, height: Probability, mask: Mask) -> Labels:
         ids, sizes = fastremap.unique(labels, return_counts=True)
-        small = ids[(sizes < self.parameters.min_size_vox) & (ids != 0)]
+        small = ids[(sizes * prod(self.setting.voxel_size_nm) < self.parameters.min_size_nm3) & (ids != 0)]
         if len(small) == 0:
             return labels
         kept = np.ascontiguousarray(fastremap.mask(labels, small))

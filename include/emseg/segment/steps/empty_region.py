@@ -7,7 +7,7 @@ from pydantic import Field
 from scipy import ndimage
 
 from emseg.config.base import Model
-from emseg.segment.protocol import Gray, Mask, MaskStep
+from emseg.segment.protocol import Gray, Margin, Mask, MaskStep
 
 
 class EmptyRegionParameters(Model):
@@ -31,9 +31,10 @@ class EmptyRegionMask(MaskStep[EmptyRegionParameters]):
     Parameters = EmptyRegionParameters
 
     @property
-    def halo_vox(self) -> int:
+    def halo_vox(self) -> Margin:
         """Erosion and dilation each look half a cube far."""
-        return 2 * (self.parameters.thickness_vox // 2)
+        reach = 2 * (self.parameters.thickness_vox // 2)
+        return reach, reach, reach
 
     def mask(self, gray: Gray) -> Mask:
         """True where tissue was imaged. Outside the array counts as padding of the same level."""

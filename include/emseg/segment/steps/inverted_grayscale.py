@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
 from bioimage_cpp.filters import gaussian_smoothing
 from pydantic import Field
 
 from emseg.config.base import Model
-from emseg.segment.protocol import Gray, Mask, PredictStep, Probability
+from emseg.segment.protocol import Gray, Margin, Mask, PredictStep, Probability
 
 _WINDOW = 3.0
 """The Gaussian is cut at this many sigmas."""
@@ -18,7 +16,7 @@ _WINDOW = 3.0
 class InvertedGrayscaleParameters(Model):
     """A fixed curve from gray to probability, so that a voxel's value never depends on the subvolume it is in."""
 
-    sigma_vox: float = Field(default=1.0, ge=0.5, le=5, description="Gaussian smoothing against noise, voxels")
+    sigma_nm: float = Field(default=10, ge=2, le=200, description="Gaussian smoothing against noise, nm")
     center_gray: float = Field(default=125, ge=0, le=255, description="Gray level of probability 0.5")
     width_gray: float = Field(default=12, gt=0, le=128, description="Gray levels from probability 0.5 to 0.27 and 0.73")
 
@@ -30,21 +28,21 @@ class InvertedGrayscale(PredictStep[InvertedGrayscaleParameters]):
     """
 
     name = "inverted-grayscale"
-    version = 1
+    version = 2
     bytes_per_voxel = 14
     Parameters = InvertedGrayscaleParameters
 
     @property
-    def halo_vox(self) -> int:
+    def halo_vox(self) -> Margin:
         """Radius of the Gaussian."""
-        return ceil(_WINDOW * self.parameters.sigma_vox)
+        return self.setting.margin(_WINDOW * self.parameters.sigma_nm)
 
     def predict(self, gray: Gray, mask: Mask) -> Probability:
         """Boundary probability of each voxel."""
         p = self.parameters
         image = gray.astype(np.float32)
         image[~mask] = p.center_gray
-        darkness = gaussian_smoothing(image, p.sigma_vox, window_size=_WINDOW)
+        darkness = gaussian_smoothing(image, self.setting.in_voxels(p.sigma_nm), window_size=_WINDOW)
         del image
         darkness -= np.float32(p.center_gray)
         darkness /= np.float32(p.width_gray)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from emseg.config.base import Model
 from emseg.segment.linkage import mean_linkage
-from emseg.segment.protocol import AgglomerateStep, Gray, Labels, Probability
+from emseg.segment.protocol import AgglomerateStep, Gray, Labels, Margin, Probability
 
 
 class MeanBoundaryParameters(Model):
@@ -29,9 +29,9 @@ class MeanBoundary(AgglomerateStep[MeanBoundaryParameters]):
     Parameters = MeanBoundaryParameters
 
     @property
-    def halo_vox(self) -> int:
+    def halo_vox(self) -> Margin:
         """A face is judged by the two voxels at it."""
-        return 1
+        return 1, 1, 1
 
     def agglomerate(self, gray: Gray, probability: Probability, supervoxels: Labels) -> Labels:  # noqa: ARG002
         """Each body takes the label of one of its supervoxels; 0 stays 0."""

@@ -1,0 +1,132 @@
+"""`emseg train`: a model from volumes with ground truth, in files or in DVID, and a report about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from emseg.cli.console import console
+from emseg.cli.files import load_array
+from emseg.cli.place import connected
+from emseg.config import datasets_folder, load_dataset
+from emseg.errors import PermanentError
+from emseg.geometry import Box
+from emseg.segment import ModelFolder
+from emseg.segment.model import VoxelSize
+from emseg.stages.local import VOXEL_SIZE_NM
+from emseg.stages.models import store_model, store_report
+from emseg.stages.train import Trained, TrainingSource, report_page_of, train
+from emseg.stages.training_data import source_of_arrays, sources_in_dvid
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register the command."""
+    cli.command(name="train")(train_command)
+
+
+def train_command(
+    preset: Annotated[
+        str, typer.Option(help="What to train: default, or best (twice the time, fewer errors)")
+    ] = "default",
+    data: Annotated[
+        list[Path] | None, typer.Option(help="npz file with keys `grayscale` and `groundtruth`; may be repeated")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Dataset whose grayscale and ground truth in DVID to take")
+    ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(help="Z0,Y0,X0,Z1,Y1,X1: voxels, half-open; may be repeated. Of a file: all of it by default"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the model; with --dataset it is kept in the store too")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed and data: same model")] = 0,
+    voxel_size: Annotated[
+        tuple[float, float, float], typer.Option(help="Voxel size of files, nm Z Y X")
+    ] = VOXEL_SIZE_NM,
+) -> None:
+    """Train the steps of a preset; the report goes beside the model, into OUT-report."""
+    boxes = [_box(text) for text in box or []]
+    if bool(data) == bool(dataset) or (data and out is None):
+        raise PermanentError(
+            "training a model",
+            "options --data, --dataset, --out",
+            "give files with --data and --out, or a dataset in DVID with --dataset",
+            "Choose one of the two",
+        )
+    if out is not None:
+        _check_free(out)
+    services = connected() if dataset else None
+    if services is not None and dataset is not None:
+        sources = sources_in_dvid(load_dataset(datasets_folder(), dataset), boxes, services.server)
+    else:
+        sources = [source for file in data or [] for source in _sources_of(file, boxes, voxel_size)]
+    result = train(sources, preset, seed, _clock())
+    page = report_page_of(result, sources[0])
+    if out is not None:
+        result.model.write(out)
+        _write_report(out.with_name(f"{out.name}-report"), result, page)
+    if services is not None:
+        store_model(services.store, result.model)
+        console.print(f"Kept in the store; report: {store_report(services.store, result.model, result.report, page)}")
+    _show(result)
+
+
+def _box(text: str) -> Box:
+    try:
+        z0, y0, x0, z1, y1, x1 = map(int, text.split(","))
+    except ValueError:
+        raise PermanentError(
+            "training a model", f"--box {text}", "not six whole numbers", "Give Z0,Y0,X0,Z1,Y1,X1"
+        ) from None
+    return Box((z0, y0, x0), (z1, y1, x1))
+
+
+def _sources_of(file: Path, boxes: list[Box], voxel_size: VoxelSize) -> list[TrainingSource]:
+    return source_of_arrays(
+        load_array(file, "grayscale"), load_array(file, "groundtruth"), voxel_size, boxes, str(file)
+    )
+
+
+def _check_free(out: Path) -> None:
+    """Only a model folder may be overwritten."""
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "model.json").is_file())):
+        raise PermanentError(
+            "training a model", f"--out {out}", "there is something else of this name", "Name a new folder"
+        )
+    if out.is_dir():
+        for name in ModelFolder.read(out).files if any(out.iterdir()) else ():
+            (out / name).unlink()
+
+
+def _write_report(folder: Path, result: Trained, page: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(result.report.model_dump_json(indent=1))
+    (folder / "report.html").write_bytes(page)
+    console.print(f"Report: {folder / 'report.html'}")
+
+
+def _clock() -> Callable[[str], None]:
+    started = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"{time.monotonic() - started:7.1f} s  {line}")
+
+    return say
+
+
+def _show(result: Trained) -> None:
+    figures, report = result.report.figures, result.report
+    console.print(
+        f"Out of fold: boundary average precision {figures['boundary_average_precision']:.4f}, "
+        f"VI split {figures['vi_split']:.4f} merge {figures['vi_merge']:.4f} bits, "
+        f"ARE {figures['adapted_rand_error']:.4f}; trained on {report.voxels / 1e6:.1f} Mvoxels "
+        f"in {np.sum(list(report.seconds.values())):.0f} s"
+    )
+    console.print(f"Model {result.model.digest}")

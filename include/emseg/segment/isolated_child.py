@@ -1,0 +1,75 @@
+"""The child process of an isolated step: reads a request from standard input, runs the step, answers, ends."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from emseg.config.pipeline import StepConfig
+from emseg.segment.isolation import Answer, ArrayHeader, Request
+from emseg.segment.model import ModelFolder
+from emseg.segment.protocol import Setting, StepKind
+from emseg.segment.registry import make_step
+
+MIB = 1 << 20
+
+
+def main() -> int:
+    """Exit code 0 whenever there is an answer."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever the step prints must not stand in the answer
+    request = Request.model_validate_json(sys.stdin.buffer.readline())
+    arrays = [header.array(_exactly(sys.stdin.buffer, header.size)) for header in request.arrays]
+    files = request.model_files
+    model = (
+        None
+        if files is None
+        else ModelFolder({n: bytes(_exactly(sys.stdin.buffer, size)) for n, size in files.items()})
+    )
+    kind = StepKind(request.kind)
+    try:
+        setting = Setting(request.voxel_size_nm, model)
+        step = make_step(kind, StepConfig(name=request.name, parameters=request.parameters), setting)
+        _limit(request.memory_mb)
+        output = getattr(step, kind.value)(*arrays)
+        header = ArrayHeader.of(output)
+        data = output.tobytes()
+    except MemoryError:
+        _free()
+        answer, data = Answer(out_of_memory=True), b""
+    except Exception as error:  # noqa: BLE001 - the border to code of others: whatever it raises is the answer
+        answer, data = Answer(fault=f"raised {type(error).__name__}: {error}"), b""
+    else:
+        answer = Answer(array=header)
+    answers.write(answer.model_dump_json().encode() + b"\n" + data)
+    answers.close()
+    return 0
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytearray:
+    data = bytearray(size)
+    view, done = memoryview(data), 0
+    while done < size:
+        read = stream.readinto(view[done:])  # type: ignore[attr-defined]
+        if not read:
+            raise EOFError(f"the request ended after {done} of {size} bytes")
+        done += read
+    return data
+
+
+def _limit(memory_mb: int) -> None:
+    """From here on, `memory_mb` more address space than is in use now."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + memory_mb * MIB, resource.RLIM_INFINITY))
+
+
+def _free() -> None:
+    """Room to say that there was none."""
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

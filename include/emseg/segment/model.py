@@ -1,0 +1,131 @@
+"""A model: a folder of plain files (JSON, LightGBM text, ONNX; never a pickle), known by the digest of its contents.
+
+`model.json` says what the files are. Steps read their own section of it and the files it names; they never learn where
+the folder came from. Files come from `emseg train`, from a person, or from the object store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, Field, JsonValue
+
+from emseg.config.base import Model, validated
+from emseg.config.runspec import digest_of
+from emseg.errors import PermanentError
+
+DESCRIPTION = "model.json"
+MODEL_VERSION = 1
+"""Number of the stored form. A model of another number is refused, never guessed at."""
+
+VOXEL_SIZE_TOLERANCE = 0.1
+
+S = TypeVar("S", bound=BaseModel)
+VoxelSize = tuple[float, float, float]
+
+
+class TrainingRegion(Model):
+    """Voxels that a model has seen: `source` is the grayscale (`dvid:ROOT/INSTANCE` or `file:SHA-256`), box ZYX."""
+
+    source: str
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+
+class TrainingRecord(Model):
+    """How a model came to be; the figures are out-of-fold, so they are about voxels that the scored part never saw."""
+
+    preset: str
+    seed: int
+    regions: tuple[TrainingRegion, ...]
+    figures: dict[str, float]
+
+
+class ModelDescription(Model):
+    """The contents of `model.json`. `sections` has one entry for each step that reads the model."""
+
+    format: Literal["emseg-model"] = "emseg-model"
+    version: Literal[1] = 1
+    voxel_size_nm: VoxelSize = Field(description="Voxel size that it was made for, nm, Z Y X")
+    training: TrainingRecord | None = None
+    sections: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFolder:
+    """Files by name. Equal contents have equal digests, wherever they lie."""
+
+    files: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, description: ModelDescription, files: Mapping[str, bytes]) -> ModelFolder:
+        """A folder of `files` and the description of them."""
+        text = json.dumps(description.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
+        return cls({**files, DESCRIPTION: text.encode()})
+
+    @classmethod
+    def read(cls, folder: Path) -> ModelFolder:
+        """The folder on disk; PermanentError where it is none or has no readable `model.json`."""
+        if not (folder / DESCRIPTION).is_file():
+            raise _unusable(str(folder), f"there is no file {DESCRIPTION}")
+        model = cls({path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()})
+        model.description  # noqa: B018 - read now, so that a foreign folder is refused by its name
+        return model
+
+    def write(self, folder: Path) -> None:
+        """Write all files into `folder`, which is made; `model.json` last, so that a torn copy has none."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in sorted(self.files, key=lambda name: name == DESCRIPTION):
+            (folder / name).write_bytes(self.files[name])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names and contents, 64 hex digits."""
+        return digest_of({name: sha256(data).hexdigest() for name, data in self.files.items()})
+
+    @cached_property
+    def description(self) -> ModelDescription:
+        """What `model.json` says; PermanentError for another format or version."""
+        try:
+            document = json.loads(self.files[DESCRIPTION])
+        except (KeyError, ValueError) as error:
+            raise _unusable(self.digest[:12], f"{DESCRIPTION} is missing or no JSON ({type(error).__name__})") from None
+        found = document.get("version") if isinstance(document, dict) else None
+        if found != MODEL_VERSION:
+            raise _unusable(self.digest[:12], f"it is of version {found}, and this emseg reads {MODEL_VERSION}")
+        return validated(ModelDescription, document, "reading a model", f"{DESCRIPTION} of {self.digest[:12]}")
+
+    def section(self, name: str, kind: type[S]) -> S:
+        """The part of the description for one step; PermanentError where it is missing or malformed."""
+        sections = self.description.sections
+        if name not in sections:
+            raise _unusable(self.digest[:12], f"it has no section `{name}`, only {', '.join(sorted(sections))}")
+        return validated(kind, sections[name], "reading a model", f"section {name} of {self.digest[:12]}")
+
+    def file(self, name: str) -> bytes:
+        """One file; PermanentError where the folder has none of this name."""
+        if name not in self.files:
+            raise _unusable(self.digest[:12], f"the file {name}, which its description names, is missing")
+        return self.files[name]
+
+
+def require_voxel_size(model: ModelFolder, voxel_size_nm: VoxelSize, step: str) -> None:
+    """PermanentError when the tissue's voxels are not those that the model was made for, within a tenth."""
+    trained = model.description.voxel_size_nm
+    if any(abs(a / b - 1) > VOXEL_SIZE_TOLERANCE for a, b in zip(voxel_size_nm, trained, strict=True)):
+        raise PermanentError(
+            "preparing a segmentation step",
+            f"step {step}, model {model.digest[:12]}",
+            f"the voxels are {voxel_size_nm} nm (ZYX), and the model is for {trained} nm",
+            "Train a model on this tissue, or choose a scale of the grayscale that fits",
+        )
+
+
+def _unusable(on: str, found: str) -> PermanentError:
+    return PermanentError("reading a model", on, found, "Give a folder that `emseg train` of this version has written")

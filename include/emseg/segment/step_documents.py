@@ -1,0 +1,69 @@
+"""What people read about a step: its declarations and parameters as plain text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emseg.config.base import Model
+from emseg.segment.protocol import Margin, Setting, Step
+
+_LIMITS = {
+    "minimum": "from {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "to {}",
+    "exclusiveMaximum": "below {}",
+}
+
+
+class ParameterDocument(Model):
+    """One parameter of a step."""
+
+    name: str
+    type: str
+    default: str
+    limits: str
+    description: str
+
+
+class StepDocument(Model):
+    """One step; `halo_vox` is None where only a model knows it."""
+
+    kind: str
+    name: str
+    version: int
+    package: str
+    description: str
+    needs_model: bool
+    bytes_per_voxel: int
+    halo_vox: Margin | None
+    parameters: tuple[ParameterDocument, ...]
+
+
+def step_document(step: type[Step[Any]], package: str, setting: Setting) -> StepDocument:
+    """The document of a step with its default parameters."""
+    return StepDocument(
+        kind=step.kind.value,
+        name=step.name,
+        version=step.version,
+        package=package,
+        description=(step.__doc__ or "").strip().split("\n")[0],
+        needs_model=step.needs_model,
+        bytes_per_voxel=step.bytes_per_voxel,
+        halo_vox=None if step.needs_model else step(step.Parameters(), setting).halo_vox,
+        parameters=parameter_documents(step),
+    )
+
+
+def parameter_documents(step: type[Step[Any]]) -> tuple[ParameterDocument, ...]:
+    """Parameters of a step, in the order in which it declares them."""
+    schema = step.Parameters.model_json_schema()
+    return tuple(
+        ParameterDocument(
+            name=name,
+            type=str(field.get("type", "choice")),
+            default=str(step.Parameters.model_fields[name].get_default(call_default_factory=True)),
+            limits=", ".join(text.format(field[key]) for key, text in _LIMITS.items() if key in field),
+            description=str(field.get("description", "")),
+        )
+        for name, field in schema.get("properties", {}).items()
+    )

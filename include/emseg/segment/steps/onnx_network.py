@@ -1,0 +1,177 @@
+"""Predict step `onnx-network`: boundary probability from a neural network in ONNX form, tile by tile.
+
+The network is a file of the model folder; section `network` of `model.json` declares what goes in and comes out, and
+the step checks it against the file before anything runs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from emseg.config.base import Model, Vec3
+from emseg.errors import PermanentError, StepError
+from emseg.segment.model import require_voxel_size
+from emseg.segment.protocol import Gray, Margin, Mask, PredictStep, Probability, Setting
+from emseg.segment.tiling import tiled
+
+SECTION = "network"
+
+
+class Provider(StrEnum):
+    """Where the network runs."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
+_ONNX_NAME = {
+    Provider.CPU: "CPUExecutionProvider",
+    Provider.CUDA: "CUDAExecutionProvider",
+    Provider.TENSORRT: "TensorrtExecutionProvider",
+}
+
+
+class NetworkDescription(Model):
+    """Section `network` of a model.
+
+    A network of 2 dimensions gets (1, 1, Y, X), one of 3 gets (1, 1, Z, Y, X), float32 `(gray - mean) / std`. It gives
+    (1, C, ...) of the same size: one channel of boundary probability, or an affinity for each of `offsets`, voxels
+    Z Y X.
+    """
+
+    file: str = "network.onnx"
+    dimensions: Literal[2, 3] = 3
+    input: str
+    output: str
+    tile_vox: Vec3 = Field(description="Tile that it is given, Z Y X; Z is 1 for 2 dimensions")
+    halo_vox: tuple[int, int, int] = Field(description="Voxels at the rim of a tile that lack context, Z Y X")
+    gray_mean: float
+    gray_std: float = Field(gt=0)
+    activation: Literal["none", "sigmoid"] = "none"
+    offsets: tuple[tuple[int, int, int], ...] | None = None
+
+
+class OnnxNetworkParameters(Model):
+    """Where the network runs; what it is stands in the model."""
+
+    provider: Provider = Field(default=Provider.CPU, description="cpu, cuda or tensorrt")
+
+
+class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
+    """Overlapping tiles, faded into each other where both have context.
+
+    Affinities become `p = 1 - mean` over the offsets of one voxel: affinities .9, .8 and .1 give p = 0.4.
+    """
+
+    name = "onnx-network"
+    version = 1
+    bytes_per_voxel = 16
+    Parameters = OnnxNetworkParameters
+    needs_model = True
+
+    def __init__(self, parameters: OnnxNetworkParameters, setting: Setting) -> None:
+        """PermanentError when the network is not what its description says, or its provider is not there."""
+        super().__init__(parameters, setting)
+        require_voxel_size(self.model, setting.voxel_size_nm, self.name)
+        self._network = self.model.section(SECTION, NetworkDescription)
+        if any(2 * h >= t for h, t in zip(self._network.halo_vox, self._network.tile_vox, strict=True)):
+            raise self._unfit(
+                f"tiles of {self._network.tile_vox} voxels with a halo of {self._network.halo_vox} have no inside"
+            )
+        self._session = self._opened()
+        self._check()
+
+    @property
+    def halo_vox(self) -> Margin:
+        """Context that the network needs."""
+        return self._network.halo_vox
+
+    def predict(self, gray: Gray, mask: Mask) -> Probability:
+        """Boundary probability; voxels outside the mask are given to the network as average gray."""
+        image = (gray.astype(np.float32) - np.float32(self._network.gray_mean)) / np.float32(self._network.gray_std)
+        image[~mask] = 0
+        return tiled(image, self._network.tile_vox, self._network.halo_vox, self._boundary)
+
+    def _boundary(self, tile: Probability) -> Probability:
+        """Boundary probability of one tile of the declared size."""
+        given = tile if self._network.dimensions == 3 else tile[0]
+        (raw,) = self._session.run([self._network.output], {self._network.input: given[np.newaxis, np.newaxis]})
+        found = raw[0]
+        if not np.isfinite(found).all():
+            raise StepError(
+                "running a segmentation step",
+                f"predict step {self.name}",
+                "the network gave NaN or infinity",
+                "Check the network on this grayscale, and its normalisation",
+            )
+        if self._network.activation == "sigmoid":
+            found = 1 / (1 + np.exp(-found))
+        if self._network.offsets is None:
+            boundary = found[0]
+        else:
+            direct = [k for k, offset in enumerate(self._network.offsets) if sum(map(abs, offset)) == 1]
+            boundary = 1 - found[direct].mean(axis=0)
+        probability: Probability = np.clip(boundary, 0, 1).astype(np.float32).reshape(tile.shape)
+        return probability
+
+    def _opened(self) -> Any:
+        import onnxruntime
+
+        wanted = _ONNX_NAME[self.parameters.provider]
+        available = onnxruntime.get_available_providers()
+        if wanted not in available:
+            raise PermanentError(
+                "preparing a segmentation step",
+                f"predict step {self.name}, provider = {self.parameters.provider.value}",
+                f"this machine has {', '.join(available)}",
+                "Install onnxruntime-gpu with a driver that fits, or choose provider cpu",
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.use_deterministic_compute = True
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(self.model.file(self._network.file), options, providers=[wanted])
+        except Exception as error:
+            # onnxruntime raises classes of its own for each way in which bytes can be no network.
+            raise self._unfit(f"onnxruntime cannot load it ({type(error).__name__}: {str(error)[:300]})") from error
+
+    def _check(self) -> None:
+        """The declared input and output against the real ones, by names, types and one run on zeros."""
+        inputs = {each.name: each for each in self._session.get_inputs()}
+        outputs = [each.name for each in self._session.get_outputs()]
+        network = self._network
+        if list(inputs) != [network.input] or network.output not in outputs:
+            raise self._unfit(
+                f"it has inputs {list(inputs)} and outputs {outputs}, not {network.input}, {network.output}"
+            )
+        real = inputs[network.input]
+        given = (1, 1, *network.tile_vox[3 - network.dimensions :])
+        fits = len(real.shape) == len(given) and all(
+            not isinstance(r, int) or r == g for r, g in zip(real.shape, given, strict=True)
+        )
+        if real.type != "tensor(float)" or not fits:
+            raise self._unfit(f"its input is {real.type} {real.shape}, and the description means float32 {given}")
+        if network.dimensions == 2 and (network.tile_vox[0], network.halo_vox[0]) != (1, 0):
+            raise self._unfit(f"a network of 2 dimensions with tiles of {network.tile_vox}, halo {network.halo_vox}")
+        (found,) = self._session.run([network.output], {network.input: np.zeros(given, np.float32)})
+        channels = 1 if network.offsets is None else len(network.offsets)
+        if found.shape != (1, channels, *given[2:]) or found.dtype != np.float32:
+            raise self._unfit(
+                f"it gives {found.dtype} {found.shape}, and the description means {(1, channels, *given[2:])}"
+            )
+        if network.offsets is not None and not any(sum(map(abs, offset)) == 1 for offset in network.offsets):
+            raise self._unfit(f"none of the offsets {network.offsets} is one voxel long")
+
+    def _unfit(self, found: str) -> PermanentError:
+        return PermanentError(
+            "preparing a segmentation step",
+            f"predict step {self.name}, {self._network.file} of model {self.model.digest[:12]}",
+            found,
+            "Correct section `network` of model.json, or export the network again",
+        )

@@ -1,0 +1,43 @@
+"""One forest trained by LightGBM, as text. Same data, parameters and seed: same text, whatever the thread count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+COMMON: dict[str, Any] = {
+    "objective": "binary",
+    "max_bin": 127,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
+}
+
+
+def trained(
+    features: npt.NDArray[np.float32],
+    target: npt.NDArray[np.bool_],
+    names: tuple[str, ...],
+    parameters: dict[str, Any],
+    trees: int,
+    seed: int,
+    weight: npt.NDArray[np.floating] | None = None,
+) -> str:
+    """LightGBM's text of a forest; `features` is (samples, features), `target` True for the class that is scored."""
+    import lightgbm
+
+    data = lightgbm.Dataset(features, target.astype(np.float32), weight=weight, feature_name=list(names))
+    booster = lightgbm.train({**COMMON, **parameters, "seed": seed}, data, num_boost_round=trees)
+    # The text ends with the parameters of the training, thread count and all: nothing of it is needed to evaluate.
+    text: str = booster.model_to_string()
+    return text.partition("\nparameters:")[0].rstrip() + "\n"
+
+
+def importances(text: str) -> dict[str, float]:
+    """Share of each feature in the splits of a forest, largest first; those that are never used are left out."""
+    _, _, section = text.partition("\nfeature_importances:\n")
+    counts = dict(line.split("=") for line in section.splitlines() if "=" in line)
+    total = sum(float(count) for count in counts.values()) or 1.0
+    return {name: float(count) / total for name, count in counts.items()}

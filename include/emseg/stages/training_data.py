@@ -1,0 +1,106 @@
+"""Volumes to learn from: npz files, or boxes of a dataset in DVID, checked before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from emseg.config import Dataset
+from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, repo_info, resolve_locked_node
+from emseg.errors import PermanentError
+from emseg.geometry import Box
+from emseg.segment.model import TrainingRegion, VoxelSize
+from emseg.segment.training import TrainingVolume
+from emseg.stages.train import TrainingSource
+
+DOING = "reading the training data"
+
+
+def source_of_arrays(
+    grayscale: npt.NDArray[np.uint8],
+    groundtruth: npt.NDArray[np.integer],
+    voxel_size_nm: VoxelSize,
+    boxes: Sequence[Box],
+    name: str,
+) -> list[TrainingSource]:
+    """Sources from arrays of one file: the boxes of it, or all of it. They are known by a digest of the grayscale."""
+    if grayscale.shape != groundtruth.shape or grayscale.ndim != 3:
+        raise PermanentError(
+            DOING,
+            name,
+            f"grayscale {grayscale.shape} and ground truth {groundtruth.shape}",
+            "Give two volumes of one shape, axes Z Y X",
+        )
+    bounds = Box((0, 0, 0), (grayscale.shape[0], grayscale.shape[1], grayscale.shape[2]))
+    check_boxes(boxes, bounds, name)
+    source = file_source(grayscale)
+    return [
+        TrainingSource(
+            TrainingVolume(
+                np.ascontiguousarray(grayscale[box.slices()]),
+                np.ascontiguousarray(groundtruth[box.slices()]),
+                voxel_size_nm,
+            ),
+            TrainingRegion(source=source, start=box.start, stop=box.stop),
+        )
+        for box in boxes or [bounds]
+    ]
+
+
+def file_source(grayscale: npt.NDArray[np.uint8]) -> str:
+    """Name of the grayscale of a file, wherever the file lies: `file:` and the SHA-256 of its voxels."""
+    return f"file:{sha256(np.ascontiguousarray(grayscale).tobytes()).hexdigest()}"
+
+
+def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) -> list[TrainingSource]:
+    """Sources from boxes of a dataset's grayscale and ground truth, as of its locked nodes."""
+    volume = dataset.volume
+    node = resolve_locked_node(server, volume.node).uuid
+    truth = node if volume.groundtruth.node is None else resolve_locked_node(server, volume.groundtruth.node).uuid
+    grayscale = Grayscale(Node(server, node), volume.grayscale)
+    labels = Labelmap(Node(server, truth), volume.groundtruth.instance)
+    info = grayscale.info()
+    on = f"dataset {dataset.name}, grayscale {volume.grayscale} at node {node}"
+    if info.extents is None:
+        raise PermanentError(DOING, on, "the instance holds no voxel", "Ingest the volume first")
+    if not boxes:
+        raise PermanentError(DOING, on, "no box", "Give the boxes whose ground truth is complete")
+    check_boxes(boxes, info.extents, on)
+    source = dvid_source(repo_info(server, node).root, volume.grayscale)
+    return [
+        TrainingSource(
+            TrainingVolume(grayscale.read(box), labels.read(box), info.voxel_size_nm),
+            TrainingRegion(source=source, start=box.start, stop=box.stop),
+        )
+        for box in boxes
+    ]
+
+
+def dvid_source(root: str, instance: str) -> str:
+    """Name of a grayscale in DVID, in whatever version: `dvid:ROOT/INSTANCE`."""
+    return f"dvid:{root}/{instance}"
+
+
+def check_boxes(boxes: Sequence[Box], bounds: Box, on: str) -> None:
+    """PermanentError for a box without voxels, outside the data, or overlapping another (it would know its answers)."""
+    for box in boxes:
+        if box.is_empty:
+            raise PermanentError(
+                DOING, on, f"the box {box.start} to {box.stop} is empty", "Give half-open boxes, Z Y X"
+            )
+        if not bounds.contains(box):
+            raise PermanentError(
+                DOING,
+                on,
+                f"the box {box.start} to {box.stop} leaves the data, {bounds.start} to {bounds.stop}",
+                "Give boxes inside the data",
+            )
+    for a, b in combinations(boxes, 2):
+        if not a.clipped(b).is_empty:
+            raise PermanentError(
+                DOING, on, f"the boxes {a.start}-{a.stop} and {b.start}-{b.stop} overlap", "Give boxes that do not"
+            )
