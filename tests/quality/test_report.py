@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from emseg.quality import Finding, Findings, MetricRow, Verdict, report_page
+from emseg.quality import Finding, Findings, ImageFinding, MetricRow, Verdict, report_page
 
 ROW = MetricRow("volume", "demo", "vi_split", 1.5, 2.0, "max")
 
@@ -16,15 +16,15 @@ def verdict(**changes) -> Verdict:
     return Verdict(**{**given, **changes})
 
 
-def page(verdict: Verdict, findings: Findings | None = None, pictures=None, links=None) -> str:
-    return report_page(verdict, findings or Findings(), pictures or {}, links or {}).decode()
+def page(verdict: Verdict, findings: Findings | None = None, pictures=None, links=None, images=()) -> str:
+    return report_page(verdict, findings or Findings(), images, pictures or {}, links or {}).decode()
 
 
 def test_a_passed_run_says_so_and_shows_no_empty_sections():
     html = page(verdict())
     assert "Passed" in html
     assert "Failed" not in html
-    for empty in ("Worst subvolumes", "Most cut bodies", "Pictures", "Links"):
+    for empty in ("Worst subvolumes", "Most cut bodies", "Image findings", "Pictures", "Links"):
         assert empty not in html
 
 
@@ -75,3 +75,13 @@ def test_names_are_text_and_never_markup():
     html = page(verdict(passed=False, run=evil, reasons=(evil,)), pictures={evil: b"x"}, links={evil: evil})
     assert "<script" not in html
     assert html.count("&lt;script&gt;") == 5
+
+
+def test_what_is_wrong_with_the_images_is_told_in_words_and_not_as_html():
+    """Kills a page that runs what a step put into its message, and one that says `100 in all` of 101."""
+    bad = ImageFinding(subvolume="sv-00000007", finding="failed", text="<script>alert(1)</script>")
+    many = [bad, *(ImageFinding(subvolume=f"sv-{k:08d}", finding="blank", text="3 %") for k in range(100))]
+    html = page(verdict(), images=many)
+    assert "sv-00000007" in html
+    assert "<script>" not in html
+    assert "101 in all, the first 100 shown" in html

@@ -124,3 +124,64 @@ def test_no_stage_marker_without_the_finish(tmp_path):
         run_phase(phase, folder, InProcess())
     assert folder.stage_marker() is None
     assert folder.done_items() == frozenset(ITEMS)
+
+
+MANY = tuple(f"sv-{number:08d}" for number in range(40))
+
+
+def giving_up(folder: StageFolder, work: Doubling, most: int) -> Phase:
+    def empty(item: str, reason: str) -> ItemMarker:
+        return folder.commit_item(item, [], {"letters": 0, "failed": reason})
+
+    return Phase("segment", "0" * 32, MANY, work, lambda _: {}, empty, most)
+
+
+def bad(item: str) -> StepError:
+    return StepError("running a segmentation step", item, f"raised ValueError: voxel {item}", "Mend the step")
+
+
+def test_few_failures_stay_empty_and_the_rest_goes_on(tmp_path):
+    """Kills a run that one bad subvolume stops, and a failed one that is not told from a good one."""
+    folder = folder_in(tmp_path, "first")
+    work = Doubling(folder, {MANY[3]: bad(MANY[3]), MANY[30]: bad(MANY[30])})
+    run_phase(giving_up(folder, work, most=2), folder, InProcess())
+    failed = {m.item: m.statistics["failed"] for m in folder.manifest() if "failed" in m.statistics}
+    assert set(failed) == {MANY[3], MANY[30]}
+    assert "raised ValueError: voxel sv-00000003" in failed[MANY[3]]
+    again = Doubling(folder_in(tmp_path, "second"))
+    run_phase(giving_up(folder, again, most=2), folder, InProcess())
+    assert again.done == []
+
+
+def test_more_failures_than_allowed_fail_the_phase_and_keep_what_is_done(tmp_path):
+    folder = folder_in(tmp_path, "first")
+    work = Doubling(folder, {name: bad(name) for name in MANY[1:4]})
+    with pytest.raises(PermanentError, match="3 of 40 items failed"):
+        run_phase(giving_up(folder, work, most=2), folder, InProcess())
+    assert folder.done_items() == frozenset(MANY) - set(MANY[1:4])
+
+
+def test_a_failure_that_may_pass_is_never_given_up(tmp_path):
+    """Kills an empty subvolume because the server was away for a moment."""
+    folder = folder_in(tmp_path, "first")
+    work = Doubling(folder, {MANY[3]: TransientError("reading", "a", "HTTP 503", "again")})
+    with pytest.raises(TransientError):
+        run_phase(giving_up(folder, work, most=20), folder, InProcess())
+    assert MANY[3] not in folder.done_items()
+
+
+def test_when_the_first_items_all_fail_alike_the_rest_is_not_tried(tmp_path):
+    """Kills hours of a cluster spent on a model that fits nowhere: the messages differ in numbers only."""
+    folder = folder_in(tmp_path, "first")
+    work = Doubling(folder, {name: bad(name) for name in MANY[:8]})
+    with pytest.raises(PermanentError, match=r"8 of 8 items failed.*all failed alike, so the rest was not tried"):
+        run_phase(giving_up(folder, work, most=40), folder, InProcess())
+    assert work.done == []
+
+
+def test_different_failures_of_the_first_items_do_not_stop_the_rest(tmp_path):
+    folder = folder_in(tmp_path, "first")
+    broken = {name: bad(name) for name in MANY[:7]} | {MANY[7]: StepError("doing", "on", "something else", "remedy")}
+    work = Doubling(folder, broken)
+    run_phase(giving_up(folder, work, most=8), folder, InProcess())
+    assert len(work.done) == 32

@@ -47,6 +47,7 @@ SPEC = RunSpec(
     output=Output(),
     groundtruth=PinnedGroundTruth(node="abcd", instance="gt"),
     gate=GatePolicy(),
+    max_failed_share=0.01,
     code=dict.fromkeys(STAGES, "v1"),
 )
 

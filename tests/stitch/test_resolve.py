@@ -131,3 +131,23 @@ def test_best_partners_are_sought_in_each_overlap_apart():
     table = votes((A, P, 100, 120, 120, True, True), (A, other_cell, 900, 950, 950, True, True))
     mapping = resolve(table, Stitching()).mapping
     assert mapping.body_of(np.array([A, P, other_cell, 77, 0], np.uint64)).tolist() == [A, A, A, 77, 0]
+
+
+def test_beside_a_quarantined_subvolume_only_nearly_equal_pieces_join():
+    """By hand: of 100 voxels on both sides 95 are shared (joins), or 80 (joins only where nothing is quarantined)."""
+    cells = np.array([0, 0], np.uint64) << np.uint64(24)
+    votes = Votes(
+        first=cells | np.array([1, 2], np.uint64),
+        second=(np.array([1, 1], np.uint64) << np.uint64(24)) | np.array([1, 2], np.uint64),
+        overlap_vox=np.array([95, 80]),
+        first_vox=np.array([100, 100]),
+        second_vox=np.array([100, 100]),
+        first_reaches=np.array([True, True]),
+        second_reaches=np.array([True, True]),
+    )
+    assert resolve(votes, MEDIUM).joined_votes == 2
+    for quarantined in ([0], [1]):
+        careful = resolve(votes, MEDIUM, quarantined)
+        assert careful.joined_votes == 1
+        assert "not nearly equal, and one side is quarantined" in careful.ledger["reason"].to_pylist()
+    assert resolve(votes, MEDIUM, [7]).joined_votes == 2

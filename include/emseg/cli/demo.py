@@ -16,6 +16,7 @@ import typer
 from emseg.cli.console import console
 from emseg.cli.demo_data import demo_volume
 from emseg.cli.demo_summary import show_outcome
+from emseg.cli.demo_training import TRAINED, trained_choices
 from emseg.cli.place import BUILD, DEVSTACK_ROOT, PROJECT, laptop
 from emseg.config import StitchMode
 from emseg.devstack import DevStack, down, status
@@ -39,7 +40,7 @@ def add_to(cli: typer.Typer) -> None:
 def demo(
     data: Annotated[Path | None, typer.Option(help="npz file with keys `grayscale` and `groundtruth`")] = None,
     stitch: Annotated[StitchMode | None, typer.Option(help="Which overlaps join bodies")] = None,
-    preset: Annotated[str | None, typer.Option(help="Named pipeline of steps")] = None,
+    preset: Annotated[str | None, typer.Option(help="Named pipeline of steps; `trained` trains a model first")] = None,
 ) -> None:
     """Take a volume through the whole pipeline; pictures, pages and summary.json are left in build/demo.
 
@@ -49,6 +50,8 @@ def demo(
         services = DvidServices(S3Store.open(stack.s3), DvidServer(stack.dvid))
         dataset, node = demo_volume(services.server, data)
         choices = {"dataset": dataset, "node": node, "stitch": stitch, "preset": preset}
+        if preset == TRAINED:
+            choices |= trained_choices(services, data, node)
         airflow.api.unpause(DAG_ID)
         run_id = airflow.api.trigger(DAG_ID, {k: v for k, v in choices.items() if v is not None})
         console.print(f"Triggered {DAG_ID} for dataset {dataset}: run {run_id}\n  watch it at {airflow.url}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -17,7 +18,9 @@ from emseg.config.base import validated
 from emseg.config.dataset import Segmentation, Stitching
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
+from emseg.geometry import Box
 from emseg.segment import ModelFolder
+from emseg.segment.model import TrainingRegion, file_source
 from emseg.stages import segment_array
 from emseg.stages.local import VOXEL_SIZE_NM
 from emseg.store import FolderStore
@@ -56,7 +59,7 @@ def segment(
         store = FolderStore(Path(folder))
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
     out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out, labels=labels)
+    np.savez_compressed(out, labels=labels, trained_on=trained_on(trained))
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
 
 
@@ -65,7 +68,7 @@ def evaluate(
     truth: Annotated[Path, typer.Argument(help="npz file with key `groundtruth`; 0 is ignored")],
 ) -> None:
     """Score a segmentation of a file against ground truth of the same shape."""
-    labels, groundtruth = load_array(segmented, "labels"), load_array(truth, "groundtruth")
+    labels, groundtruth = load_array(segmented, "labels"), unseen(segmented, truth)
     if labels.shape != groundtruth.shape:
         raise PermanentError(
             "evaluating a segmentation",
@@ -74,6 +77,41 @@ def evaluate(
             "Give two volumes of one shape",
         )
     console.print(score_table(score(contingency_table(labels, groundtruth))))
+
+
+def trained_on(model: ModelFolder | None) -> npt.NDArray[np.str_]:
+    """What a model has seen, as JSON lines of `TrainingRegion`, to be kept with its results."""
+    training = None if model is None else model.description.training
+    return np.array([region.model_dump_json() for region in training.regions] if training else [], dtype=np.str_)
+
+
+def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
+    """Ground truth without the boxes that the model of a segmentation was trained on; PermanentError if none is left.
+
+    A training volume is known by its grayscale, so a file without `grayscale` cannot be recognised.
+    """
+    groundtruth: npt.NDArray[np.integer] = load_array(truth, "groundtruth")
+    with np.load(segmented, allow_pickle=False) as one, np.load(truth, allow_pickle=False) as other:
+        lines = one["trained_on"].tolist() if "trained_on" in one else []
+        source = file_source(other["grayscale"]) if "grayscale" in other and lines else ""
+    regions = [
+        validated(TrainingRegion, json.loads(line), "reading what was trained on", str(segmented)) for line in lines
+    ]
+    seen = [Box(region.start, region.stop) for region in regions if region.source == source]
+    if not seen:
+        return groundtruth
+    rest = groundtruth.copy()
+    for box in seen:
+        rest[box.slices()] = 0
+    if not rest.any():
+        raise PermanentError(
+            "evaluating a segmentation",
+            f"{segmented} and {truth}",
+            "the model was trained on all of this ground truth, so the score would mean nothing",
+            "Evaluate on other tissue, or train on boxes of this file",
+        )
+    console.print(f"Left out, because the model was trained there: {', '.join(f'{b.start} to {b.stop}' for b in seen)}")
+    return rest
 
 
 def load_array(file: Path, key: str) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What the image checks look for in a subvolume, and what is done where they find it."""
+"""What the image checks do where they find something; what they look for is in `emseg.segment.image_checks`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,35 @@ from emseg.config.base import Model
 
 
 class Policy(StrEnum):
-    """What happens where a check finds something."""
+    """What happens where a check finds something; it is always named in the statistics of the subvolume.
+
+    `fill` shows the steps an interpolation of the nearest good sections, so that neurites pass; runs that are too long
+    for it are masked. `mask` leaves the place without labels. A subvolume in `quarantine` is segmented, and joins
+    others only where both sides agree almost voxel for voxel.
+    """
 
     GO_ON = "go-on"
+    FILL = "fill"
     MASK = "mask"
     QUARANTINE = "quarantine"
 
 
 class ImageChecks(Model):
-    """Policy of each finding."""
+    """The policy of each finding."""
 
-    blank: Policy = Field(default=Policy.MASK, description="Regions without any signal")
+    blank: Policy = Field(default=Policy.MASK, description="Region without any signal")
+    saturated: Policy = Field(default=Policy.MASK, description="Region at the ends of the gray scale")
+    missing_section: Policy = Field(default=Policy.FILL, description="Section without signal between good ones")
+    duplicated_section: Policy = Field(default=Policy.FILL, description="Section that repeats the one before it")
+    contrast_jump: Policy = Field(default=Policy.FILL, description="Section of other brightness or contrast")
+    shifted_section: Policy = Field(default=Policy.FILL, description="Section that lies beside its neighbours")
+    noise_burst: Policy = Field(default=Policy.FILL, description="Section with several times the noise")
+    foreign_texture: Policy = Field(
+        default=Policy.QUARANTINE, description="Tissue unlike what the model was trained on"
+    )
+    fill_sections: int = Field(default=3, ge=1, le=8, description="Longest run of sections that is filled")
+
+    def policy(self, finding: str) -> Policy:
+        """Policy of a finding by its name, `missing-section`."""
+        policy: Policy = getattr(self, finding.replace("-", "_"))
+        return policy

@@ -97,6 +97,9 @@ class Limits(Model):
 
     max_subvolumes: int = Field(default=100_000, ge=1)
     max_voxels: int = Field(default=10**13, ge=1)
+    max_failed_share: float = Field(
+        default=0.01, ge=0, lt=1, description="Share of subvolumes that may fail for good and stay empty"
+    )
     max_task_memory_mb: int = Field(default=16_384, ge=1, description="Memory of one segmentation task, MiB")
 
 

@@ -60,11 +60,24 @@ class PinnedSegmentation(Model):
     checks: ImageChecks
 
 
+class PinnedBox(Model):
+    """A half-open box of voxels, Z Y X."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    @property
+    def box(self) -> Box:
+        """The same, for arithmetic."""
+        return Box(self.start, self.stop)
+
+
 class PinnedGroundTruth(Model):
-    """A labelmap of a locked node."""
+    """A labelmap of a locked node; in the `excluded` boxes the models of the run were trained, so they do not count."""
 
     node: str
     instance: InstanceName
+    excluded: tuple[PinnedBox, ...] = ()
 
 
 class RunSpec(Model):
@@ -79,6 +92,7 @@ class RunSpec(Model):
     output: Output
     groundtruth: PinnedGroundTruth
     gate: GatePolicy
+    max_failed_share: float
     code: dict[str, str]
 
     @property

@@ -1,7 +1,7 @@
 """The quality gate: metric rows, a verdict with reasons, Data Docs, pictures and a one-page report."""
 
 from emseg.quality.colours import body_colours
-from emseg.quality.findings import Finding, Findings, worst_findings
+from emseg.quality.findings import Finding, Findings, ImageFinding, worst_findings
 from emseg.quality.pictures import sizes_picture, slices_picture, subvolume_picture
 from emseg.quality.report import report_page
 from emseg.quality.rows import METRICS, MetricRow, metric_rows
@@ -11,6 +11,7 @@ __all__ = [
     "METRICS",
     "Finding",
     "Findings",
+    "ImageFinding",
     "MetricRow",
     "Verdict",
     "body_colours",

@@ -42,6 +42,14 @@ class Findings(Model):
         return (*cut, *joining)
 
 
+class ImageFinding(Model):
+    """What the image checks found in a subvolume and what was done, or why its segmentation failed."""
+
+    subvolume: str
+    finding: str
+    text: str
+
+
 def worst_findings(bodies: BodyScores, segments: BodyScores, count: int = 10) -> Findings:
     """The `count` worst of each kind; `bodies` from `per_body`, `segments` from `per_segment`.
 

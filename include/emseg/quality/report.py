@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from emseg.quality.findings import Finding, Findings
+from emseg.quality.findings import Finding, Findings, ImageFinding
 from emseg.quality.page import document, link_list, picture, section, table
 from emseg.quality.rows import METRICS, MetricRow
 from emseg.quality.verdict import Verdict
@@ -17,7 +17,16 @@ _TITLE = {(metric.scope, metric.name): metric.title for metric in METRICS}
 _UNIT = {(metric.scope, metric.name): metric.unit for metric in METRICS}
 
 
-def report_page(verdict: Verdict, findings: Findings, pictures: Mapping[str, bytes], links: Mapping[str, str]) -> bytes:
+IMAGE_FINDINGS_SHOWN = 100
+
+
+def report_page(
+    verdict: Verdict,
+    findings: Findings,
+    images: Sequence[ImageFinding],
+    pictures: Mapping[str, bytes],
+    links: Mapping[str, str],
+) -> bytes:
     """HTML, UTF-8. `pictures` are PNG bytes by caption, `links` addresses by title, both shown in the order given."""
     volume = [row for row in verdict.rows if row.scope == "volume"]
     subvolumes = [row for row in verdict.rows if row.scope == "subvolume"]
@@ -30,6 +39,7 @@ def report_page(verdict: Verdict, findings: Findings, pictures: Mapping[str, byt
             section("Worst subvolumes", _metric_table(_about_subvolumes(verdict), subvolumes) if subvolumes else ""),
             section("Most cut bodies", _finding_table("Ground-truth bodies", "segments", "VI split", findings.cut)),
             section("Segments that join bodies", _finding_table("Segments", "bodies", "VI merge", findings.joining)),
+            section("Image findings", _image_table(images)),
             section("Pictures", "".join(picture(caption, png) for caption, png in pictures.items())),
             section("Links", link_list(links)),
         ],
@@ -59,6 +69,12 @@ def _metric_table(caption: str, rows: Sequence[MetricRow]) -> str:
             [f"{of}{_TITLE.get(key, escape(row.metric))}", value, f"{sign} {row.limit:g} {_UNIT.get(key, '')}", kept]
         )
     return table(caption, ["metric", "value", "limit", ""], cells)
+
+
+def _image_table(images: Sequence[ImageFinding]) -> str:
+    shown = [[escape(i.finding), escape(i.text), escape(i.subvolume)] for i in images[:IMAGE_FINDINGS_SHOWN]]
+    caption = f"{len(images)} in all" + (f", the first {len(shown)} shown" if len(shown) < len(images) else "")
+    return table(caption, ["finding", "where, and what was done", "subvolume"], shown) if shown else ""
 
 
 def _finding_table(kind: str, partner: str, bits: str, findings: Sequence[Finding]) -> str:

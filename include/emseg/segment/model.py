@@ -14,6 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, Field, JsonValue
 
 from emseg.config.base import Model, validated
@@ -36,6 +38,16 @@ class TrainingRegion(Model):
     source: str
     start: tuple[int, int, int]
     stop: tuple[int, int, int]
+
+
+def dvid_source(root: str, instance: str) -> str:
+    """Name of a grayscale in DVID, in whatever version: `dvid:ROOT/INSTANCE`."""
+    return f"dvid:{root}/{instance}"
+
+
+def file_source(grayscale: npt.NDArray[np.uint8]) -> str:
+    """Name of the grayscale of a file, wherever the file lies: `file:` and the SHA-256 of its voxels."""
+    return f"file:{sha256(np.ascontiguousarray(grayscale).tobytes()).hexdigest()}"
 
 
 class TrainingRecord(Model):

@@ -5,7 +5,7 @@ Everything a result depends on is in `Pipeline.pinned`; nothing else (clock, thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import fastremap
@@ -15,10 +15,13 @@ from emseg.config.checks import ImageChecks
 from emseg.config.pipeline import PipelineConfig, StepConfig
 from emseg.config.runspec import PinnedSegmentation, PinnedStep
 from emseg.errors import PermanentError, StepError
+from emseg.segment.image_checks import checked_image
 from emseg.segment.model import ModelFolder, VoxelSize
 from emseg.segment.protocol import Gray, Labels, Margin, Mask, Probability, Setting, StepKind
 from emseg.segment.registry import step_class
 from emseg.segment.running import PreparedStep
+from emseg.segment.texture import SECTION as TEXTURE
+from emseg.segment.texture import TextureStatistics
 
 MAX_LABELS = (1 << 24) - 1
 """Labels of one subvolume: a supervoxel id keeps 24 bits for them, and 0 is no label."""
@@ -60,6 +63,7 @@ class Pipeline:
             for kind, step in chosen
             if step is not None
         }
+        self._texture = _texture_of(self._steps.values())
 
     @classmethod
     def from_pinned(cls, pinned: PinnedSegmentation, voxel_size_nm: VoxelSize, models: ModelSource) -> Pipeline:
@@ -101,11 +105,17 @@ class Pipeline:
         StepError when a step breaks its contract or finds more than `MAX_LABELS` labels.
         """
         _check_input(gray, roi_mask)
-        gray = np.ascontiguousarray(gray)
-        mask = self._steps[StepKind.MASK].run(gray) & roi_mask
+        image = checked_image(np.ascontiguousarray(gray), roi_mask, self._checks, self._texture)
+        told: Statistics = {
+            **{f"finding.{name}": text for name, text in image.findings.items()},
+            "quarantined": int(image.quarantined),
+        }
+        gray = image.gray
+        mask = self._steps[StepKind.MASK].run(gray) & image.mask
         if not mask.any():
             return SubvolumeSegmentation(
-                np.zeros(gray.shape, np.uint32), {"voxels": gray.size, "masked_voxels": gray.size, "segments": 0}
+                np.zeros(gray.shape, np.uint32),
+                {"voxels": gray.size, "masked_voxels": gray.size, "segments": 0, **told},
             )
         raw, found = self._labelled(gray, mask)
         labels = self._renumbered(raw, mask)
@@ -118,6 +128,7 @@ class Pipeline:
                 **found,
                 "segments": len(sizes),
                 "largest_segment_voxels": int(sizes.max(initial=0)),
+                **told,
             },
         )
 
@@ -156,6 +167,13 @@ def _check_input(gray: Gray, roi_mask: Mask) -> None:
             "not a uint8 volume with a bool mask of the same shape",
             "Give 3-D arrays, ZYX",
         )
+
+
+def _texture_of(steps: Iterable[PreparedStep]) -> TextureStatistics | None:
+    """How the training data of the first model that says so looked."""
+    models = [step.step.setting.model for step in steps if step.step.setting.model is not None]
+    known = (model for model in models if TEXTURE in model.description.sections)
+    return next((model.section(TEXTURE, TextureStatistics) for model in known), None)
 
 
 def with_model(config: PipelineConfig, model: str | None) -> PipelineConfig:

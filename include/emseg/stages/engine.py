@@ -8,6 +8,7 @@ its stage marker exists. Nothing here knows what is computed.
 from __future__ import annotations
 
 import logging
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,13 +40,19 @@ Outcome = ItemMarker | ItemFailure
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of a stage. `finish` runs once in the driver, after all items and before the stage marker."""
+    """One phase of a stage. `finish` runs once in the driver, after all items and before the stage marker.
+
+    With `give_up`, items that fail for good are given up (committed empty, by the driver, with the reason), as long as
+    they are no more than `most_given_up`; without it one failure fails the phase.
+    """
 
     stage: str
     key: str
     items: tuple[str, ...]
     work: Work
     finish: Callable[[Sequence[ItemMarker]], Scalars]
+    give_up: Callable[[str, str], ItemMarker] | None = None
+    most_given_up: int = 0
 
 
 class Executor(Protocol):
@@ -102,18 +109,40 @@ def run_phase(phase: Phase, folder: StageFolder, executor: Executor) -> PhaseSum
 def _computed(phase: Phase, items: Sequence[str], executor: Executor) -> list[ItemMarker]:
     markers: list[ItemMarker] = []
     failures: list[ItemFailure] = []
-    for outcome in executor.outcomes(phase.work, items, Progress(phase.stage, len(items))):
-        if isinstance(outcome, ItemFailure):
-            log.error("%s %s failed (%s): %s", phase.stage, outcome.item, outcome.kind, outcome.message)
-            failures.append(outcome)
-        else:
-            markers.append(outcome)
-    if failures:
+    probe = _probe(phase, len(items))
+    for wave in (items[:probe], items[probe:]):
+        for outcome in executor.outcomes(phase.work, wave, Progress(phase.stage, len(wave))):
+            if isinstance(outcome, ItemFailure):
+                log.error("%s %s failed (%s): %s", phase.stage, outcome.item, outcome.kind, outcome.message)
+                failures.append(outcome)
+            else:
+                markers.append(outcome)
+        if len(failures) == probe and wave and _alike(failures):
+            raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
+    permanent = [failure for failure in failures if failure.kind == PermanentError.__name__]
+    if len(permanent) < len(failures) or len(permanent) > phase.most_given_up:
         raise _error_of(phase, failures, len(items))
-    return markers
+    return markers + [_given_up(phase, failure) for failure in failures]
 
 
-def _error_of(phase: Phase, failures: Sequence[ItemFailure], total: int) -> EmsegError:
+def _probe(phase: Phase, items: int) -> int:
+    """How many items are tried first: if all of these fail alike, so would the rest."""
+    return items if phase.give_up is None else min(items, max(8, min(items // 100, 64)))
+
+
+def _alike(failures: Sequence[ItemFailure]) -> bool:
+    """Whether all messages are one, but for numbers and names with numbers in them."""
+    return len({(failure.kind, re.sub(r"[0-9]+", "#", failure.message)) for failure in failures}) == 1
+
+
+def _given_up(phase: Phase, failure: ItemFailure) -> ItemMarker:
+    if phase.give_up is None:
+        raise TypeError("a phase that gives items up must say how")
+    log.error("%s %s is given up: it stays empty", phase.stage, failure.item)
+    return phase.give_up(failure.item, failure.message)
+
+
+def _error_of(phase: Phase, failures: Sequence[ItemFailure], total: int, note: str = "") -> EmsegError:
     # A retry is worth while only if every failed item may succeed in it; the permanent ones are shown first.
     retryable = {TransientError.__name__: TransientError, IntegrityError.__name__: IntegrityError}
     permanent = [f for f in failures if f.kind not in retryable]
@@ -123,7 +152,7 @@ def _error_of(phase: Phase, failures: Sequence[ItemFailure], total: int) -> Emse
     return kind(
         f"running {phase.stage}",
         f"{len(failures)} of {total} items failed: {', '.join(f.item for f in shown)}",
-        " | ".join(f.message.strip() for f in shown),
+        note + " | ".join(f.message.strip() for f in shown),
         remedy,
     )
 

@@ -35,10 +35,12 @@ class EvaluateSubvolume:
     place: Workplace[DvidServices]
 
     def __call__(self, item: str) -> ItemMarker:
-        """Count the core of the subvolume named `item`; ground truth outside the ROI does not count."""
+        """Count the core of the subvolume named `item`; ground truth outside the ROI, or trained on, does not count."""
         spec, services = self.place.spec, self.place.open_services()
         core = spec.grid.subvolume(number_of(item)).core
         groundtruth = services.groundtruth(spec).read(core)
+        for seen in spec.groundtruth.excluded:
+            groundtruth[seen.box.clipped(core).slices(core.start)] = 0
         roi = services.roi(spec)
         if roi is not None:
             groundtruth = np.where(roi.mask(core), groundtruth, np.uint64(0))
@@ -62,8 +64,9 @@ class MergeTables:
             raise PermanentError(
                 "evaluating the segmentation",
                 f"ground truth {self.place.spec.groundtruth.instance}",
-                "no voxel of the evaluated region has ground truth",
-                "Name a ground truth that covers the ROI",
+                "no voxel of the evaluated region has ground truth"
+                + (" that the model was not trained on" if self.place.spec.groundtruth.excluded else ""),
+                "Name a ground truth that covers the ROI, and train on a part of it only",
             )
         figures = score(whole)
         return {

@@ -5,6 +5,7 @@ All of it is kept in the run folder: `verdict.json`, `findings.json`, `report.ht
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -15,6 +16,7 @@ from emseg.config import RunSpec
 from emseg.evaluate import per_body, per_segment
 from emseg.geometry import Box
 from emseg.quality import (
+    ImageFinding,
     Verdict,
     judge,
     metric_rows,
@@ -29,7 +31,10 @@ from emseg.stages.evaluate import Evaluation
 from emseg.stages.keys import stage_keys
 from emseg.stages.run_folder import RunFolder
 from emseg.stages.run_stage import completed_evaluation
+from emseg.stages.segment import FINDING
+from emseg.stages.segment import STAGE as SEGMENT
 from emseg.stages.services import DvidServices, Workplace
+from emseg.store import ItemMarker, StageFolder
 
 PICTURE_VOX = 1024
 """Longest side of a slice in a picture: what a page can show, and what one task may read."""
@@ -48,11 +53,24 @@ def gate_run(spec: RunSpec, services: DvidServices) -> Verdict:
     pictures = _pictures(spec, services, evaluation)
     for caption, png in pictures.items():
         folder.write_file(f"pictures/{caption.lower().replace(' ', '-')}.png", png, "image/png")
-    report = report_page(verdict, findings, pictures, run_links(spec, services))
+    segmented = StageFolder.reader(services.store, spec.dataset, SEGMENT, keys.segment).manifest()
+    images = image_findings(segmented)
+    report = report_page(verdict, findings, images, pictures, run_links(spec, services))
     folder.write_file("report.html", report, "text/html")
     folder.write("findings", findings)
     folder.write("verdict", verdict)
     return verdict
+
+
+def image_findings(markers: Iterable[ItemMarker]) -> list[ImageFinding]:
+    """What the image checks found, and the subvolumes that failed, which come first."""
+    found = []
+    for marker in markers:
+        for name, text in marker.statistics.items():
+            if name == "failed" or name.startswith(FINDING):
+                finding = name.removeprefix(FINDING)
+                found.append(ImageFinding(subvolume=marker.item, finding=finding, text=str(text)))
+    return sorted(found, key=lambda each: (each.finding != "failed", each.finding, each.subvolume))
 
 
 def _pictures(spec: RunSpec, services: DvidServices, evaluation: Evaluation) -> dict[str, bytes]:

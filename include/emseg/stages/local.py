@@ -126,6 +126,7 @@ def _spec(
         output=Output(),
         groundtruth=PinnedGroundTruth(node=volume.node, instance="groundtruth"),
         gate=GatePolicy(),
+        max_failed_share=0.0,
         code=code_versions(),
     )
 

@@ -14,6 +14,8 @@ from emseg.codec import decode_table, encode_table
 from emseg.stages.engine import Phase, Scalars
 from emseg.stages.keys import stage_keys
 from emseg.stages.match import STAGE as MATCH
+from emseg.stages.segment import STAGE as SEGMENT
+from emseg.stages.segment import quarantined_cells
 from emseg.stages.services import Services, Workplace
 from emseg.stitch import MAPPING_SCHEMA, VOTE_SCHEMA, Mapping, Votes, resolve
 from emseg.store import ItemMarker, StageFolder
@@ -39,7 +41,7 @@ class ResolveBodies:
         votes = Votes.joined(
             Votes.from_arrow(read_table(matched, marker, "votes", VOTE_SCHEMA)) for marker in matched.manifest()
         )
-        resolution = resolve(votes, self.place.spec.stitching)
+        resolution = resolve(votes, self.place.spec.stitching, quarantined_cells(self.place.folder(SEGMENT).manifest()))
         folder = self.place.folder(STAGE)
         artefacts = [
             folder.write_artefact(item, "mapping", encode_table(resolution.mapping.to_arrow())),

@@ -5,12 +5,12 @@ This is where bad input is refused, before anything is submitted or written.
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 
 from emseg.config import Dataset, RunParameters, RunSpec, load_dataset
 from emseg.config.dataset import Segmentation
-from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedVolume
+from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSegmentation, PinnedVolume
 from emseg.dvid import (
     BLOCK_VOX,
     DvidServer,
@@ -27,6 +27,7 @@ from emseg.dvid import (
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Grid, Roi
 from emseg.segment import ModelSource, Pipeline, preset, with_model, without_models
+from emseg.segment.model import dvid_source
 from emseg.stages.keys import code_versions
 from emseg.stages.services import chosen_cells
 
@@ -39,19 +40,22 @@ def resolve_run(
     """The pinned spec of a run; PermanentError names field, value and remedy of whatever cannot work."""
     dataset = parameters.applied_to(load_dataset(datasets, parameters.dataset))
     volume, roi = _pinned_volume(dataset, server)
+    segmentation = pinned_segmentation(dataset.segmentation, volume.voxel_size_nm, models)
     spec = RunSpec(
         dataset=dataset.name,
         run=run,
         volume=volume,
-        segmentation=pinned_segmentation(dataset.segmentation, volume.voxel_size_nm, models),
+        segmentation=segmentation,
         stitching=dataset.stitching,
         output=dataset.output,
-        groundtruth=_pinned_groundtruth(dataset, volume, server),
+        groundtruth=_pinned_groundtruth(dataset, volume, server, _seen(segmentation, volume, models)),
         gate=dataset.gate,
+        max_failed_share=dataset.limits.max_failed_share,
         code=code_versions(),
     )
     _check_output(spec, server)
     _check_size(dataset, spec.grid, roi)
+    _check_memory(dataset, spec, models)
     return spec
 
 
@@ -129,12 +133,23 @@ def _check_roi(name: str, roi: Roi, extents: Box) -> None:
         )
 
 
-def _pinned_groundtruth(dataset: Dataset, volume: PinnedVolume, server: DvidServer) -> PinnedGroundTruth:
+def _seen(segmentation: PinnedSegmentation, volume: PinnedVolume, models: ModelSource) -> tuple[PinnedBox, ...]:
+    """The boxes of this grayscale that the models of the run were trained on."""
+    source = dvid_source(volume.root, volume.grayscale)
+    digests = sorted({step.model for step in segmentation.steps if step.model is not None})
+    records = [training for digest in digests if (training := models(digest).description.training) is not None]
+    regions = [region for record in records for region in record.regions if region.source == source]
+    return tuple(PinnedBox(start=region.start, stop=region.stop) for region in regions)
+
+
+def _pinned_groundtruth(
+    dataset: Dataset, volume: PinnedVolume, server: DvidServer, excluded: tuple[PinnedBox, ...]
+) -> PinnedGroundTruth:
     wanted = dataset.volume.groundtruth
     node = volume.node if wanted.node is None else _locked(server, "volume.groundtruth.node", wanted.node).uuid
     _require_instance(repo_info(server, node), wanted.instance, "labelmap", "volume.groundtruth.instance")
     Labelmap(Node(server, node), wanted.instance).info()
-    return PinnedGroundTruth(node=node, instance=wanted.instance)
+    return PinnedGroundTruth(node=node, instance=wanted.instance, excluded=excluded)
 
 
 def _require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:
@@ -166,6 +181,21 @@ def _check_output(spec: RunSpec, server: DvidServer) -> None:
         f"the repository has an instance of this name, and {problem}",
         "Use another instance name: it must be a labelmap of the same scales that is empty in the segmented version",
     )
+
+
+def _check_memory(dataset: Dataset, spec: RunSpec, models: ModelSource) -> None:
+    """What the steps declare, times the voxels of the largest padded subvolume."""
+    pipeline = Pipeline.from_pinned(spec.segmentation, spec.volume.voxel_size_nm, models)
+    sides = zip(spec.grid.bounds.shape, spec.segmentation.core_vox, spec.segmentation.halo_vox, strict=True)
+    voxels = prod(min(length, core + 2 * halo) for length, core, halo in sides)
+    needed_mb = ceil(voxels * pipeline.bytes_per_voxel / 2**20)
+    if needed_mb > dataset.limits.max_task_memory_mb:
+        raise PermanentError(
+            DOING,
+            f"limits.max_task_memory_mb = {dataset.limits.max_task_memory_mb}",
+            f"a task needs {needed_mb} MiB: {voxels} voxels of core and halo, {pipeline.bytes_per_voxel} bytes each",
+            "Use smaller cores or raise the limit",
+        )
 
 
 def _check_size(dataset: Dataset, grid: Grid, roi: Roi | None) -> None:

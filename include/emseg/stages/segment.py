@@ -7,6 +7,7 @@ declared bytes per voxel times the padded voxels.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,18 +20,25 @@ from emseg.codec import encode_array
 from emseg.config import RunSpec
 from emseg.geometry import Box, Grid, Subvolume
 from emseg.segment import Pipeline
+from emseg.segment.pipeline import Statistics
 from emseg.stages.engine import Phase, Scalars
 from emseg.stages.keys import stage_keys
 from emseg.stages.services import Services, Workplace
 from emseg.store import Artefact, ItemMarker
 
 STAGE = "segment"
+FINDING = "finding."
+"""Statistics with this prefix are what the image checks found."""
+
+log = logging.getLogger(__name__)
 
 
 def segment_phase(place: Workplace[Services], cells: Sequence[int]) -> Phase:
     """Segmentation of the subvolumes `cells`."""
     items = tuple(place.spec.grid.subvolume(number).name for number in cells)
-    return Phase(STAGE, stage_keys(place.spec).segment, items, SegmentSubvolume(place), _totals)
+    work = SegmentSubvolume(place)
+    most = int(len(items) * place.spec.max_failed_share)
+    return Phase(STAGE, stage_keys(place.spec).segment, items, work, _totals, work.give_up, most)
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,33 @@ class SegmentSubvolume:
         roi = services.roi(spec)
         inside = np.ones(grayscale.shape, bool) if roi is None else roi.mask(subvolume.padded)
         result = pipeline_of(spec, services).segment_subvolume(grayscale, inside)
+        for name, text in result.statistics.items():
+            if name.startswith(FINDING):
+                log.warning("%s %s: %s: %s", STAGE, item, name.removeprefix(FINDING), text)
+        return self._committed(item, subvolume, result.labels, result.statistics)
+
+    def give_up(self, item: str, reason: str) -> ItemMarker:
+        """Commit the subvolume empty: it holds no label and joins nothing, and its statistics say why."""
+        subvolume = self.place.spec.grid.subvolume(number_of(item))
+        voxels = subvolume.padded.voxels
+        statistics: Statistics = {
+            "voxels": voxels,
+            "masked_voxels": voxels,
+            "segments": 0,
+            "quarantined": 1,
+            "failed": reason,
+        }
+        return self._committed(item, subvolume, np.zeros(subvolume.padded.shape, np.uint32), statistics)
+
+    def _committed(
+        self, item: str, subvolume: Subvolume, labels: npt.NDArray[np.uint32], statistics: Statistics
+    ) -> ItemMarker:
         folder = self.place.folder(STAGE)
         artefacts: list[Artefact] = [
-            folder.write_artefact(item, name, encode_array(_part(result.labels, subvolume, box)))
-            for name, box in _parts(spec.grid, subvolume)
+            folder.write_artefact(item, name, encode_array(_part(labels, subvolume, box)))
+            for name, box in _parts(self.place.spec.grid, subvolume)
         ]
-        return folder.commit_item(item, artefacts, result.statistics)
+        return folder.commit_item(item, artefacts, statistics)
 
 
 def pipeline_of(spec: RunSpec, services: Any) -> Pipeline:
@@ -86,6 +115,12 @@ def _part(labels: npt.NDArray[np.uint32], subvolume: Subvolume, box: Box) -> npt
     return labels[box.slices(subvolume.padded.start)]
 
 
+def quarantined_cells(markers: Iterable[ItemMarker]) -> list[int]:
+    """Numbers of the subvolumes that join others only where both sides agree almost voxel for voxel."""
+    return [number_of(marker.item) for marker in markers if marker.statistics.get("quarantined")]
+
+
 def _totals(markers: Sequence[ItemMarker]) -> Scalars:
-    names = ("voxels", "masked_voxels", "segments")
-    return {name: sum(int(marker.statistics[name]) for marker in markers) for name in names}
+    names = ("voxels", "masked_voxels", "segments", "quarantined")
+    sums = {name: sum(int(marker.statistics[name]) for marker in markers) for name in names}
+    return {**sums, "failed": sum("failed" in marker.statistics for marker in markers)}

@@ -32,6 +32,8 @@ from emseg.segment.learned_linkage import SECTION as EDGES
 from emseg.segment.model import TrainingRecord, TrainingRegion
 from emseg.segment.protocol import Labels, Probability
 from emseg.segment.registry import make_step
+from emseg.segment.texture import SECTION as TEXTURE
+from emseg.segment.texture import texture_statistics
 from emseg.segment.training import TrainedBoundary, TrainedEdges, TrainingVolume, train_boundary, train_edges
 from emseg.segment.training.boundary import TrainedPass
 from emseg.segment.training.edges import TrainedRound
@@ -149,6 +151,9 @@ def _model(
     levels = {"gray_mean": boundary.gray_mean, "gray_std": boundary.gray_std}
     sections: dict[str, JsonValue] = {
         BOUNDARY: BoundaryDescription(**levels, passes=tuple(passes)).model_dump(mode="json"),
+        TEXTURE: texture_statistics(
+            [source.volume.grayscale for source in sources], sources[0].volume.voxel_size_nm
+        ).model_dump(mode="json"),
         EDGES: EdgesDescription(**levels, channels=CHANNELS, rounds=tuple(rounds)).model_dump(mode="json"),
     }
     description = ModelDescription(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from itertools import combinations
 
 import numpy as np
@@ -13,7 +12,7 @@ from emseg.config import Dataset
 from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, repo_info, resolve_locked_node
 from emseg.errors import PermanentError
 from emseg.geometry import Box
-from emseg.segment.model import TrainingRegion, VoxelSize
+from emseg.segment.model import TrainingRegion, VoxelSize, dvid_source, file_source
 from emseg.segment.training import TrainingVolume
 from emseg.stages.train import TrainingSource
 
@@ -51,11 +50,6 @@ def source_of_arrays(
     ]
 
 
-def file_source(grayscale: npt.NDArray[np.uint8]) -> str:
-    """Name of the grayscale of a file, wherever the file lies: `file:` and the SHA-256 of its voxels."""
-    return f"file:{sha256(np.ascontiguousarray(grayscale).tobytes()).hexdigest()}"
-
-
 def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) -> list[TrainingSource]:
     """Sources from boxes of a dataset's grayscale and ground truth, as of its locked nodes."""
     volume = dataset.volume
@@ -78,11 +72,6 @@ def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) 
         )
         for box in boxes
     ]
-
-
-def dvid_source(root: str, instance: str) -> str:
-    """Name of a grayscale in DVID, in whatever version: `dvid:ROOT/INSTANCE`."""
-    return f"dvid:{root}/{instance}"
 
 
 def check_boxes(boxes: Sequence[Box], bounds: Box, on: str) -> None:

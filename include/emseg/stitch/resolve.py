@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +52,12 @@ class Resolution:
     joined_votes: int
 
 
-def resolve(votes: Votes, stitching: Stitching) -> Resolution:
-    """Join bodies over the whole volume. The same votes give the same bytes, in whatever order they come."""
-    decisions = decide(votes, stitching)
+def resolve(votes: Votes, stitching: Stitching, quarantined: Collection[int] = ()) -> Resolution:
+    """Join bodies over the whole volume; `quarantined` are the numbers of cells to be careful with.
+
+    The same votes give the same bytes, in whatever order they come.
+    """
+    decisions = decide(votes, stitching, quarantined)
     mapping = join(votes.first[decisions.joins], votes.second[decisions.joins])
     return Resolution(mapping, _ledger(votes, decisions), int(decisions.joins.sum()))
 

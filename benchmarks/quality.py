@@ -1,0 +1,116 @@
+"""How good each shipped pipeline is, and what it costs: trained on one half of the labelled volume, scored on the other.
+
+Both halves take turns, and one turn is repeated with another seed: the spread of the figures is what chance alone does.
+Time and memory are those of segmentation alone, halos and stitching included, in a process of its own with one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.data import labelled_em
+from benchmarks.rows import Row
+from emseg.evaluate import contingency_table, score
+from emseg.segment.model import TrainingRegion, file_source
+from emseg.segment.training import TrainingVolume
+from emseg.stages.train import TrainingSource, train
+
+UNTRAINED, TRAINED = ("classical",), ("default", "best")
+TURNS = ((0, 1, 0), (1, 0, 0), (0, 1, 1))
+"""Trained on which half, scored on which, with which seed."""
+VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One pipeline on one held-out half: scores in bits and shares, cost for each voxel of the half."""
+
+    vi_split: float
+    vi_merge: float
+    are: float
+    cpu_s_per_mvoxel: float
+    bytes_per_voxel: float
+    training_s: float
+
+
+def run() -> list[Row]:
+    """Mean over the turns, and the lowest and highest VI."""
+    em = labelled_em()
+    halves = [
+        (np.ascontiguousarray(gray), np.ascontiguousarray(truth))
+        for gray, truth in zip(np.array_split(em.grayscale, 2, 1), np.array_split(em.groundtruth, 2, 1), strict=True)
+    ]
+    rows: list[Row] = []
+    for preset in (*UNTRAINED, *TRAINED):
+        found = list(_turns(preset, halves))
+        rows += _rows(f"{em.name}, held-out halves, {preset}", found)
+    return rows
+
+
+def _turns(preset: str, halves: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]]) -> Iterator[Measured]:
+    for trained_on, scored_on, seed in TURNS:
+        if preset in UNTRAINED and seed:
+            continue
+        with TemporaryDirectory() as folder:
+            model, seconds = "-", 0.0
+            if preset in TRAINED:
+                gray, truth = halves[trained_on]
+                region = TrainingRegion(source=file_source(gray), start=(0, 0, 0), stop=gray.shape)
+                source = TrainingSource(TrainingVolume(gray, truth, VOXEL_SIZE_NM), region)
+                result = train([source], preset, seed, lambda _: None)
+                model, seconds = f"{folder}/model", sum(result.report.seconds.values())
+                result.model.write(Path(model))
+            yield _measured(preset, model, *halves[scored_on], Path(folder), seconds)
+
+
+def _measured(
+    preset: str,
+    model: str,
+    gray: npt.NDArray[np.uint8],
+    truth: npt.NDArray[np.uint32],
+    folder: Path,
+    training_s: float,
+) -> Measured:
+    np.savez(folder / "in.npz", grayscale=gray)
+    command = [sys.executable, "-m", "benchmarks.segment_once", f"{folder}/in.npz", preset, model, f"{folder}/out.npz"]
+    done = subprocess.run(command, env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True, check=True)
+    cost = json.loads(done.stdout.splitlines()[-1])
+    with np.load(folder / "out.npz") as arrays:
+        result = score(contingency_table(arrays["labels"], truth))
+    return Measured(
+        result.vi_split,
+        result.vi_merge,
+        result.adapted_rand_error,
+        cost["cpu_s"] / gray.size * 1e6,
+        cost["bytes_per_voxel"],
+        training_s,
+    )
+
+
+def _rows(name: str, found: list[Measured]) -> list[Row]:
+    vi = [each.vi_split + each.vi_merge for each in found]
+    rows = [
+        Row(f"{name}: VI split", mean(each.vi_split for each in found), "bits"),
+        Row(f"{name}: VI merge", mean(each.vi_merge for each in found), "bits"),
+        Row(f"{name}: VI", mean(vi), "bits"),
+        Row(f"{name}: VI, best turn", min(vi), "bits"),
+        Row(f"{name}: VI, worst turn", max(vi), "bits"),
+        Row(f"{name}: adapted Rand error", mean(each.are for each in found), ""),
+        Row(f"{name}: segmentation", mean(each.cpu_s_per_mvoxel for each in found), "CPU-s/Mvoxel"),
+        Row(f"{name}: peak memory", max(each.bytes_per_voxel for each in found), "bytes/voxel"),
+    ]
+    if found[0].training_s:
+        rows.append(Row(f"{name}: training", mean(each.training_s for each in found), "s"))
+    return rows

@@ -1,0 +1,67 @@
+"""`make demo PRESET=trained`: a model trained on volumes that the demo is not scored on, kept in the demo's store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emseg.cli.console import console
+from emseg.cli.demo_data import SEED, VOXEL_SIZE_NM
+from emseg.cli.files import load_array
+from emseg.cli.place import BUILD
+from emseg.config.runspec import digest_of
+from emseg.geometry import Box
+from emseg.segment import ModelFolder
+from emseg.segment.model import TrainingRegion, dvid_source, file_source
+from emseg.segment.training import TrainingVolume
+from emseg.stages import DvidServices
+from emseg.stages.code_version import code_version
+from emseg.stages.models import store_model, store_report
+from emseg.stages.train import TrainingSource, report_page_of, train
+from emseg.synthetic import make_volume
+
+TRAINED = "trained"
+PRESET = "default"
+TRAINING_SHAPE = (96, 160, 160)
+CORE_VOX = (128, 128, 128)
+"""Larger than for the untrained demo: the halo of the trained steps is twice as wide."""
+
+
+def trained_choices(services: DvidServices, data: Path | None, node: str) -> dict[str, Any]:
+    """Run parameters that name the model, which is trained unless an earlier demo did so on the same data."""
+    kept = BUILD / "models" / digest_of([code_version("segment", "synthetic"), PRESET, node if data else ""])[:16]
+    if not (kept / "model.json").is_file():
+        source = _synthetic() if data is None else _half_of(data, node)
+        console.print(f"Training preset {PRESET} on {source.volume.grayscale.size / 1e6:.1f} Mvoxels")
+        result = train([source], PRESET, SEED, lambda line: console.print(f"  {line}"))
+        page = report_page_of(result, source)
+        console.print(f"  report: {store_report(services.store, result.model, result.report, page)}")
+        result.model.write(kept)
+    digest = store_model(services.store, ModelFolder.read(kept))
+    console.print(f"Model {digest}, in {kept}")
+    return {"preset": PRESET, "model": digest, "core_vox": CORE_VOX}
+
+
+def _synthetic() -> TrainingSource:
+    """A volume of another seed than the one that is scored."""
+    volume = make_volume(TRAINING_SHAPE, SEED + 1)
+    region = TrainingRegion(source=file_source(volume.grayscale), start=(0, 0, 0), stop=TRAINING_SHAPE)
+    return TrainingSource(TrainingVolume(volume.grayscale, volume.groundtruth.astype(np.int64), VOXEL_SIZE_NM), region)
+
+
+def _half_of(data: Path, node: str) -> TrainingSource:
+    """The first half of the file along Y; the run is scored on the rest, because its model says what it has seen."""
+    grayscale, groundtruth = load_array(data, "grayscale"), load_array(data, "groundtruth")
+    depth, height, width = grayscale.shape
+    box = Box((0, 0, 0), (depth, height // 2, width))
+    region = TrainingRegion(source=dvid_source(node, "grayscale"), start=box.start, stop=box.stop)
+    return TrainingSource(
+        TrainingVolume(
+            np.ascontiguousarray(grayscale[box.slices()]),
+            np.ascontiguousarray(groundtruth[box.slices()]),
+            VOXEL_SIZE_NM,
+        ),
+        region,
+    )

@@ -1,0 +1,92 @@
+"""How tissue looks, in a few numbers a tile: by these a model knows what it was trained on.
+
+A tile is 320 nm a side. Its numbers: mean and deviation of the gray levels, and how rough it is at two scales. The
+distance of a tile from the training data is Mahalanobis', in deviations along the axes of the training tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from bioimage_cpp.filters import gaussian_smoothing
+
+from emseg.config.base import Model
+from emseg.segment.model import VoxelSize
+from emseg.segment.protocol import Gray, Mask, Setting
+
+SECTION = "texture"
+TILE_NM = 320.0
+_FINE_NM = 10.0
+_COARSE_NM = 30.0
+_MARGIN = 1.5
+"""A tile is foreign from this many times the distance of the farthest training tiles (the 99.9th percentile)."""
+
+
+class TextureStatistics(Model):
+    """Section `texture` of a model."""
+
+    voxel_size_nm: VoxelSize
+    mean: tuple[float, ...]
+    precision: tuple[tuple[float, ...], ...]
+    limit: float
+
+    def distances(self, gray: Gray, mask: Mask) -> npt.NDArray[np.float64]:
+        """Distance from the training data of every tile of `gray` that lies wholly in `mask`."""
+        whole = _tile_means(mask.astype(np.float32), _side(gray.shape, self.voxel_size_nm)) == 1
+        away = tile_features(gray, self.voxel_size_nm)[whole] - np.array(self.mean)
+        squared = np.einsum("ni,ij,nj->n", away, np.array(self.precision), away)
+        distance: npt.NDArray[np.float64] = np.sqrt(np.maximum(squared, 0))
+        return distance
+
+
+def texture_statistics(volumes: Sequence[Gray], voxel_size_nm: VoxelSize) -> TextureStatistics:
+    """Statistics of training volumes, uint8 ZYX."""
+    tiles = np.concatenate([tile_features(volume, voxel_size_nm) for volume in volumes])
+    mean = tiles.mean(axis=0)
+    # A little of each feature's own variance keeps the matrix regular when there are few tiles.
+    covariance = np.cov(tiles.T) + np.diag(0.05 * tiles.var(axis=0) + 1e-6)
+    precision = np.linalg.inv(covariance)
+    away = tiles - mean
+    distance = np.sqrt(np.einsum("ni,ij,nj->n", away, precision, away))
+    return TextureStatistics(
+        voxel_size_nm=voxel_size_nm,
+        mean=tuple(mean.tolist()),
+        precision=tuple(tuple(row) for row in precision.tolist()),
+        limit=float(_MARGIN * np.quantile(distance, 0.999)),
+    )
+
+
+def tile_features(gray: Gray, voxel_size_nm: VoxelSize) -> npt.NDArray[np.float64]:
+    """Features (tiles, 4) of the whole tiles of a volume; a volume smaller than a tile is one tile."""
+    setting = Setting(voxel_size_nm)
+    side = _side(gray.shape, voxel_size_nm)
+    image = gray.astype(np.float32)
+    fine, coarse = (gaussian_smoothing(image, setting.in_voxels(s), window_size=3.0) for s in (_FINE_NM, _COARSE_NM))
+    rows = [
+        _tile_means(image, side),
+        np.log(_tile_deviation(image, side) + 1),
+        np.log(_tile_deviation(image - fine, side) + 1),
+        np.log(_tile_deviation(fine - coarse, side) + 1),
+    ]
+    features: npt.NDArray[np.float64] = np.stack(rows, axis=1).astype(np.float64)
+    return features
+
+
+def _side(shape: tuple[int, ...], voxel_size_nm: VoxelSize) -> list[int]:
+    lengths = Setting(voxel_size_nm).in_voxels(TILE_NM)
+    return [min(n, max(1, round(length))) for n, length in zip(shape, lengths, strict=True)]
+
+
+def _tile_means(image: npt.NDArray[np.float32], side: Sequence[int]) -> npt.NDArray[np.float32]:
+    z, y, x = (n // s for n, s in zip(image.shape, side, strict=True))
+    whole = image[: z * side[0], : y * side[1], : x * side[2]]
+    means: npt.NDArray[np.float32] = whole.reshape(z, side[0], y, side[1], x, side[2]).mean(axis=(1, 3, 5)).ravel()
+    return means
+
+
+def _tile_deviation(image: npt.NDArray[np.float32], side: Sequence[int]) -> npt.NDArray[np.float32]:
+    mean, squares = _tile_means(image, side), _tile_means(image * image, side)
+    deviation: npt.NDArray[np.float32] = np.sqrt(np.maximum(squares - mean**2, 0))
+    return deviation

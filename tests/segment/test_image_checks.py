@@ -1,0 +1,169 @@
+"""Each fault is found where it is, by its name and no other; clean tissue has none; what is done is what was asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from emseg.config.checks import ImageChecks, Policy
+from emseg.segment.image_checks import checked_image, filled
+from emseg.segment.texture import texture_statistics
+from emseg.synthetic import make_volume
+
+ISOTROPIC = (10.0, 10.0, 10.0)
+POLICIES = [name for name in ImageChecks.model_fields if name != "fill_sections"]
+NO_CHECKS = ImageChecks(**dict.fromkeys(POLICIES, "go-on"))
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return make_volume((72, 96, 88), seed=5).grayscale
+
+
+def looked_at(gray, checks=None, texture=None):
+    return checked_image(gray, np.ones(gray.shape, bool), checks or ImageChecks(), texture)
+
+
+def missing(gray, rng):
+    gray[30] = 12
+
+
+def duplicated(gray, rng):
+    gray[30] = gray[29]
+
+
+def darker(gray, rng):
+    gray[30] = gray[30] * 0.6
+
+
+def flatter(gray, rng):
+    gray[30] = 128 + (gray[30].astype(float) - 128) * 0.4
+
+
+def shifted(gray, rng):
+    gray[30] = np.roll(gray[30], (5, -4), (0, 1))
+
+
+def noisy(gray, rng):
+    gray[30] = np.clip(gray[30] + rng.normal(0, 45, gray[30].shape), 0, 255)
+
+
+FAULTS = {
+    "missing-section": missing,
+    "duplicated-section": duplicated,
+    "contrast-jump": darker,
+    "shifted-section": shifted,
+    "noise-burst": noisy,
+}
+
+
+def test_clean_tissue_has_no_finding_and_is_not_touched(clean):
+    image = looked_at(clean, texture=texture_statistics([clean], ISOTROPIC))
+    assert image.findings == {}
+    assert image.gray is clean
+    assert image.mask.all()
+    assert not image.quarantined
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_bad_section_is_named_placed_and_filled(clean, name):
+    """Kills a fault that is seen in the sections beside it, and one that is found under two names."""
+    gray = clean.copy()
+    FAULTS[name](gray, np.random.default_rng(1))
+    image = looked_at(gray, texture=texture_statistics([clean], ISOTROPIC))
+    assert list(image.findings) == [name]
+    assert image.findings[name].startswith("sections 30 of 72")
+    assert image.findings[name].endswith("filled")
+    assert image.mask.all()
+    between = (gray[29].astype(int) + gray[31]) / 2
+    assert np.abs(image.gray[30] - between).max() <= 0.5
+    assert np.array_equal(np.delete(image.gray, 30, axis=0), np.delete(gray, 30, axis=0))
+
+
+def test_loss_of_contrast_is_a_contrast_jump_too(clean):
+    gray = clean.copy()
+    flatter(gray, None)
+    assert list(looked_at(gray).findings) == ["contrast-jump"]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_policies_are_obeyed(clean, name):
+    gray = clean.copy()
+    FAULTS[name](gray, np.random.default_rng(1))
+    field = name.replace("-", "_")
+    go_on = looked_at(gray, NO_CHECKS)
+    assert list(go_on.findings) == [name]
+    assert go_on.gray is gray
+    assert go_on.mask.all()
+    masked = looked_at(gray, ImageChecks(**{field: Policy.MASK}))
+    assert np.flatnonzero(~masked.mask.any(axis=(1, 2))).tolist() == [30]
+    assert looked_at(gray, ImageChecks(**{field: Policy.QUARANTINE})).quarantined
+
+
+def test_a_run_too_long_to_be_filled_is_masked(clean):
+    """Kills ten sections of invented tissue."""
+    gray = clean.copy()
+    gray[30:36] = 12
+    image = looked_at(gray)
+    assert np.flatnonzero(~image.mask.any(axis=(1, 2))).tolist() == list(range(30, 36))
+    assert "masked where it is too long" in image.findings["missing-section"]
+
+
+def test_blank_and_saturated_regions_are_masked_and_not_the_tissue_beside_them(clean):
+    gray = clean.copy()
+    gray[16:48, 32:64, :32] = 0
+    gray[48:, 64:, 48:80] = 255
+    image = looked_at(gray)
+    assert set(image.findings) == {"blank"} or set(image.findings) == {"blank", "saturated"}
+    assert not image.mask[16:48, 32:64, :32].any()
+    assert not image.mask[48:, 64:, 48:80].any()
+    assert image.mask.mean() > 0.8
+
+
+def test_overexposed_tissue_is_saturated(clean):
+    gray = clean.copy()
+    gray[16:48, 32:64, :32] = np.where(gray[16:48, 32:64, :32] > 90, 255, 60)
+    image = looked_at(gray)
+    assert list(image.findings) == ["saturated"]
+    assert not image.mask[16:48, 32:64, :32].all()
+
+
+def test_tissue_unlike_the_training_data_is_quarantined(clean):
+    """Kills a check that calls everything foreign, or nothing."""
+    texture = texture_statistics([clean], ISOTROPIC)
+    other = make_volume((72, 96, 88), seed=9).grayscale
+    assert looked_at(other, texture=texture).findings == {}
+    smooth = ndimage.gaussian_filter(np.random.default_rng(2).normal(0, 1, clean.shape), 6)
+    foreign = np.clip(128 + 35 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+    image = looked_at(foreign, NO_CHECKS.model_copy(update={"foreign_texture": Policy.QUARANTINE}), texture)
+    assert "foreign-texture" in image.findings
+    assert image.quarantined
+
+
+def test_an_empty_mask_is_not_looked_at(clean):
+    assert checked_image(clean, np.zeros(clean.shape, bool), ImageChecks(), None).findings == {}
+
+
+def test_filling_is_linear_and_repeats_the_nearest_at_an_end():
+    """By hand: 10 x x 40 becomes 10 20 30 40; an end repeats its neighbour."""
+    gray = np.array([9, 10, 200, 200, 40, 77], np.uint8).reshape(-1, 1, 1)
+    marked = np.array([True, False, True, True, False, True])
+    assert filled(gray, marked).ravel().tolist() == [10, 10, 20, 30, 40, 40]
+    everything = np.ones(6, bool)
+    assert filled(gray, everything) is gray
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("side", [64, 104, 250])
+def test_real_tissue_has_no_finding(shared_data, side):
+    """Kills limits that were made for one volume: every cut of both volumes must be clean."""
+    with np.load(shared_data / "medulla/labelled-125x250x250.npz") as data:
+        labelled = data["grayscale"]
+    with np.load(shared_data / "medulla/unlabelled-250x250x250.npz") as data:
+        unlabelled = data["grayscale"]
+    texture = texture_statistics([labelled], ISOTROPIC)
+    for volume in (labelled, unlabelled):
+        for corner in np.ndindex(*(-(-n // side) for n in volume.shape)):
+            place = tuple(slice(c * side, (c + 1) * side) for c in corner)
+            assert looked_at(np.ascontiguousarray(volume[place]), texture=texture).findings == {}, (place, volume.shape)
