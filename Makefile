@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
 
-.PHONY: demo test check up down bench lock browser clean
+.PHONY: demo test check up down bench bench-quality lock browser clean
 
 demo: $(READY)  ## take EM through Airflow, Spark, S3 and DVID: make demo [DATA=FILE.npz] [STITCH=none] [PRESET=NAME]
 	$(BIN)/emseg demo $(DEMO_OPTIONS)
@@ -26,6 +26,9 @@ down: $(READY)  ## stop all of it; the data stays
 
 bench: $(READY)  ## the figures of the documentation, printed and left in build/bench
 	$(BIN)/python -m benchmarks
+
+bench-quality: $(READY)  ## VI, time and memory of each shipped pipeline on held-out tissue: 15 minutes
+	$(BIN)/python -m benchmarks quality
 
 lock: $(READY)  ## compile the pinned requirements from the hand-written ones
 	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links -p 3.11 requirements.in -o requirements.txt

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import arrays, contingency, dvid, label_block, resume, stitching
+from benchmarks import arrays, contingency, dvid, forest, label_block, quality, resume, robustness, stitching
 from benchmarks.rows import Row, save, shown
 from emseg.errors import EmsegError
 
@@ -18,6 +18,9 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "stitching": stitching.run,
     "resume": resume.run,
     "dvid": dvid.run,
+    "forest": forest.run,
+    "robustness": robustness.run,
+    "quality": quality.run,
 }
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench"
 

@@ -68,8 +68,9 @@ def _saturated(core: Gray, rng: np.random.Generator) -> None:
 
 
 def _foreign(core: Gray, rng: np.random.Generator) -> None:
-    smooth = gaussian_smoothing(rng.normal(0, 1, core.shape).astype(np.float32), (6.0, 6.0, 6.0))
-    core[:] = np.clip(128 + 35 * smooth / smooth.std(), 0, 255)
+    part = core[12:52, 12:52, 12:52]
+    smooth = gaussian_smoothing(rng.normal(0, 1, part.shape).astype(np.float32), (6.0, 6.0, 6.0))
+    part[:] = np.clip(128 + 35 * smooth / smooth.std(), 0, 255)
 
 
 DAMAGES: Mapping[str, Damage] = {

@@ -129,16 +129,22 @@ def test_overexposed_tissue_is_saturated(clean):
     assert not image.mask[16:48, 32:64, :32].all()
 
 
-def test_tissue_unlike_the_training_data_is_quarantined(clean):
-    """Kills a check that calls everything foreign, or nothing."""
+def test_tissue_unlike_the_training_data_is_masked_where_it_is(clean):
+    """Kills a check that calls everything foreign, or nothing, and one that throws away the tissue beside it."""
     texture = texture_statistics([clean], ISOTROPIC)
     other = make_volume((72, 96, 88), seed=9).grayscale
     assert looked_at(other, texture=texture).findings == {}
     smooth = ndimage.gaussian_filter(np.random.default_rng(2).normal(0, 1, clean.shape), 6)
-    foreign = np.clip(128 + 35 * smooth / smooth.std(), 0, 255).astype(np.uint8)
-    image = looked_at(foreign, NO_CHECKS.model_copy(update={"foreign_texture": Policy.QUARANTINE}), texture)
+    foreign = np.clip(128 + 25 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+    gray = clean.copy()
+    gray[:, :48] = foreign[:, :48]
+    image = looked_at(gray, texture=texture)
     assert "foreign-texture" in image.findings
-    assert image.quarantined
+    assert image.mask[:, :48].mean() < 0.15
+    assert image.mask[:, 80:].mean() > 0.95
+    careful = ImageChecks(foreign_texture=Policy.QUARANTINE)
+    assert looked_at(gray, careful, texture).quarantined
+    assert looked_at(gray, careful, texture).mask[:, 64:].all()
 
 
 def test_an_empty_mask_is_not_looked_at(clean):
@@ -148,10 +154,20 @@ def test_an_empty_mask_is_not_looked_at(clean):
 def test_filling_is_linear_and_repeats_the_nearest_at_an_end():
     """By hand: 10 x x 40 becomes 10 20 30 40; an end repeats its neighbour."""
     gray = np.array([9, 10, 200, 200, 40, 77], np.uint8).reshape(-1, 1, 1)
-    marked = np.array([True, False, True, True, False, True])
+    marked = np.array([True, False, True, True, False, True]).reshape(-1, 1, 1)
     assert filled(gray, marked).ravel().tolist() == [10, 10, 20, 30, 40, 40]
-    everything = np.ones(6, bool)
-    assert filled(gray, everything) is gray
+    assert filled(gray, np.ones(gray.shape, bool)).tolist() == gray.tolist()
+    assert filled(gray, np.zeros(gray.shape, bool)) is gray
+
+
+def test_a_bad_part_of_a_section_is_filled_and_the_rest_of_it_kept(clean):
+    """Kills a whole section that is invented because of a scratch in a corner of it."""
+    gray = clean.copy()
+    gray[30, :56, :56] = 12
+    image = looked_at(gray)
+    assert list(image.findings) == ["missing-section"]
+    assert (image.gray[30, :56, :56] != 12).all()
+    assert np.array_equal(image.gray[30, 72:], gray[30, 72:])
 
 
 @pytest.mark.shared_data

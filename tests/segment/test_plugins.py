@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.segment.conftest import EXAMPLE, allowed
 
 from emseg.config import RunParameters
 from emseg.config.pipeline import StepConfig
@@ -17,7 +18,6 @@ from emseg.segment import Setting, StepKind, registry, step_class, step_names
 from emseg.segment.registry import make_step, package_of
 from emseg.stages import DvidServices, RunFolder, StageReport, resolve_run
 from emseg.store import S3Store
-from tests.segment.conftest import EXAMPLE, allowed
 
 NAME = "emseg-gradient-boundary"
 PROJECT = Path(__file__).parents[2]
@@ -56,7 +56,18 @@ def test_a_package_that_is_not_allowed_is_not_even_imported(example_package, tmp
 
 def test_the_packages_own_tests_pass(example_package):
     """Kills a conformance kit that an author cannot use, and an example that does not conform."""
-    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(EXAMPLE), "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(EXAMPLE),
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(
         [*command, str(EXAMPLE)], env=environment(example_package, ""), capture_output=True, text=True, check=False
     )

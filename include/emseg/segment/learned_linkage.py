@@ -99,15 +99,24 @@ def contact_channels(
     Probabilities 0 to 1 are 0 to 255. Gray is 128 at the mean of the training data, and 40 levels are one deviation.
     """
     setting = Setting(voxel_size_nm)
+    levels = [_levels(probability * np.float32(255))]
     wide = gaussian_smoothing(probability, setting.in_voxels(_WIDE_NM), window_size=_WINDOW)
+    wide *= np.float32(255)
+    levels.append(_levels(wide))
+    del wide
     smooth = gaussian_smoothing(gray.astype(np.float32), setting.in_voxels(_GRAY_NM), window_size=_WINDOW)
     smooth -= np.float32(gray_mean)
     smooth *= np.float32(40 / gray_std)
     smooth += np.float32(128)
-    levels = (probability * np.float32(255), wide * np.float32(255), smooth)
-    return [
-        (name, np.clip(np.rint(level), 0, 255).astype(np.uint8)) for name, level in zip(CHANNELS, levels, strict=True)
-    ]
+    levels.append(_levels(smooth))
+    return list(zip(CHANNELS, levels, strict=True))
+
+
+def _levels(image: npt.NDArray[np.float32]) -> Channel:
+    """Rounded to whole levels 0 to 255."""
+    np.rint(image, out=image)
+    np.clip(image, 0, 255, out=image)
+    return image.astype(np.uint8)
 
 
 def mean_score(forests: tuple[Forest, ...], features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

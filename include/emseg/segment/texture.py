@@ -1,6 +1,6 @@
 """How tissue looks, in a few numbers a tile: by these a model knows what it was trained on.
 
-A tile is 320 nm a side. Its numbers: mean and deviation of the gray levels, and how rough it is at two scales. The
+A tile is 160 nm a side. Its numbers: mean and deviation of the gray levels, and how rough it is at two scales. The
 distance of a tile from the training data is Mahalanobis', in deviations along the axes of the training tiles.
 """
 
@@ -11,17 +11,20 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from bioimage_cpp.filters import gaussian_smoothing
+from scipy import ndimage
 
 from emseg.config.base import Model
 from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Gray, Mask, Setting
 
 SECTION = "texture"
-TILE_NM = 320.0
+TILE_NM = 160.0
 _FINE_NM = 10.0
 _COARSE_NM = 30.0
 _MARGIN = 1.5
 """A tile is foreign from this many times the distance of the farthest training tiles (the 99.9th percentile)."""
+_FAR = 1.6
+"""In limits: clean tissue of the same kind stays below."""
 
 
 class TextureStatistics(Model):
@@ -32,13 +35,27 @@ class TextureStatistics(Model):
     precision: tuple[tuple[float, ...], ...]
     limit: float
 
-    def distances(self, gray: Gray, mask: Mask) -> npt.NDArray[np.float64]:
-        """Distance from the training data of every tile of `gray` that lies wholly in `mask`."""
-        whole = _tile_means(mask.astype(np.float32), _side(gray.shape, self.voxel_size_nm)) == 1
-        away = tile_features(gray, self.voxel_size_nm)[whole] - np.array(self.mean)
+    def foreign(self, gray: Gray, mask: Mask) -> Mask:
+        """Voxels of the tiles that are unlike the training data, among those that lie wholly in `mask`.
+
+        A place counts when one of its tiles is far beyond the limit; then all tiles around it that are beyond it do,
+        and the tiles beside these.
+        """
+        side = _side(gray.shape, self.voxel_size_nm)
+        away = tile_features(gray, self.voxel_size_nm) - np.array(self.mean)
         squared = np.einsum("ni,ij,nj->n", away, np.array(self.precision), away)
-        distance: npt.NDArray[np.float64] = np.sqrt(np.maximum(squared, 0))
-        return distance
+        whole = _tile_means(mask.astype(np.float32), side) == 1
+        distance = np.where(whole, np.sqrt(np.maximum(squared, 0)) / self.limit, 0)
+        tiles = distance.reshape([n // s for n, s in zip(gray.shape, side, strict=True)])
+        everywhere = np.ones((3, 3, 3), bool)
+        marked = ndimage.binary_propagation(tiles > _FAR, everywhere, mask=tiles > 1)
+        # A tile that is foreign in a part may look like tissue, and lead segments through it.
+        marked = ndimage.binary_dilation(marked, everywhere)
+        for axis, length in enumerate(side):
+            marked = marked.repeat(length, axis)
+        rest = [(0, n - m) for n, m in zip(gray.shape, marked.shape, strict=True)]
+        voxels: Mask = np.pad(marked, rest, mode="edge")
+        return voxels
 
 
 def texture_statistics(volumes: Sequence[Gray], voxel_size_nm: VoxelSize) -> TextureStatistics:
