@@ -1,4 +1,4 @@
-"""How good each shipped pipeline is, and what it costs: trained on one half of the labelled volume, scored on the other.
+"""How good each shipped pipeline is, and what it costs: trained on one half of a labelled volume, scored on the other.
 
 Both halves take turns, and one turn is repeated with another seed: the spread of the figures is what chance alone does.
 Time and memory are those of segmentation alone, halos and stitching included, in a process of its own with one thread.
@@ -24,7 +24,8 @@ from benchmarks.rows import Row
 from emseg.evaluate import contingency_table, score
 from emseg.segment.model import TrainingRegion, file_source
 from emseg.segment.training import TrainingVolume
-from emseg.stages.train import TrainingSource, train
+from emseg.stages.train import train
+from emseg.stages.training_data import TrainingSource
 
 UNTRAINED, TRAINED = ("classical",), ("default", "best")
 TURNS = ((0, 1, 0), (1, 0, 0), (0, 1, 1))

@@ -104,7 +104,7 @@ def volume(server: DvidServer) -> TestVolume:
 def dataset_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Dataset files of one volume under several names: equal runs of one name write to one DVID node, whoever runs."""
     folder = tmp_path_factory.mktemp("datasets")
-    for name in ("demo", "killed", "cluster", "stages", "damaged", "operators"):
+    for name in ("demo", "killed", "cluster", "stages", "damaged", "operators", "trained"):
         document = {
             "name": name,
             "description": "pipeline tests",

@@ -35,7 +35,7 @@ _JOB_DOCS = {
     "evaluate": "Spark job: compare the written segmentation with the ground truth and keep all metrics.",
 }
 
-_NO_RETRY = ExceptionRetryPolicy(
+NO_RETRY = ExceptionRetryPolicy(
     [RetryRule(PermanentError, RetryAction.FAIL, reason="No repetition can succeed: see the error above")]
 )
 
@@ -65,7 +65,7 @@ def segmentation_dag(
             "retry_delay": retry_delay,
             "retry_exponential_backoff": 2.0,
             "max_retry_delay": LONGEST_RETRY_DELAY,
-            "retry_policy": _NO_RETRY,
+            "retry_policy": NO_RETRY,
             "execution_timeout": TASK_TIMEOUT,
             "on_failure_callback": notifier,
         },

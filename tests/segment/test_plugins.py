@@ -1,4 +1,4 @@
-"""The example package of the documentation, installed for real: listed, conforming, allowed or not, and run on Spark."""
+"""The example package of the documentation, installed for real: listed, conforming, allowed or not, run on Spark."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from emseg.segment.training import TrainingVolume
 from emseg.stages import DvidServices
 from emseg.stages.code_version import code_version
 from emseg.stages.models import store_model, store_report
-from emseg.stages.train import TrainingSource, report_page_of, train
+from emseg.stages.train import report_page_of, train
+from emseg.stages.training_data import TrainingSource
 from emseg.synthetic import make_volume
 
 TRAINED = "trained"

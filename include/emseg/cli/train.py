@@ -19,9 +19,8 @@ from emseg.geometry import Box
 from emseg.segment import ModelFolder
 from emseg.segment.model import VoxelSize
 from emseg.stages.local import VOXEL_SIZE_NM
-from emseg.stages.models import store_model, store_report
-from emseg.stages.train import Trained, TrainingSource, report_page_of, train
-from emseg.stages.training_data import source_of_arrays, sources_in_dvid
+from emseg.stages.train import Trained, report_page_of, train, train_in_store
+from emseg.stages.training_data import TrainingSource, source_of_arrays
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -62,19 +61,17 @@ def train_command(
         )
     if out is not None:
         _check_free(out)
-    services = connected() if dataset else None
-    if services is not None and dataset is not None:
-        sources = sources_in_dvid(load_dataset(datasets_folder(), dataset), boxes, services.server)
-    else:
+    if dataset is not None:
+        known = load_dataset(datasets_folder(), dataset)
+        result, address = train_in_store(known, boxes, preset, seed, connected(), _clock())
+        console.print(f"Kept in the store; report: {address}")
+        if out is not None:
+            result.model.write(out)
+    elif out is not None:
         sources = [source for file in data or [] for source in _sources_of(file, boxes, voxel_size)]
-    result = train(sources, preset, seed, _clock())
-    page = report_page_of(result, sources[0])
-    if out is not None:
+        result = train(sources, preset, seed, _clock())
         result.model.write(out)
-        _write_report(out.with_name(f"{out.name}-report"), result, page)
-    if services is not None:
-        store_model(services.store, result.model)
-        console.print(f"Kept in the store; report: {store_report(services.store, result.model, result.report, page)}")
+        _write_report(out.with_name(f"{out.name}-report"), result, report_page_of(result, sources[0]))
     _show(result)
 
 

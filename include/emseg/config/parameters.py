@@ -38,7 +38,9 @@ class RunParameters(Model):
             halo_vox=self.halo_vox,
         )
         if self.preset is not None:
-            segmentation = Segmentation(**{**segmentation.model_dump(), "pipeline": None})
+            # Other steps, so the dataset's own pipeline and the halo that it was given for do not count.
+            kept = segmentation.model_dump(exclude={"pipeline", "halo_vox"})
+            segmentation = Segmentation(**kept, halo_vox=self.halo_vox)
         stitching = _updated(dataset.stitching, mode=self.stitch)
         return dataset.model_copy(update={"volume": volume, "segmentation": segmentation, "stitching": stitching})
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from emseg.config.pipeline import PipelineConfig, StepConfig
 from emseg.errors import PermanentError
 
+_TRAINED = ("default", "best")
+"""Trained presets: the same steps, with models that were trained with different effort."""
+
 
 def _trained() -> PipelineConfig:
     return PipelineConfig(
@@ -22,14 +25,18 @@ _PRESETS: dict[str, PipelineConfig] = {
         supervoxels=StepConfig(name="dt-watershed"),
         agglomerate=StepConfig(name="mean-boundary"),
     ),
-    "default": _trained(),
-    "best": _trained(),
+    **dict.fromkeys(_TRAINED, _trained()),
 }
 
 
 def preset_names() -> list[str]:
     """Names of the presets, sorted."""
     return sorted(_PRESETS)
+
+
+def trained_preset_names() -> list[str]:
+    """Names of the presets that need a model, sorted; `emseg train` makes one for each."""
+    return sorted(_TRAINED)
 
 
 def preset(name: str) -> PipelineConfig:

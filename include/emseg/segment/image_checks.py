@@ -41,7 +41,8 @@ _CONTRAST_STD = 0.4
 _NOISE_RATIO = 1.8
 _SUDDEN_RATIO = 1.5
 _CHANGE_RATIO = 1.5
-_STILL_CHANGED = 1.2
+_STILL_CHANGED = 1.15
+_CORE_OF_CHANGE = 0.6
 """For places beside one that is over the ratio above."""
 _LEAST_SHIFT_VOX = 3.0
 _LONGEST_SHIFT = 8
@@ -207,7 +208,8 @@ def _shifted(gray: Gray, change: Figures, candidates: Flags) -> Iterator[ImageFi
     shifted, largest = np.zeros_like(suspect), 0.0
     z = 1
     while z < len(suspect):
-        place = _place(suspect[z])
+        # At the rim of what has moved, what has not weighs against the move.
+        place = _place(suspect[z] & (change[z] > _CORE_OF_CHANGE * change[z].max()))
         shift = 0.0 if place is None else _shift(gray[z - 1], gray[z], place)
         if place is None or shift == 0.0:
             z += 1
@@ -228,7 +230,7 @@ def _place(cells: Flags) -> tuple[slice, slice] | None:
     """Voxels of the rectangle around marked cells; None where there are too few for a window."""
     if cells.sum() < 4:
         return None
-    y, x = np.nonzero(_grown(cells[None])[0])
+    y, x = np.nonzero(cells)
     return slice(y.min() * CELL_VOX, (y.max() + 1) * CELL_VOX), slice(x.min() * CELL_VOX, (x.max() + 1) * CELL_VOX)
 
 

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import JsonValue
 
+from emseg.config import Dataset
 from emseg.config.pipeline import PipelineConfig
 from emseg.config.presets import preset as pipeline_of_preset
 from emseg.evaluate import Score, contingency_table, merged, score
+from emseg.geometry import Box
 from emseg.quality import slices_picture
 from emseg.quality.training_report import (
     AgglomerationPoint,
@@ -29,7 +31,7 @@ from emseg.segment.boundary import SECTION as BOUNDARY
 from emseg.segment.boundary import BoundaryDescription, PassDescription
 from emseg.segment.learned_linkage import CHANNELS, EdgesDescription, RoundDescription
 from emseg.segment.learned_linkage import SECTION as EDGES
-from emseg.segment.model import TrainingRecord, TrainingRegion
+from emseg.segment.model import TrainingRecord
 from emseg.segment.protocol import Labels, Probability
 from emseg.segment.registry import make_step
 from emseg.segment.texture import SECTION as TEXTURE
@@ -38,18 +40,13 @@ from emseg.segment.training import TrainedBoundary, TrainedEdges, TrainingVolume
 from emseg.segment.training.boundary import TrainedPass
 from emseg.segment.training.edges import TrainedRound
 from emseg.segment.training.presets import training_settings
+from emseg.stages.models import store_model, store_report
+from emseg.stages.services import DvidServices
+from emseg.stages.training_data import TrainingSource, sources_in_dvid
 
 PICTURE_VOX = 1024
 THRESHOLDS = tuple(round(0.1 + 0.05 * k, 2) for k in range(15))
 """Last-round thresholds at which the report shows VI."""
-
-
-@dataclass(frozen=True)
-class TrainingSource:
-    """A volume and where it came from."""
-
-    volume: TrainingVolume
-    region: TrainingRegion
 
 
 @dataclass(frozen=True)
@@ -88,6 +85,17 @@ def train(sources: Sequence[TrainingSource], preset: str, seed: int, say: Callab
     )
     model = _model(sources, report, boundary, edges)
     return Trained(model, report, edges.out_of_fold(report.threshold)[0])
+
+
+def train_in_store(
+    dataset: Dataset, boxes: Sequence[Box], preset: str, seed: int, services: DvidServices, say: Callable[[str], None]
+) -> tuple[Trained, str]:
+    """Train on boxes of a dataset in DVID; model and report are kept in the store. Also the address of the report."""
+    sources = sources_in_dvid(dataset, boxes, services.server)
+    trained = train(sources, preset, seed, say)
+    store_model(services.store, trained.model)
+    page = report_page_of(trained, sources[0])
+    return trained, store_report(services.store, trained.model, trained.report, page)
 
 
 def report_page_of(trained: Trained, source: TrainingSource) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -14,9 +15,16 @@ from emseg.errors import PermanentError
 from emseg.geometry import Box
 from emseg.segment.model import TrainingRegion, VoxelSize, dvid_source, file_source
 from emseg.segment.training import TrainingVolume
-from emseg.stages.train import TrainingSource
 
 DOING = "reading the training data"
+
+
+@dataclass(frozen=True)
+class TrainingSource:
+    """A volume and where it came from."""
+
+    volume: TrainingVolume
+    region: TrainingRegion
 
 
 def source_of_arrays(

@@ -67,7 +67,7 @@ class TrainedEdges:
     out_of_fold: Callable[[float], list[Labels]]
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class _Sample:
     """One training volume on its way through the rounds."""
 
@@ -112,18 +112,21 @@ def train_edges(
         )
         for volume, probability, labels in zip(volumes, probabilities, supervoxels, strict=True)
     ]
-    rounds = []
+    rounds: list[TrainedRound] = []
+    scores: list[npt.NDArray[np.float64]] = []
     for number, threshold in enumerate(settings.thresholds, 1):
         say(f"agglomeration, round {number} of {len(settings.thresholds)}")
+        joined = list(samples)
+        if rounds:
+            joined = [_joined(s, score, rounds[-1].threshold) for s, score in zip(samples, scores, strict=True)]
+        if rounds and not _has_both_classes(joined):
+            say("  nothing is left to learn: the rounds before leave contacts of one class only")
+            break
+        samples = joined
         made, scores = _train_round(samples, settings, threshold, seed + 1000 * number)
         contacts = sum(len(sample.graph.edges) for sample in samples)
         say(f"  {contacts} contacts, average precision {made.figures.average_precision:.4f}")
         rounds.append(made)
-        if number < len(settings.thresholds):
-            for sample, score in zip(samples, scores, strict=True):
-                joined = linked(sample.graph, score, threshold)
-                sample.region_of = joined[sample.region_of]
-                sample.graph = sample.graph.joined(joined)
 
     def out_of_fold(threshold: float) -> list[Labels]:
         return [
@@ -134,18 +137,30 @@ def train_edges(
     return TrainedEdges(tuple(rounds), out_of_fold)
 
 
+def _joined(sample: _Sample, score: npt.NDArray[np.float64], threshold: float) -> _Sample:
+    """The sample as the next round finds it."""
+    region_of = linked(sample.graph, score, threshold)
+    graph = sample.graph.joined(region_of)
+    return _Sample(sample.supervoxels, sample.groundtruth, graph, region_of[sample.region_of])
+
+
+def _has_both_classes(samples: Sequence[_Sample]) -> bool:
+    target, usable = _all_targets(samples)
+    return bool(target[usable].any() and not target[usable].all())
+
+
 def _train_round(
     samples: Sequence[_Sample], settings: EdgeSettings, threshold: float, seed: int
 ) -> tuple[TrainedRound, list[npt.NDArray[np.float64]]]:
     """One round, and the out-of-fold score of every contact of each volume."""
     names = contact_feature_names(CHANNELS)
     features = np.concatenate([contact_features(sample.graph) for sample in samples], axis=1)
-    target, usable = (np.concatenate(each) for each in zip(*(_targets(sample) for sample in samples), strict=True))
+    target, usable = _all_targets(samples)
     fold = np.concatenate([sample.fold for sample in samples])
     # A large contact is seen better and decides about more voxels, but is still one decision.
     weight = np.sqrt(np.concatenate([sample.graph.contact_nm2 for sample in samples]))
     weight /= weight.mean()
-    if target[usable].all() or not target[usable].any():
+    if not _has_both_classes(samples):
         raise PermanentError(
             "training the agglomeration",
             f"{int(usable.sum())} contacts of supervoxels",
@@ -168,6 +183,11 @@ def _train_round(
     figures = separation(score[usable], target[usable])
     ends = np.cumsum([len(sample.graph.edges) for sample in samples])
     return TrainedRound(forests(usable), threshold, figures), np.split(score, ends[:-1])
+
+
+def _all_targets(samples: Sequence[_Sample]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    target, usable = zip(*(_targets(sample) for sample in samples), strict=True)
+    return np.concatenate(target), np.concatenate(usable)
 
 
 def _targets(sample: _Sample) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

@@ -13,6 +13,7 @@ COMMON: dict[str, Any] = {
     "deterministic": True,
     "force_row_wise": True,
     "verbose": -1,
+    "num_threads": 1,  # two that share a core with others wait for each other most of the time
 }
 
 

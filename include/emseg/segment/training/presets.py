@@ -52,6 +52,9 @@ def training_settings(preset: str) -> TrainingSettings:
     """What `emseg train --preset` means; PermanentError for a preset that is not trained."""
     if preset not in _SETTINGS:
         raise PermanentError(
-            "choosing what to train", preset, "no such preset is trained", f"Trained presets: {', '.join(_SETTINGS)}"
+            "choosing what to train",
+            preset,
+            "no such preset is trained",
+            f"Trained presets: {', '.join(sorted(_SETTINGS))}",
         )
     return _SETTINGS[preset]

@@ -1,0 +1,82 @@
+"""The DAG that trains a model on boxes of a dataset in DVID: one task, whose result is named in a dataset file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, Param, get_current_context, task
+
+from emseg.config import datasets_folder, load_dataset
+from emseg.geometry import Box
+from emseg_airflow.connections import services
+from emseg_airflow.notifier import EmsegNotifier
+from emseg_airflow.pipeline import JOB_TIMEOUT, NO_RETRY, READ_POOL
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+
+log = logging.getLogger(__name__)
+
+
+def training_dag(dag_id: str, datasets: Sequence[str], presets: Sequence[str], retry_delay: timedelta) -> DAG:
+    """The DAG `dag_id`; its form asks for a dataset, boxes with complete ground truth, a preset and a seed."""
+    notifier = EmsegNotifier()
+    with DAG(
+        dag_id,
+        description="Ground truth in DVID to a model of the trained steps",
+        doc_md=GUIDE.read_text(),
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        tags=["emseg", "training"],
+        params=training_params(datasets, presets),
+        on_failure_callback=notifier,
+        default_args={
+            "owner": "emseg",
+            "retries": 1,
+            "retry_delay": retry_delay,
+            "retry_policy": NO_RETRY,
+            "execution_timeout": JOB_TIMEOUT,
+            "on_failure_callback": notifier,
+        },
+    ) as dag:
+        train_model.override(pool=READ_POOL)()
+    return dag
+
+
+def training_params(datasets: Sequence[str], presets: Sequence[str]) -> dict[str, Param]:
+    """The form; Airflow refuses bad values before a run exists."""
+    corner = {"type": "integer"}
+    box = {"type": "array", "items": corner, "minItems": 6, "maxItems": 6}
+    return {
+        "dataset": Param(
+            type="string", enum=list(datasets), title="Dataset", description="Dataset file under include/datasets"
+        ),
+        "boxes": Param(
+            type="array",
+            items=box,
+            minItems=1,
+            title="Boxes",
+            description="Where the ground truth is complete: a list of [Z0, Y0, X0, Z1, Y1, X1], voxels, half-open",
+        ),
+        "preset": Param(
+            "default", type="string", enum=list(presets), title="Preset", description="What the model is for"
+        ),
+        "seed": Param(0, type="integer", minimum=0, title="Seed", description="Same seed and data: same model"),
+    }
+
+
+@task(task_id="train")
+def train_model() -> dict[str, Any]:
+    """Train on the boxes, keep model and report in the store; the value is the digest to name in a dataset file."""
+    from emseg.stages.train import train_in_store
+
+    params = get_current_context()["params"]
+    dataset = load_dataset(datasets_folder(), params["dataset"])
+    boxes = [Box((z0, y0, x0), (z1, y1, x1)) for z0, y0, x0, z1, y1, x1 in params["boxes"]]
+    trained, report = train_in_store(dataset, boxes, params["preset"], params["seed"], services(), log.info)
+    log.info("Model %s, report %s", trained.model.digest, report)
+    return {"model": trained.model.digest, "report": report, "figures": trained.report.figures}

@@ -1,0 +1,102 @@
+"""Training from the command line: files in, a model folder and a report out, and no score on what was learned."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emseg.synthetic import make_volume
+
+EMSEG = Path(sys.executable).with_name("emseg")
+
+
+def emseg(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([EMSEG, *map(str, words)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    for name, seed in (("one", 21), ("other", 5)):
+        made = make_volume((48, 96, 80), seed=seed)
+        np.savez(folder / f"{name}.npz", grayscale=made.grayscale, groundtruth=made.groundtruth)
+    done = emseg("train", "--data", folder / "one.npz", "--box", "0,0,0,48,64,80", "--out", folder / "model")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "said").write_text(done.stdout)
+    return folder
+
+
+def test_a_model_and_a_report_are_written_and_the_figures_told(files):
+    said = (files / "said").read_text()
+    for expected in ("Out of fold: boundary average precision", "VI split", "Model "):
+        assert expected in said
+    report = json.loads((files / "model-report" / "report.json").read_text())
+    assert report["regions"][0]["stop"] == [48, 64, 80]
+    assert (files / "model-report" / "report.html").stat().st_size > 10_000
+    assert {path.suffix for path in (files / "model").iterdir()} == {".json", ".txt"}
+
+
+def test_the_model_segments_another_volume_and_is_scored_there(files):
+    out = files / "out.npz"
+    done = emseg("segment", files / "other.npz", "--preset", "default", "--model", files / "model", "--out", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = emseg("evaluate", out, files / "other.npz").stdout
+    vi = next(float(line.split("│")[2]) for line in shown.splitlines() if line.startswith("│ VI  "))
+    assert vi < 0.8
+
+
+def test_what_the_model_has_seen_is_left_out_or_the_score_refused(files):
+    """Kills a proud figure on the training data: a part is left out, all of it is refused."""
+    out, part = files / "same.npz", files / "part.npz"
+    assert (
+        emseg("segment", files / "one.npz", "--preset", "default", "--model", files / "model", "--out", out).returncode
+        == 0
+    )
+    done = emseg("evaluate", out, files / "one.npz")
+    assert "Left out, because the model was trained there: (0, 0, 0) to (48, 64, 80)" in done.stdout
+    with np.load(files / "one.npz") as arrays:
+        truth = arrays["groundtruth"].copy()
+        truth[:, 64:] = 0
+        np.savez(part, grayscale=arrays["grayscale"], groundtruth=truth)
+    refused = emseg("evaluate", out, part)
+    assert refused.returncode == 64
+    assert "trained on all of this ground truth" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--data", "one.npz", "--out", "new", "--box", "0,0,0,0,64,80"), "is empty"),
+        (("--data", "one.npz", "--out", "new", "--box", "0,0,0,99,64,80"), "leaves the data"),
+        (("--data", "one.npz", "--out", "new", "--box", "0,0,0,48,64,80", "--box", "0,60,0,48,90,80"), "overlap"),
+        (("--data", "one.npz", "--out", "new", "--box", "1,2,3"), "not six whole numbers"),
+        (("--data", "one.npz", "--out", "new", "--preset", "classical"), "Trained presets: best, default"),
+        (("--data", "one.npz", "--out", "one.npz"), "something else of this name"),
+        (("--data", "one.npz"), "--data and --out"),
+        (("--out", "new"), "--data and --out"),
+        (("--data", "none.npz", "--out", "new"), "FileNotFoundError"),
+    ],
+)
+def test_bad_input_is_refused_by_name_and_writes_nothing(files, monkeypatch, words, found):
+    monkeypatch.chdir(files)
+    done = emseg("train", *words)
+    assert done.returncode == 64
+    assert found in " ".join(done.stderr.split())
+    assert not (files / "new").exists()
+
+
+def test_a_model_that_fits_not_is_refused_before_segmentation(files):
+    done = emseg(
+        "segment", files / "other.npz", "--preset", "default", "--model", files / "model", "--out", files / "x.npz",
+        "--voxel-size", "40", "4", "4",
+    )  # fmt: skip
+    assert done.returncode == 64
+    assert "the voxels are (40.0, 4.0, 4.0) nm" in " ".join(done.stderr.split())
+    without = emseg("segment", files / "other.npz", "--preset", "best", "--out", files / "x.npz")
+    assert "no model is named" in " ".join(without.stderr.split())
+    assert not (files / "x.npz").exists()

@@ -1,0 +1,195 @@
+"""The ONNX step: tiny real networks, made here, give what scipy gives; what does not fit its description is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from scipy import ndimage
+
+from emseg.config.pipeline import PipelineConfig, StepConfig
+from emseg.errors import PermanentError, StepError
+from emseg.segment import ModelDescription, ModelFolder, Pipeline, Setting
+from emseg.segment.conformance import problems_of
+from emseg.segment.steps.onnx_network import NetworkDescription, OnnxNetwork, OnnxNetworkParameters
+from emseg.segment.tiling import tiled
+from emseg.synthetic import make_volume
+
+ISOTROPIC = (10.0, 10.0, 10.0)
+KERNEL = np.random.default_rng(0).normal(0, 0.3, (3, 3, 3)).astype(np.float32)
+
+
+def network(kernels: np.ndarray, tile, activation="Sigmoid") -> bytes:
+    """A convolution with zero padding, and a sigmoid; kernels are (channels out, 1, ...)."""
+    dimensions = kernels.ndim - 2
+    shape = [1, 1, *tile[3 - dimensions :]]
+    nodes = [helper.make_node("Conv", ["image", "kernel"], ["raw"], pads=[1] * 2 * dimensions)]
+    nodes += [helper.make_node(activation, ["raw"], ["boundary"])] if activation else []
+    output = "boundary" if activation else "raw"
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, len(kernels), *shape[2:]])],
+        [numpy_helper.from_array(kernels, "kernel")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    made.ir_version = 9
+    onnx.checker.check_model(made)
+    return made.SerializeToString()
+
+
+def model(data: bytes, voxel_size_nm=ISOTROPIC, **changes) -> ModelFolder:
+    given = {
+        "input": "image",
+        "output": "boundary",
+        "tile_vox": (16, 16, 16),
+        "halo_vox": (1, 1, 1),
+        "gray_mean": 128.0,
+        "gray_std": 40.0,
+    }
+    section = NetworkDescription(**{**given, **changes}).model_dump(mode="json")
+    return ModelFolder.of(
+        ModelDescription(voxel_size_nm=voxel_size_nm, sections={"network": section}), {"network.onnx": data}
+    )
+
+
+def step(folder: ModelFolder, size=ISOTROPIC, **parameters) -> OnnxNetwork:
+    return OnnxNetwork(OnnxNetworkParameters(**parameters), Setting(size, folder))
+
+
+def texture(shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def expected(gray, kernel=KERNEL):
+    image = (gray.astype(np.float32) - 128) / 40
+    return 1 / (1 + np.exp(-ndimage.correlate(image, kernel, mode="constant")))
+
+
+def test_a_network_gives_what_scipy_gives_wherever_its_tiles_lie():
+    """Kills a tile written one voxel off, a seam, a flipped kernel and a normalisation by the tile."""
+    gray = texture((37, 50, 23))
+    found = step(model(network(KERNEL[None, None], (16, 16, 16)))).predict(gray, np.ones(gray.shape, bool))
+    assert found.dtype == np.float32
+    assert np.abs(found - expected(gray)).max() < 1e-5
+
+
+def test_a_volume_smaller_than_a_tile_is_mirrored_and_cut_back():
+    gray = texture((9, 40, 20))
+    found = step(model(network(KERNEL[None, None], (16, 16, 16)))).predict(gray, np.ones(gray.shape, bool))
+    assert found.shape == gray.shape
+    assert np.abs(found - expected(gray))[1:-1].max() < 1e-5
+
+
+def test_a_network_of_two_dimensions_sees_one_section_at_a_time():
+    """Kills sections that are mixed, which a network for thick sections was never trained for."""
+    gray = texture((5, 40, 30))
+    kernel = KERNEL[1]
+    folder = model(network(kernel[None, None], (1, 16, 16)), dimensions=2, tile_vox=(1, 16, 16), halo_vox=(0, 1, 1))
+    found = step(folder).predict(gray, np.ones(gray.shape, bool))
+    for z in range(5):
+        assert np.abs(found[z] - expected(gray[z], kernel)).max() < 1e-5
+
+
+def test_affinities_of_one_voxel_become_boundary():
+    """By hand: p = 1 - mean of the three direct affinities; the long-range one does not count."""
+    kernels = np.random.default_rng(1).normal(0, 0.3, (4, 1, 3, 3, 3)).astype(np.float32)
+    gray = texture((20, 18, 17))
+    offsets = ((-1, 0, 0), (0, -1, 0), (0, 0, -1), (0, 0, -9))
+    found = step(model(network(kernels, (16, 16, 16)), offsets=offsets)).predict(gray, np.ones(gray.shape, bool))
+    direct = np.mean([expected(gray, kernel[0]) for kernel in kernels[:3]], axis=0)
+    assert np.abs(found - (1 - direct)).max() < 1e-5
+
+
+def test_logits_are_made_probabilities_where_the_description_says_so():
+    folder = model(network(KERNEL[None, None], (16, 16, 16), activation=None), output="raw", activation="sigmoid")
+    gray = texture((20, 20, 20))
+    assert np.abs(step(folder).predict(gray, np.ones(gray.shape, bool)) - expected(gray)).max() < 1e-5
+
+
+def test_voxels_outside_the_mask_count_as_average_gray():
+    folder = model(network(KERNEL[None, None], (16, 16, 16)))
+    gray, mask = texture((20, 20, 20)), np.ones((20, 20, 20), bool)
+    mask[:, :, 10:] = False
+    other = gray.copy()
+    other[~mask] = 255
+    assert np.array_equal(step(folder).predict(gray, mask), step(folder).predict(other, mask))
+
+
+def test_the_step_keeps_the_promises_of_the_protocol():
+    assert problems_of(step(model(network(KERNEL[None, None], (16, 16, 16))))) == []
+
+
+def test_a_whole_pipeline_with_a_network_finds_bodies():
+    """A network that is dark where the image is bright: enough of a boundary on clean tissue."""
+    gray = make_volume((40, 64, 64), seed=2).grayscale
+    blur = -np.full((1, 1, 3, 3, 3), 4 / 27, np.float32)
+    folder = model(network(blur, (16, 16, 16)))
+    config = PipelineConfig(
+        mask=StepConfig(name="empty-region"),
+        predict=StepConfig(name="onnx-network", model=folder.digest),
+        supervoxels=StepConfig(name="dt-watershed"),
+        agglomerate=StepConfig(name="mean-boundary"),
+    )
+    pipeline = Pipeline(config, ISOTROPIC, lambda _: folder)
+    result = pipeline.segment_subvolume(gray, np.ones(gray.shape, bool))
+    assert result.statistics["segments"] > 3
+    assert pipeline.pinned[1].model == folder.digest
+
+
+GOOD = network(KERNEL[None, None], (16, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "found"),
+    [
+        (b"not a network", {}, "onnxruntime cannot load it"),
+        (GOOD[: len(GOOD) // 2], {}, "onnxruntime cannot load it"),
+        (GOOD, {"input": "volume"}, r"inputs \['image'\]"),
+        (GOOD, {"output": "affinities"}, r"outputs \['boundary'\]"),
+        (
+            GOOD,
+            {"tile_vox": (16, 16, 24)},
+            r"\[1, 1, 16, 16, 16\], and the description means float32 \(1, 1, 16, 16, 24\)",
+        ),
+        (GOOD, {"dimensions": 2, "tile_vox": (1, 16, 16), "halo_vox": (0, 1, 1)}, "the description means float32"),
+        (GOOD, {"offsets": ((-1, 0, 0), (0, -1, 0))}, r"gives float32 \(1, 1, 16, 16, 16\), and the description means"),
+        (GOOD, {"halo_vox": (8, 1, 1)}, "have no inside"),
+        (GOOD, {"file": "other.onnx"}, "other.onnx, which its description names, is missing"),
+    ],
+)
+def test_a_network_that_is_not_as_described_is_refused_before_anything_runs(data, changes, found):
+    """Kills a job of hours that fails, or gives nonsense, for a wrong word in a description."""
+    with pytest.raises(PermanentError, match=found):
+        step(model(data, **changes))
+
+
+def test_a_gpu_that_is_asked_for_and_absent_is_refused():
+    """Kills a silent run on the CPU, a hundred times slower than planned."""
+    with pytest.raises(PermanentError, match=r"provider = cuda\): this machine has .*CPUExecutionProvider"):
+        step(model(GOOD), provider="cuda")
+
+
+def test_voxels_of_another_size_are_refused_and_a_little_difference_is_not():
+    assert step(model(GOOD), size=(10.5, 10.0, 9.5))
+    with pytest.raises(PermanentError, match=r"voxels are \(40.0, 4.0, 4.0\) nm .*for \(10.0, 10.0, 10.0\) nm"):
+        step(model(GOOD), size=(40.0, 4.0, 4.0))
+
+
+def test_a_network_that_gives_nan_fails_its_subvolume_by_name():
+    folder = model(network(np.full((1, 1, 3, 3, 3), 3e38, np.float32), (16, 16, 16), activation=None), output="raw")
+    with pytest.raises(StepError, match=r"onnx-network.*NaN or infinity"):
+        step(folder).predict(texture((16, 16, 16)), np.ones((16, 16, 16), bool))
+
+
+@settings(max_examples=30)
+@given(st.tuples(*[st.integers(1, 40)] * 3), st.tuples(*[st.integers(3, 20)] * 3), st.tuples(*[st.integers(0, 4)] * 3))
+def test_tiles_of_any_size_leave_no_seam(shape, tile, halo):
+    """Kills weights that do not add up to one, and voxels that no tile reaches: the identity must come back."""
+    halo = tuple(min(h, (t - 1) // 2) for h, t in zip(halo, tile, strict=True))
+    image = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
+    assert np.allclose(tiled(image, tile, halo, lambda part: part), image, atol=1e-5)
