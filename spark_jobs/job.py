@@ -32,12 +32,17 @@ class SparkExecutor:
         self._context: SparkContext | None = None
 
     def outcomes(self, work: Work, items: Sequence[str], progress: Progress) -> Iterator[Outcome]:
-        """One outcome an item, when all are there; progress is logged meanwhile."""
+        """One outcome an item, when all are there; progress is logged meanwhile.
+
+        The engine asks for a first wave before the rest, so a stage that fails at once costs one small Spark job.
+        """
         if not items:
             return
         context = self._started()
-        context.setJobGroup(progress.what, f"{progress.what}: {len(items)} items")
-        with _watched(context, progress):
+        # A group of its own for each wave: the watcher counts the tasks of a group.
+        group = f"{progress.what}-{uuid4().hex[:8]}"
+        context.setJobGroup(group, f"{progress.what}: {len(items)} items")
+        with _watched(context, group, progress):
             tasks = context.parallelize(items, len(items))
             yield from tasks.map(partial(attempt_item, work)).collect()
 
@@ -53,13 +58,13 @@ class SparkExecutor:
 
 
 @contextmanager
-def _watched(context: SparkContext, progress: Progress) -> Iterator[None]:
+def _watched(context: SparkContext, group: str, progress: Progress) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
         tracker = context.statusTracker()
         while not ended.wait(1.0):
-            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(progress.what)]
+            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
             stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
             progress.reached(sum(stage.numCompletedTasks for stage in stages if stage))
 

@@ -11,9 +11,11 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from emseg.config import RunParameters
+from emseg.config import PipelineConfig, RunParameters
+from emseg.config.presets import preset
+from emseg.config.step_parameters import STEP_PARAMETERS
 
-ADVANCED = ("core_vox", "halo_vox")
+ADVANCED = ("step_parameters", "core_vox", "halo_vox")
 """Fields that the form shows folded away."""
 
 
@@ -22,10 +24,28 @@ def form_params(datasets: Sequence[str], presets: Sequence[str], fixed: str | No
     model = RunParameters.model_json_schema()
     params = {name: _param(schema, model, name) for name, schema in model["properties"].items()}
     params["preset"].schema["enum"] = [*presets, None]
+    params["step_parameters"].schema["description_md"] = parameters_by_preset(presets)
     params["dataset"].schema["enum"] = [fixed] if fixed else list(datasets)
     if fixed:
         params["dataset"].value = fixed
     return params
+
+
+def parameters_by_preset(presets: Sequence[str]) -> str:
+    """What `step_parameters` may hold, as Markdown: for each preset its steps, with the parameters they have."""
+    lines = ['For example `{"agglomerate": {"threshold": 0.7}}`. Steps of packages: `emseg steps`.']
+    for name in presets:
+        pipeline = preset(name)
+        chosen = [(kind, step) for kind in PipelineConfig.model_fields if (step := getattr(pipeline, kind)) is not None]
+        lines += ["", f"**{name}**", ""]
+        lines += [f"- `{kind}`: {step.name}{_parameters_of(step.name)}" for kind, step in chosen]
+    return "\n".join(lines)
+
+
+def _parameters_of(step: str) -> str:
+    fields = STEP_PARAMETERS[step].model_json_schema().get("properties", {}).items()
+    told = [f"`{name}` ({f.get('type', 'choice')}, {f['default']}): {f['description']}" for name, f in fields]
+    return "; ".join(["", *told])
 
 
 def _param(field: dict[str, Any], model: dict[str, Any], name: str) -> Param:

@@ -24,6 +24,8 @@ GOOD: list[tuple[str, Any]] = [
     ("stitch", "medium"),
     ("core_vox", [64, 128, 128]),
     ("halo_vox", [0, 20, 20]),
+    ("step_parameters", {"agglomerate": {"threshold": 0.7}}),
+    ("model", "0f" * 32),
 ]
 BAD: list[tuple[str, Any]] = [
     ("dataset", "other"),
@@ -35,6 +37,9 @@ BAD: list[tuple[str, Any]] = [
     ("roi", "a b"),
     ("preset", "unknown"),
     ("stitch", "aggressiv"),
+    ("step_parameters", {"agglomerate": 3}),
+    ("step_parameters", "threshold=0.7"),
+    ("model", "newest"),
     ("core_vox", [64, 128]),
     ("core_vox", [64, 128, 0]),
     ("core_vox", [64, 128, 64.5]),
@@ -90,7 +95,11 @@ def test_choices_are_dropdowns_that_can_be_left_empty() -> None:
 
 def test_sizes_are_in_the_advanced_section() -> None:
     sections = {name: param.schema.get("section") for name, param in params().items()}
-    assert {name for name, section in sections.items() if section == "Advanced"} == {"core_vox", "halo_vox"}
+    assert {name for name, section in sections.items() if section == "Advanced"} == {
+        "step_parameters",
+        "core_vox",
+        "halo_vox",
+    }
 
 
 def test_a_fixed_dataset_cannot_be_exchanged() -> None:
@@ -99,3 +108,12 @@ def test_a_fixed_dataset_cannot_be_exchanged() -> None:
     assert form["dataset"].resolve() == "nightly"
     with pytest.raises(ParamValidationError):
         form["dataset"].resolve("demo")
+
+
+def test_the_form_shows_the_parameters_of_the_steps_of_each_preset() -> None:
+    """Kills a field that only its author can fill in."""
+    shown = form_params(["demo"], ["classical", "best"])["step_parameters"].schema["description_md"]
+    classical, best = shown.split("**best**")
+    assert "- `agglomerate`: mean-boundary; `threshold` (number, 0.75): Supervoxels are joined while" in classical
+    assert "- `supervoxels`: dt-watershed; `boundary_min` (number, 0.4)" in best
+    assert "learned-edges" in best

@@ -81,3 +81,21 @@ def test_a_run_cannot_loosen_its_own_gate():
     """Kills a gate that the person who triggers can open."""
     with pytest.raises(PermanentError, match="gate"):
         validated(RunParameters, {"dataset": "brain", "gate": {"are_max": 1}}, "checking", "a run")
+
+
+def test_parameters_of_single_steps_are_set_for_a_run_and_the_rest_stay(tmp_path):
+    """Kills a threshold that replaces the whole pipeline, and a kind that is misspelt in silence."""
+    dataset = load_dataset(folder_with(tmp_path), "brain")
+    chosen = RunParameters(dataset="brain", step_parameters={"agglomerate": {"threshold": 0.6}}).applied_to(dataset)
+    assert chosen.segmentation.pipeline.agglomerate.parameters == {"threshold": 0.6}
+    assert chosen.segmentation.pipeline.predict.name == "inverted-grayscale"
+    with pytest.raises(PermanentError, match=r"step_parameters.aglomerate.*Kinds of this pipeline: mask, predict"):
+        RunParameters(dataset="brain", step_parameters={"aglomerate": {}}).applied_to(dataset)
+
+
+def test_another_preset_for_a_run_brings_its_own_halo(tmp_path):
+    dataset = load_dataset(folder_with(tmp_path, segmentation={"halo_vox": [20, 20, 20]}), "brain")
+    assert RunParameters(dataset="brain").applied_to(dataset).segmentation.halo_vox == (20, 20, 20)
+    assert RunParameters(dataset="brain", preset="best").applied_to(dataset).segmentation.halo_vox is None
+    given = RunParameters(dataset="brain", preset="best", halo_vox=(41, 41, 41)).applied_to(dataset)
+    assert given.segmentation.halo_vox == (41, 41, 41)

@@ -150,3 +150,10 @@ def test_the_installed_step_runs_in_a_spark_job(example_package, devstack, volum
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert run.read("report-segment", StageReport).items_done == 1
     assert {step.name: step.package for step in spec.segmentation.steps}["gradient-boundary"] == f"{NAME}==1.2.0"
+
+
+def test_the_documentation_shows_the_files_of_the_package():
+    """Kills a guide that has fallen behind."""
+    guide = (PROJECT / "docs" / "plugins.md").read_text()
+    for name in ("pyproject.toml", "emseg_gradient_boundary.py", "test_emseg_gradient_boundary.py"):
+        assert (EXAMPLE / name).read_text().strip() in guide

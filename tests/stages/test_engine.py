@@ -185,3 +185,29 @@ def test_different_failures_of_the_first_items_do_not_stop_the_rest(tmp_path):
     work = Doubling(folder, broken)
     run_phase(giving_up(folder, work, most=8), folder, InProcess())
     assert len(work.done) == 32
+
+
+def test_few_failures_alike_in_a_retry_are_given_up_like_any_others(tmp_path):
+    """Kills an early stop on the two items that a first try left over: 2 of 40 is below the rate, alike or not."""
+    first = folder_in(tmp_path, "first")
+    broken: dict[str, Exception] = {name: bad(name) for name in MANY[:2]}
+    with pytest.raises(TransientError):
+        away = TransientError("reading", "a", "HTTP 503", "again")
+        run_phase(giving_up(first, Doubling(first, dict.fromkeys(MANY[:2], away)), most=2), first, InProcess())
+    second = folder_in(tmp_path, "second")
+    run_phase(giving_up(second, Doubling(second, broken), most=2), second, InProcess())
+    assert {marker.item for marker in second.manifest() if "failed" in marker.statistics} == set(MANY[:2])
+
+
+def test_later_failures_alike_do_not_count_as_the_first_ones(tmp_path):
+    """Kills an early stop when as many items as are tried first have failed, though the first ones went well."""
+    folder = folder_in(tmp_path, "first")
+    work = Doubling(folder, {name: bad(name) for name in MANY[-8:]})
+    run_phase(giving_up(folder, work, most=8), folder, InProcess())
+    assert len(work.done) == 32
+
+
+def test_where_all_was_tried_nobody_says_that_the_rest_was_not(tmp_path):
+    error, _ = failing(tmp_path, **{item: bad(item) for item in ITEMS})
+    assert "4 of 4 items failed" in str(error)
+    assert "not tried" not in str(error)

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from emseg.config.base import Margin3, Model, Name, Vec3
 from emseg.config.dataset import Dataset, InstanceName, NodeReference, Segmentation, StitchMode
-from emseg.config.pipeline import ModelDigest
+from emseg.config.pipeline import ModelDigest, with_parameters
+from emseg.config.presets import preset
 
 
 class RunParameters(Model):
@@ -24,6 +25,9 @@ class RunParameters(Model):
     preset: Name | None = Field(default=None, description="Named pipeline of segmentation steps")
     model: ModelDigest | None = Field(default=None, description="Model of the trained steps: digest of a model folder")
     stitch: StitchMode | None = Field(default=None, description="Which overlaps join bodies across subvolumes")
+    step_parameters: dict[str, dict[str, Any]] | None = Field(
+        default=None, description="Parameters of single steps, by kind: {kind: {parameter: value}}"
+    )
     core_vox: Vec3 | None = Field(default=None, description="Subvolume core, voxels Z Y X, multiples of 64")
     halo_vox: Margin3 | None = Field(default=None, description="Halo around each core, voxels Z Y X")
 
@@ -41,6 +45,9 @@ class RunParameters(Model):
             # Other steps, so the dataset's own pipeline and the halo that it was given for do not count.
             kept = segmentation.model_dump(exclude={"pipeline", "halo_vox"})
             segmentation = Segmentation(**kept, halo_vox=self.halo_vox)
+        if self.step_parameters:
+            pipeline = segmentation.pipeline or preset(segmentation.preset)
+            segmentation = _updated(segmentation, pipeline=with_parameters(pipeline, self.step_parameters))
         stitching = _updated(dataset.stitching, mode=self.stitch)
         return dataset.model_copy(update={"volume": volume, "segmentation": segmentation, "stitching": stitching})
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, JsonValue, model_validator
 
 from emseg.config.base import Model, Name
+from emseg.errors import PermanentError
 
 ModelDigest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """A model folder, by the SHA-256 of what is in it."""
@@ -48,3 +50,20 @@ class PipelineConfig(Model):
         if self.segment is not None and chain != [None, None, None]:
             raise ValueError("segment replaces predict, supervoxels and agglomerate: give one or the other")
         return self
+
+
+def with_parameters(pipeline: PipelineConfig, parameters: Mapping[str, dict[str, JsonValue]]) -> PipelineConfig:
+    """`pipeline` with other parameters for the steps of the kinds named; PermanentError for a kind that it has not."""
+    steps: dict[str, StepConfig] = {}
+    for kind, values in parameters.items():
+        step = getattr(pipeline, kind, None) if kind in PipelineConfig.model_fields else None
+        if step is None:
+            present = [name for name in PipelineConfig.model_fields if getattr(pipeline, name) is not None]
+            raise PermanentError(
+                "choosing the parameters of steps",
+                f"step_parameters.{kind}",
+                "the pipeline has no step of this kind",
+                f"Kinds of this pipeline: {', '.join(present)}",
+            )
+        steps[kind] = step.model_copy(update={"parameters": {**step.parameters, **values}})
+    return pipeline.model_copy(update=steps)

@@ -43,7 +43,8 @@ class Phase:
     """One phase of a stage. `finish` runs once in the driver, after all items and before the stage marker.
 
     With `give_up`, items that fail for good are given up (committed empty, by the driver, with the reason), as long as
-    they are no more than `most_given_up`; without it one failure fails the phase.
+    they are no more than `most_given_up`; without it one failure fails the phase. An item that was given up counts as
+    done: a retry, or the same run again, does not compute it.
     """
 
     stage: str
@@ -117,7 +118,7 @@ def _computed(phase: Phase, items: Sequence[str], executor: Executor) -> list[It
                 failures.append(outcome)
             else:
                 markers.append(outcome)
-        if len(failures) == probe and wave and _alike(failures):
+        if len(markers) == 0 and len(failures) > phase.most_given_up and probe < len(items) and _alike(failures):
             raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
     permanent = [failure for failure in failures if failure.kind == PermanentError.__name__]
     if len(permanent) < len(failures) or len(permanent) > phase.most_given_up:

@@ -39,8 +39,10 @@ class EvaluateSubvolume:
         spec, services = self.place.spec, self.place.open_services()
         core = spec.grid.subvolume(number_of(item)).core
         groundtruth = services.groundtruth(spec).read(core)
-        for seen in spec.groundtruth.excluded:
-            groundtruth[seen.box.clipped(core).slices(core.start)] = 0
+        for excluded in spec.groundtruth.excluded:
+            seen = excluded.box.clipped(core)
+            if not seen.is_empty:  # the slices of an empty box may run backwards
+                groundtruth[seen.slices(core.start)] = 0
         roi = services.roi(spec)
         if roi is not None:
             groundtruth = np.where(roi.mask(core), groundtruth, np.uint64(0))

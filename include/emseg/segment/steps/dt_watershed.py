@@ -14,29 +14,12 @@ import fastremap
 import numpy as np
 from bioimage_cpp.filters import gaussian_smoothing
 from bioimage_cpp.segmentation import watershed
-from pydantic import Field
 from scipy import ndimage
 
-from emseg.config.base import Model
+from emseg.config.step_parameters import DtWatershedParameters
 from emseg.segment.protocol import Labels, Margin, Mask, Probability, SupervoxelStep
 
 _WINDOW = 3.0
-
-
-class DtWatershedParameters(Model):
-    """Where cells are inside, how seeds are found and which pieces are too small to keep."""
-
-    boundary_min: float = Field(default=0.4, gt=0, lt=1, description="A voxel at or above this probability is boundary")
-    distance_cap_nm: float = Field(default=80, ge=4, le=2000, description="Distances beyond this are equal, nm")
-    smoothing_nm: float = Field(default=15, ge=2, le=500, description="Gaussian sigma for the distance, nm")
-    distance_weight: float = Field(
-        default=0.2, ge=0, le=1, description="Share of the distance in the flooded height; the rest is probability"
-    )
-    min_size_nm3: float = Field(
-        default=50_000,
-        ge=0,
-        description="Smaller pieces are given to their neighbours, nm^3 (1000 are 10 x 10 x 10)",
-    )
 
 
 class DtWatershed(SupervoxelStep[DtWatershedParameters]):

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from pydantic import Field
 from scipy import ndimage
 
-from emseg.config.base import Model
+from emseg.config.step_parameters import EmptyRegionParameters
 from emseg.segment.protocol import Gray, Margin, Mask, MaskStep
-
-
-class EmptyRegionParameters(Model):
-    """Which gray levels are padding, and how thick it must be."""
-
-    levels: tuple[int, ...] = Field(default=(0, 255), description="Gray levels written where nothing was imaged, 0-255")
-    thickness_vox: int = Field(default=3, ge=1, le=15, description="Odd side of the smallest padding cube, voxels")
 
 
 class EmptyRegionMask(MaskStep[EmptyRegionParameters]):

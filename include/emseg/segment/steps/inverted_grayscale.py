@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from bioimage_cpp.filters import gaussian_smoothing
-from pydantic import Field
 
-from emseg.config.base import Model
+from emseg.config.step_parameters import InvertedGrayscaleParameters
 from emseg.segment.protocol import Gray, Margin, Mask, PredictStep, Probability
 
 _WINDOW = 3.0
 """The Gaussian is cut at this many sigmas."""
-
-
-class InvertedGrayscaleParameters(Model):
-    """A fixed curve from gray to probability, so that a voxel's value never depends on the subvolume it is in."""
-
-    sigma_nm: float = Field(default=10, ge=2, le=200, description="Gaussian smoothing against noise, nm")
-    center_gray: float = Field(default=125, ge=0, le=255, description="Gray level of probability 0.5")
-    width_gray: float = Field(default=12, gt=0, le=128, description="Gray levels from probability 0.5 to 0.27 and 0.73")
 
 
 class InvertedGrayscale(PredictStep[InvertedGrayscaleParameters]):

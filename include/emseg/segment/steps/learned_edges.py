@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from emseg.config.base import Model
+from emseg.config.step_parameters import LearnedEdgesParameters
 from emseg.segment.learned_linkage import REACH_NM, LearnedLinkage
 from emseg.segment.model import require_voxel_size
 from emseg.segment.protocol import AgglomerateStep, Gray, Labels, Margin, Probability, Setting
-
-
-class LearnedEdgesParameters(Model):
-    """None: everything that shapes the result is in the model."""
 
 
 class LearnedEdges(AgglomerateStep[LearnedEdgesParameters]):

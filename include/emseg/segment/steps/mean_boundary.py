@@ -5,19 +5,10 @@ from __future__ import annotations
 import numpy as np
 from bioimage_cpp.graph import region_adjacency_graph
 from bioimage_cpp.graph.features import edge_map_features
-from pydantic import Field
 
-from emseg.config.base import Model
+from emseg.config.step_parameters import MeanBoundaryParameters
 from emseg.segment.linkage import mean_linkage
 from emseg.segment.protocol import AgglomerateStep, Gray, Labels, Margin, Probability
-
-
-class MeanBoundaryParameters(Model):
-    """Where joining stops."""
-
-    threshold: float = Field(
-        default=0.75, ge=0, le=1, description="Supervoxels are joined while their mean boundary probability is below"
-    )
 
 
 class MeanBoundary(AgglomerateStep[MeanBoundaryParameters]):

@@ -6,27 +6,19 @@ the step checks it against the file before anything runs.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from emseg.config.base import Model, Vec3
+from emseg.config.step_parameters import OnnxNetworkParameters, Provider
 from emseg.errors import PermanentError, StepError
 from emseg.segment.model import require_voxel_size
 from emseg.segment.protocol import Gray, Margin, Mask, PredictStep, Probability, Setting
 from emseg.segment.tiling import tiled
 
 SECTION = "network"
-
-
-class Provider(StrEnum):
-    """Where the network runs."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
 
 
 _ONNX_NAME = {
@@ -54,12 +46,6 @@ class NetworkDescription(Model):
     gray_std: float = Field(gt=0)
     activation: Literal["none", "sigmoid"] = "none"
     offsets: tuple[tuple[int, int, int], ...] | None = None
-
-
-class OnnxNetworkParameters(Model):
-    """Where the network runs; what it is stands in the model."""
-
-    provider: Provider = Field(default=Provider.CPU, description="cpu, cuda or tensorrt")
 
 
 class OnnxNetwork(PredictStep[OnnxNetworkParameters]):

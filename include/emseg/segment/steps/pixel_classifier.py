@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from emseg.config.base import Model
+from emseg.config.step_parameters import PixelClassifierParameters
 from emseg.segment.boundary import BoundaryClassifier
 from emseg.segment.model import require_voxel_size
 from emseg.segment.protocol import Gray, Margin, Mask, PredictStep, Probability, Setting
-
-
-class PixelClassifierParameters(Model):
-    """None: everything that shapes the result is in the model."""
 
 
 class PixelClassifier(PredictStep[PixelClassifierParameters]):
