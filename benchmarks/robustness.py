@@ -159,9 +159,9 @@ def _cut(em: LabelledEm) -> Cut:
 def _cost(cut: Cut) -> list[Row]:
     gray = cut.em.grayscale
     everywhere = np.ones(gray.shape, bool)
-    checked_image(gray, everywhere, ImageChecks(), cut.texture)
+    checked_image(gray, everywhere, VOXEL_SIZE_NM, ImageChecks(), cut.texture)
     started = time.process_time()
-    checked_image(gray, everywhere, ImageChecks(), cut.texture)
+    checked_image(gray, everywhere, VOXEL_SIZE_NM, ImageChecks(), cut.texture)
     return [Row(f"{cut.em.name}: image checks", (time.process_time() - started) / gray.size * 1e6, "CPU-s/Mvoxel")]
 
 

@@ -190,12 +190,13 @@ def test_different_failures_of_the_first_items_do_not_stop_the_rest(tmp_path):
 def test_few_failures_alike_in_a_retry_are_given_up_like_any_others(tmp_path):
     """Kills an early stop on the two items that a first try left over: 2 of 40 is below the rate, alike or not."""
     first = folder_in(tmp_path, "first")
-    broken: dict[str, Exception] = {name: bad(name) for name in MANY[:2]}
+    away = TransientError("reading", "a", "HTTP 503", "again")
+    phase = giving_up(first, Doubling(first, dict.fromkeys(MANY[:2], away)), most=2)
     with pytest.raises(TransientError):
-        away = TransientError("reading", "a", "HTTP 503", "again")
-        run_phase(giving_up(first, Doubling(first, dict.fromkeys(MANY[:2], away)), most=2), first, InProcess())
+        run_phase(phase, first, InProcess())
     second = folder_in(tmp_path, "second")
-    run_phase(giving_up(second, Doubling(second, broken), most=2), second, InProcess())
+    phase = giving_up(second, Doubling(second, {name: bad(name) for name in MANY[:2]}), most=2)
+    run_phase(phase, second, InProcess())
     assert {marker.item for marker in second.manifest() if "failed" in marker.statistics} == set(MANY[:2])
 
 

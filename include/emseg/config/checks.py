@@ -33,6 +33,7 @@ class ImageChecks(Model):
     contrast_jump: Policy = Field(default=Policy.FILL, description="Section of other brightness or contrast")
     shifted_section: Policy = Field(default=Policy.FILL, description="Section that lies beside its neighbours")
     noise_burst: Policy = Field(default=Policy.FILL, description="Section with several times the noise")
+    odd_section: Policy = Field(default=Policy.FILL, description="Section unlike both neighbours for another reason")
     foreign_texture: Policy = Field(default=Policy.MASK, description="Region unlike what the model was trained on")
     fill_sections: int = Field(default=3, ge=1, le=8, description="Longest run of sections that is filled")
 

@@ -57,7 +57,7 @@ class Pipeline:
     ) -> None:
         """PermanentError for an unknown step, a wrong parameter, or a model that does not fit."""
         chosen = ((kind, getattr(config, kind.value)) for kind in StepKind)
-        self._checks = checks or ImageChecks()
+        self._voxel_size_nm, self._checks = voxel_size_nm, checks or ImageChecks()
         self._steps = {
             kind: PreparedStep.made(kind, step, Setting(voxel_size_nm, models(step.model) if step.model else None))
             for kind, step in chosen
@@ -105,7 +105,7 @@ class Pipeline:
         StepError when a step breaks its contract or finds more than `MAX_LABELS` labels.
         """
         _check_input(gray, roi_mask)
-        image = checked_image(np.ascontiguousarray(gray), roi_mask, self._checks, self._texture)
+        image = checked_image(np.ascontiguousarray(gray), roi_mask, self._voxel_size_nm, self._checks, self._texture)
         told: Statistics = {
             **{f"finding.{name}": text for name, text in image.findings.items()},
             "quarantined": int(image.quarantined),

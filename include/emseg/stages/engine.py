@@ -102,23 +102,24 @@ def run_phase(phase: Phase, folder: StageFolder, executor: Executor) -> PhaseSum
     missing = [item for item in phase.items if item not in done]
     found = [item for item in phase.items if item in done]
     log.info("%s %s: %d items to do, %d found", phase.stage, phase.key[:12], len(missing), len(found))
-    markers = folder.item_markers(found) + _computed(phase, missing, executor)
+    markers = folder.item_markers(found) + _computed(phase, missing, executor, _probe(phase, len(missing), len(found)))
     results = phase.finish(markers)
     return _report(phase, started, len(missing), folder.commit_stage(markers, results))
 
 
-def _computed(phase: Phase, items: Sequence[str], executor: Executor) -> list[ItemMarker]:
+def _computed(phase: Phase, items: Sequence[str], executor: Executor, probe: int) -> list[ItemMarker]:
+    """The first `probe` items, then the rest; if there is a rest and all of the first fail alike, it is not tried."""
     markers: list[ItemMarker] = []
     failures: list[ItemFailure] = []
-    probe = _probe(phase, len(items))
-    for wave in (items[:probe], items[probe:]):
+    first, rest = items[:probe], items[probe:]
+    for wave in (first, rest):
         for outcome in executor.outcomes(phase.work, wave, Progress(phase.stage, len(wave))):
             if isinstance(outcome, ItemFailure):
                 log.error("%s %s failed (%s): %s", phase.stage, outcome.item, outcome.kind, outcome.message)
                 failures.append(outcome)
             else:
                 markers.append(outcome)
-        if len(markers) == 0 and len(failures) > phase.most_given_up and probe < len(items) and _alike(failures):
+        if wave is first and rest and len(failures) == len(first) and _alike(failures):
             raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
     permanent = [failure for failure in failures if failure.kind == PermanentError.__name__]
     if len(permanent) < len(failures) or len(permanent) > phase.most_given_up:
@@ -126,9 +127,9 @@ def _computed(phase: Phase, items: Sequence[str], executor: Executor) -> list[It
     return markers + [_given_up(phase, failure) for failure in failures]
 
 
-def _probe(phase: Phase, items: int) -> int:
-    """How many items are tried first: if all of these fail alike, so would the rest."""
-    return items if phase.give_up is None else min(items, max(8, min(items // 100, 64)))
+def _probe(phase: Phase, missing: int, found: int) -> int:
+    """How many items are tried before the rest. What is left of an earlier try is no sample of all: it has no probe."""
+    return missing if phase.give_up is None or found else min(missing, max(8, min(missing // 100, 64)))
 
 
 def _alike(failures: Sequence[ItemFailure]) -> bool:

@@ -13,7 +13,17 @@ from emseg.stages.code_version import code_version
 
 KEY_DIGITS = 32
 
-SEGMENTATION_LIBRARIES = ("bioimage-cpp", "connected-components-3d", "edt", "fastremap", "numba", "numpy", "scipy")
+SEGMENTATION_LIBRARIES = (
+    "bioimage-cpp",
+    "connected-components-3d",
+    "edt",
+    "fastremap",
+    "numba",
+    "numpy",
+    "onnxruntime",
+    "scikit-image",
+    "scipy",
+)
 """Libraries whose own version may change a segmentation."""
 
 
