@@ -6,7 +6,7 @@ FROM python:3.11-slim-bookworm
 
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends openjdk-17-jre-headless=17.* tini=0.19.* \
+ && apt-get install --yes --no-install-recommends libgomp1=12.2.* openjdk-17-jre-headless=17.* tini=0.19.* \
  && rm -rf /var/lib/apt/lists/*
 
 # Byte code is compiled now, because the user of the image cannot write it beside the packages.

@@ -2,7 +2,8 @@
 
 The volume is cut and segmented without a model, clean and damaged; subvolumes that cannot see the damage are taken
 from the clean run, as a real run would keep them. Damage lies in the core, so that neighbours see it in their halos.
-Elsewhere is every voxel outside the padded box of the damaged subvolume.
+Elsewhere is every voxel outside the padded box of the damaged subvolume. Bodies are counted in the voxels of those that
+lie wholly elsewhere in the clean run: what passes through the damaged box may be cut by it, the others may not change.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from emseg.stitch import Votes, count_votes, resolve, supervoxel_ids
 VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 CORE_VOX, HALO_VOX = (64, 64, 64), (20, 20, 20)
 LARGE_VOX = 1000
-"""Bodies with more voxels elsewhere are counted; dust is not."""
+"""Bodies with more voxels are counted; dust is not."""
 
 Gray = npt.NDArray[np.uint8]
 Bodies = npt.NDArray[np.uint64]
@@ -180,7 +181,8 @@ def _harm(cut: Cut, undamaged: Bodies, said: str, name: str, damage: Damage, cel
     elsewhere = np.ones(gray.shape, bool)
     elsewhere[cell.padded.slices()] = False
     before, after = (score(contingency_table(b[elsewhere], cut.em.groundtruth[elsewhere])) for b in (undamaged, bodies))
-    counts = [_large(b[elsewhere]) for b in (undamaged, bodies)]
+    untouched = elsewhere & ~np.isin(undamaged, np.unique(undamaged[~elsewhere]))
+    counts = [_large(b[untouched]) for b in (undamaged, bodies)]
     said = f"{cut.em.name}: {said}"
     return [
         Row(f"{said}, named", float(f"finding.{name}" in parts[cell.number].statistics), ""),

@@ -90,7 +90,7 @@ def damage(gray: Gray, voxel_size_nm: VoxelSize) -> Iterator[ImageFinding]:
     for region in regions:
         outside |= np.logical_or.reduceat(np.logical_or.reduceat(region.where, y[:-1], axis=1), x[:-1], axis=2)
     for fault in section_faults(gray, tiles, (y, x), outside, max(2.0, min(in_voxels(_LEAST_SHIFT_NM)[1:]))):
-        where = _grown(spread(fault.where, (y, x)).astype(bool), (0.0, *in_voxels(_EDGE_NM)[1:]))
+        where = _grown(spread(fault.where, (y, x)), (0.0, *in_voxels(_EDGE_NM)[1:]))
         yield ImageFinding(fault.name, f"{_sections(fault.where)} {fault.text}", where, of_sections=True)
 
 
@@ -112,8 +112,8 @@ def _with_edge(gray: Gray, which: Flags, level: npt.NDArray[np.float64], edges: 
     """Voxels of the blocks, and those of the blocks beside them that have the same gray level."""
     levels = ndimage.maximum_filter(np.where(which, level, -1.0).astype(np.float32), size=3)
     near = spread(levels, edges)
-    where: Flags = spread(which, edges).astype(bool)
-    return where | ((near >= 0) & (np.abs(gray - near) <= _LEVEL_WIDTH))
+    where: Flags = spread(which, edges) | ((near >= 0) & (np.abs(gray - near) <= _LEVEL_WIDTH))
+    return where
 
 
 def _foreign(gray: Gray, mask: Mask, texture: TextureStatistics) -> Iterator[ImageFinding]:

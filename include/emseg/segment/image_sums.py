@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from emseg.segment.protocol import Gray
 
 Figures = npt.NDArray[np.float64]
 Edges = npt.NDArray[np.int64]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
 REACH = 5
 """Sections are compared with up to this many sections before them."""
 
@@ -69,7 +72,7 @@ def blocks(gray: Gray, edges: tuple[Edges, Edges, Edges]) -> Blocks:
     return Blocks(mean, np.sqrt(np.maximum(squares / voxels - mean**2, 0)), bright / voxels)
 
 
-def spread(tiles: npt.NDArray[np.generic], edges: tuple[Edges, ...]) -> npt.NDArray[np.generic]:
+def spread(tiles: npt.NDArray[Scalar], edges: tuple[Edges, ...]) -> npt.NDArray[Scalar]:
     """Values of tiles on their voxels, along the last axes; one array of edges an axis."""
     for axis, each in enumerate(edges, tiles.ndim - len(edges)):
         tiles = tiles.repeat(np.diff(each), axis=axis)
@@ -94,7 +97,7 @@ def _section_sums(gray, y_edges, x_edges, reach):  # type: ignore[no-untyped-def
     for z in range(depth):
         for a in range(rows):
             for b in range(columns):
-                total, squares, rough = 0, 0, 0
+                total, squares, rough = np.int64(0), np.int64(0), np.int64(0)
                 moved[:] = 0
                 for y in range(y_edges[a], y_edges[a + 1]):
                     for x in range(x_edges[b], x_edges[b + 1]):
@@ -126,7 +129,7 @@ def _block_sums(gray, z_edges, y_edges, x_edges):  # type: ignore[no-untyped-def
             for b in range(shape[1]):
                 for y in range(y_edges[b], y_edges[b + 1]):
                     for c in range(shape[2]):
-                        s, q, w = 0, 0, 0
+                        s, q, w = np.int64(0), np.int64(0), np.int64(0)
                         for x in range(x_edges[c], x_edges[c + 1]):
                             value = np.int64(gray[z, y, x])
                             s += value

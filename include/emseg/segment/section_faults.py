@@ -101,7 +101,7 @@ def short_runs(where: Flags, longest: int) -> Flags:
     """Those flags that lie in runs along Z of at most `longest` sections."""
     if longest + 1 > len(where):
         return where.copy()
-    long = ndimage.binary_opening(where, np.ones((longest + 1, *(1,) * (where.ndim - 1)), bool))
+    long: Flags = ndimage.binary_opening(where, np.ones((longest + 1, *(1,) * (where.ndim - 1)), bool))
     return where & ~long
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emseg.errors import PermanentError
+
 COMMON: dict[str, Any] = {
     "objective": "binary",
     "max_bin": 127,
@@ -27,8 +29,12 @@ def trained(
     weight: npt.NDArray[np.floating] | None = None,
 ) -> str:
     """LightGBM's text of a forest; `features` is (samples, features), `target` True for the class that is scored."""
-    import lightgbm
-
+    try:
+        import lightgbm
+    except OSError as error:
+        raise PermanentError(
+            "loading LightGBM", "its compiled library", str(error), "Install OpenMP: apt-get install libgomp1"
+        ) from error
     data = lightgbm.Dataset(features, target.astype(np.float32), weight=weight, feature_name=list(names))
     booster = lightgbm.train({**COMMON, **parameters, "seed": seed}, data, num_boost_round=trees)
     # The text ends with the parameters of the training, thread count and all: nothing of it is needed to evaluate.
