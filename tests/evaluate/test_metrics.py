@@ -10,7 +10,7 @@ import pytest
 from skimage.metrics import adapted_rand_error, variation_of_information
 
 from emseg.errors import PermanentError
-from emseg.evaluate import ContingencyTable, contingency_table, interior_mask, merged, score
+from emseg.evaluate import ContingencyTable, contingency_table, merged, score
 
 SAME = pytest.approx
 
@@ -49,16 +49,6 @@ def test_real_supervoxels_score_as_scikit_image_scores_them_whole_and_block_by_b
     cuts = [0, 40, 90, 125]
     parts = [contingency_table(seg[a:b], truth[a:b]) for a, b in pairwise(cuts)]
     assert score(merged(parts)) == score(contingency_table(seg, truth))
-
-
-@pytest.mark.shared_data
-def test_the_interior_of_real_tissue_scores_better_than_all_of_it(shared_data):
-    """Kills an interior mask that keeps borders and drops insides."""
-    with np.load(shared_data / "medulla/labelled-125x250x250.npz") as data:
-        seg, truth = data["supervoxels"], data["groundtruth"]
-    inside = interior_mask(truth)
-    assert 0.8 < inside.mean() < 0.95
-    assert score(contingency_table(seg[inside], truth[inside])).vi < score(contingency_table(seg, truth)).vi
 
 
 def table(*rows) -> ContingencyTable:

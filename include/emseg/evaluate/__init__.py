@@ -2,7 +2,6 @@
 
 from emseg.evaluate.bodies import BodyScores, per_body, per_segment
 from emseg.evaluate.contingency import ContingencyTable, contingency_table, merged
-from emseg.evaluate.interior import interior_mask
 from emseg.evaluate.metrics import Score, score
 
 __all__ = [
@@ -10,7 +9,6 @@ __all__ = [
     "ContingencyTable",
     "Score",
     "contingency_table",
-    "interior_mask",
     "merged",
     "per_body",
     "per_segment",
