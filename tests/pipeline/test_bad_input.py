@@ -37,7 +37,7 @@ def refused(folder: Path, server: DvidServer, **choices: object) -> str:
     [
         ({"segmentation": {"core_vox": [64, 64, 100]}}, ["core_vox = (64, 64, 100)", "multiples of 64"]),
         ({"segmentation": {"core_vox": [64, 64, 64], "halo_vox": [65, 20, 20]}}, ["halo", "larger than the core"]),
-        ({"segmentation": {"halo_vox": [4, 20, 20]}}, ["halo_vox = (4, 20, 20)", "at least 20"]),
+        ({"segmentation": {"halo_vox": [4, 20, 20]}}, ["halo_vox = (4, 20, 20)", "at least (20, 20, 20)"]),
         ({"segmentation": {"preset": "miracle"}}, ["miracle", "classical"]),
         ({"volume": {"node": "abcdef", "groundtruth": {"instance": "groundtruth"}}}, ["volume.node = abcdef"]),
         (
