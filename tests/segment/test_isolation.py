@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import psutil
 import pytest
@@ -15,6 +17,15 @@ from emseg.synthetic import make_volume
 GRAY = np.random.default_rng(0).integers(60, 200, (8, 9, 10), dtype=np.uint8)
 EVERYWHERE = np.ones(GRAY.shape, bool)
 ISOLATED = Isolation(timeout_s=60, memory_mb=512)
+
+
+def commands_of_children() -> list[str]:
+    """Command lines of the live processes below this one; what ends meanwhile, or has ended, has none."""
+    commands = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            commands.append(" ".join(child.cmdline()))
+    return commands
 
 
 def prepared(name: str, isolation: Isolation | None, kind: StepKind = StepKind.PREDICT) -> PreparedStep:
@@ -41,8 +52,7 @@ def test_a_step_that_hangs_is_stopped_and_leaves_no_process(broken_steps):
     """Kills a time limit that waits for the child to agree."""
     with pytest.raises(StepError, match=r"hangs\): did not finish in 4 s and was stopped.*timeout_s"):
         prepared("hangs", Isolation(timeout_s=4)).run(GRAY, EVERYWHERE)
-    children = psutil.Process().children(recursive=True)
-    assert not [child for child in children if "isolated_child" in " ".join(child.cmdline())]
+    assert not [command for command in commands_of_children() if "isolated_child" in command]
 
 
 def test_a_step_that_eats_memory_meets_its_limit(broken_steps):
