@@ -10,9 +10,10 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from emseg.config import datasets_folder, load_dataset
+from emseg.config import RunParameters, datasets_folder, load_dataset
 from emseg.geometry import Box
 from emseg_airflow.connections import services
+from emseg_airflow.form import form_params
 from emseg_airflow.notifier import EmsegNotifier
 from emseg_airflow.pipeline import JOB_TIMEOUT, NO_RETRY, READ_POOL
 
@@ -55,6 +56,7 @@ def training_params(datasets: Sequence[str], presets: Sequence[str]) -> dict[str
         "dataset": Param(
             type="string", enum=list(datasets), title="Dataset", description="Dataset file under include/datasets"
         ),
+        "node": form_params(datasets, presets)["node"],
         "boxes": Param(
             type="array",
             items=box,
@@ -75,7 +77,8 @@ def train_model() -> dict[str, Any]:
     from emseg.stages.train import train_in_store
 
     params = get_current_context()["params"]
-    dataset = load_dataset(datasets_folder(), params["dataset"])
+    chosen = RunParameters(dataset=params["dataset"], node=params["node"])
+    dataset = chosen.applied_to(load_dataset(datasets_folder(), chosen.dataset))
     boxes = [Box((z0, y0, x0), (z1, y1, x1)) for z0, y0, x0, z1, y1, x1 in params["boxes"]]
     trained, report = train_in_store(dataset, boxes, params["preset"], params["seed"], services(), log.info)
     log.info("Model %s, report %s", trained.model.digest, report)

@@ -25,6 +25,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, seed in (("one", 21), ("other", 5)):
         made = make_volume((48, 96, 80), seed=seed)
         np.savez(folder / f"{name}.npz", grayscale=made.grayscale, groundtruth=made.groundtruth)
+    (folder / "copy.npz").write_bytes((folder / "one.npz").read_bytes())
+    (folder / "notes").mkdir()
+    (folder / "notes" / "mine.md").write_text("mine")
     done = emseg("train", "--data", folder / "one.npz", "--box", "0,0,0,48,64,80", "--out", folder / "model")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "said").write_text(done.stdout)
@@ -68,6 +71,33 @@ def test_what_the_model_has_seen_is_left_out_or_the_score_refused(files):
     assert "trained on all of this ground truth" in " ".join(refused.stderr.split())
 
 
+def test_ground_truth_in_a_file_of_its_own_does_not_hide_what_was_learned(files):
+    """Kills a score of the training data because their grayscale is not beside the ground truth."""
+    out, alone = files / "hidden.npz", files / "alone.npz"
+    emseg("segment", files / "one.npz", "--preset", "default", "--model", files / "model", "--out", out)
+    with np.load(files / "one.npz") as arrays:
+        np.savez(alone, groundtruth=arrays["groundtruth"])
+        seen_only = arrays["groundtruth"].copy()
+    assert "Left out" in emseg("evaluate", out, alone).stdout
+    seen_only[:, 64:] = 0
+    np.savez(alone, groundtruth=seen_only)
+    assert emseg("evaluate", out, alone).returncode == 64
+
+
+@pytest.mark.parametrize("words", [("--box", "0,0,0,99,64,80"), ("--preset", "classical"), ("--data", "none.npz")])
+def test_a_refused_training_leaves_the_model_that_was_there(files, words):
+    """Kills making room before it is known that there will be something to put there."""
+    model = {path.name: path.read_bytes() for path in (files / "model").iterdir()}
+    assert emseg("train", "--data", files / "one.npz", "--out", files / "model", *words).returncode == 64
+    assert {path.name: path.read_bytes() for path in (files / "model").iterdir()} == model
+
+
+def test_a_seed_below_0_is_no_seed(files):
+    done = emseg("train", "--data", files / "one.npz", "--out", files / "new", "--seed", "-1")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -77,6 +107,12 @@ def test_what_the_model_has_seen_is_left_out_or_the_score_refused(files):
         (("--data", "one.npz", "--out", "new", "--box", "1,2,3"), "not six whole numbers"),
         (("--data", "one.npz", "--out", "new", "--preset", "classical"), "Trained presets: best, default"),
         (("--data", "one.npz", "--out", "one.npz"), "something else of this name"),
+        (("--data", "one.npz", "--out", "one.npz/below"), "something else of this name"),
+        (("--data", "one.npz", "--out", "notes"), "something else of this name, with mine.md"),
+        (("--data", "one.npz", "--data", "one.npz", "--out", "new"), "overlap"),
+        (("--data", "one.npz", "--data", "copy.npz", "--out", "new"), "each volume once"),
+        (("--data", "one.npz", "--out", "new", "--voxel-size", "nan", "4", "4"), "the voxel size is (nan, 4.0, 4.0)"),
+        (("--data", "one.npz", "--out", "new", "--node", "de30"), "--dataset (and --node)"),
         (("--data", "one.npz"), "--data and --out"),
         (("--out", "new"), "--data and --out"),
         (("--data", "none.npz", "--out", "new"), "FileNotFoundError"),

@@ -10,7 +10,7 @@ import pytest
 from emseg.config import RunParameters
 from emseg.errors import PermanentError
 from emseg.segment.model import dvid_source
-from emseg.stages import InProcess, Workplace, resolve_run, run_evaluate, run_segment, run_stitch
+from emseg.stages import InProcess, Workplace, plan_run, resolve_run, run_evaluate, run_segment, run_stitch
 from emseg.stages.evaluate import read_evaluation
 from emseg.stages.models import load_model, model_digests
 
@@ -52,6 +52,8 @@ def test_a_model_is_trained_by_the_dag_and_never_scored_on_what_it_has_seen(
     unseen = volume.groundtruth.copy()
     unseen[tuple(slice(a, b) for a, b in zip(*BOX, strict=True))] = 0
     assert evaluation.whole.count.sum() == np.count_nonzero(unseen)
+    assert evaluation.left_out == np.count_nonzero(volume.groundtruth) - np.count_nonzero(unseen)
+    assert "0.9 trained on, not scored" in plan_run(spec, services).markdown()
     assert evaluation.score.vi_split + evaluation.score.vi_merge < 1
 
 

@@ -37,6 +37,21 @@ def test_ground_truth_adds_a_column(volume):
     assert with_truth.shape[1] == pytest.approx(1.5 * without.shape[1], rel=0.01)
 
 
+def test_boundary_probability_adds_a_column_of_its_own_grays(volume):
+    """Kills a probability that is stretched to its own range: a faint membrane would look like a sure one."""
+    gray, segmentation, truth = volume
+    grays = {}
+    for level in (0.0, 0.25):
+        probability = np.full(gray.shape, level, np.float32)
+        seen = pixels(slices_picture(gray, segmentation, truth, range(len(gray)), "t", probability))[..., :3]
+        grays[level] = int(np.all(np.abs(seen - level) < 0.01, axis=-1).sum())
+        without = pixels(slices_picture(gray, segmentation, truth, range(len(gray)), "t"))
+        assert seen.shape[1] == pytest.approx(4 / 3 * without.shape[1], rel=0.01)
+    assert min(grays.values()) > 0.1 * seen.shape[0] * seen.shape[1]
+    with pytest.raises(PermanentError):
+        slices_picture(gray, segmentation, truth, range(len(gray)), "t", probability[:, :5])
+
+
 def test_equal_inputs_give_equal_bytes(volume):
     """Kills a date or a version in the file."""
     gray, segmentation, truth = volume

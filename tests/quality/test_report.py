@@ -69,6 +69,13 @@ def test_only_web_addresses_become_links(address):
     assert address in found
 
 
+def test_voxels_that_the_model_was_trained_on_are_owned_up_to():
+    """Kills a page whose figures seem to be about the whole ground truth."""
+    told = report_page(verdict(), Findings(), (), {}, {}, left_out=1_234_567).decode()
+    assert "1,234,567 labelled voxels do not count: the model was trained on them" in told
+    assert "trained on" not in page(verdict())
+
+
 def test_names_are_text_and_never_markup():
     """Kills a page that runs what a run id or a reason contains."""
     evil = "<script>alert(1)</script>"

@@ -59,7 +59,8 @@ def segment(
         store = FolderStore(Path(folder))
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
     out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out, labels=labels, trained_on=trained_on(trained))
+    # What was segmented is kept too, so that `evaluate` knows it even where the ground truth has a file of its own.
+    np.savez_compressed(out, labels=labels, trained_on=trained_on(trained), source=np.array(file_source(grayscale)))
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
 
 
@@ -88,16 +89,17 @@ def trained_on(model: ModelFolder | None) -> npt.NDArray[np.str_]:
 def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
     """Ground truth without the boxes that the model of a segmentation was trained on; PermanentError if none is left.
 
-    A training volume is known by its grayscale, so a file without `grayscale` cannot be recognised.
+    A training volume is known by its grayscale: the one that was segmented, and the one beside the ground truth.
     """
     groundtruth: npt.NDArray[np.integer] = load_array(truth, "groundtruth")
     with np.load(segmented, allow_pickle=False) as one, np.load(truth, allow_pickle=False) as other:
         lines = one["trained_on"].tolist() if "trained_on" in one else []
-        source = file_source(other["grayscale"]) if "grayscale" in other and lines else ""
+        sources = {one["source"].item()} if "source" in one else set()
+        sources |= {file_source(other["grayscale"])} if "grayscale" in other and lines else set()
     regions = [
         validated(TrainingRegion, json.loads(line), "reading what was trained on", str(segmented)) for line in lines
     ]
-    seen = [Box(region.start, region.stop) for region in regions if region.source == source]
+    seen = [Box(region.start, region.stop) for region in regions if region.source in sources]
     if not seen:
         return groundtruth
     rest = groundtruth.copy()

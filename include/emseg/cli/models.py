@@ -1,7 +1,8 @@
-"""`emseg model`: the models in the object store."""
+"""`emseg model`: the models in the object store, and how a model comes into a folder without harm to what is there."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,9 @@ from rich.table import Table
 
 from emseg.cli.console import console
 from emseg.cli.place import connected
+from emseg.errors import EmsegError, PermanentError
 from emseg.segment import ModelFolder
+from emseg.segment.model import DESCRIPTION
 from emseg.stages.models import load_model, model_digests, store_model
 
 cli = typer.Typer(no_args_is_help=True, help="Models of the trained steps, in the object store.")
@@ -19,11 +22,15 @@ Digest = Annotated[str, typer.Argument(help="Digest of the model, 64 hex digits"
 
 @cli.command(name="list")
 def list_models() -> None:
-    """List the models and how well they did out of fold."""
+    """List the models and how well they did out of fold; one that cannot be used says why in its row."""
     store = connected().store
     shown = Table("digest", "preset", "voxel size, nm", "VI split", "VI merge")
     for digest in model_digests(store):
-        description = load_model(store, digest).description
+        try:
+            description = load_model(store, digest).description
+        except EmsegError as error:  # the others can be used all the same
+            shown.add_row(digest, f"unusable: {error.found}", "-", "-", "-")
+            continue
         training = description.training
         figures = training.figures if training else {}
         shown.add_row(
@@ -51,5 +58,36 @@ def store(folder: Annotated[Path, typer.Argument(help="Model folder")]) -> None:
 @cli.command()
 def fetch(digest: Digest, folder: Annotated[Path, typer.Argument(help="Folder to write")]) -> None:
     """Copy a model from the store into a folder."""
-    load_model(connected().store, digest).write(folder)
+    require_room(folder)
+    write_over(folder, load_model(connected().store, digest))
     console.print(f"{digest} -> {folder}")
+
+
+def require_room(folder: Path) -> None:
+    """PermanentError unless a model can be written there: a new or empty folder, or a model and nothing else."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    found = ""
+    if not there.is_dir():
+        found = f"there is something else of this name, the file {there}"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        found = f"{there} may not be written by this user"
+    elif there == folder and (strangers := _strangers(folder)):
+        found = f"there is something else of this name, with {', '.join(strangers[:3])}"
+    if found:
+        raise PermanentError("writing a model", str(folder), found, "Name a new folder")
+
+
+def write_over(folder: Path, model: ModelFolder) -> None:
+    """Put `model` in place of the one there, if any. `model.json` goes first and comes last: a torn copy has none."""
+    if folder.is_dir():
+        for path in sorted(folder.iterdir(), key=lambda path: path.name != DESCRIPTION):
+            path.unlink()
+    model.write(folder)
+
+
+def _strangers(folder: Path) -> list[str]:
+    """Names in the folder that the model there, if it is one, does not speak of: they are somebody's own."""
+    description = folder / DESCRIPTION
+    text = description.read_text(errors="replace") if description.is_file() else ""
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if not text or (name != DESCRIPTION and f'"{name}"' not in text)]

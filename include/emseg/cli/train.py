@@ -12,15 +12,16 @@ import typer
 
 from emseg.cli.console import console
 from emseg.cli.files import load_array
+from emseg.cli.models import require_room, write_over
 from emseg.cli.place import connected
-from emseg.config import datasets_folder, load_dataset
+from emseg.config import RunParameters, datasets_folder, load_dataset
+from emseg.config.base import validated
 from emseg.errors import PermanentError
 from emseg.geometry import Box
-from emseg.segment import ModelFolder
 from emseg.segment.model import VoxelSize
 from emseg.stages.local import VOXEL_SIZE_NM
 from emseg.stages.train import Trained, report_page_of, train, train_in_store
-from emseg.stages.training_data import TrainingSource, source_of_arrays
+from emseg.stages.training_data import TrainingSource, check_apart, source_of_arrays
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -45,33 +46,39 @@ def train_command(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the model; with --dataset it is kept in the store too")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed and data: same model")] = 0,
+    node: Annotated[
+        str | None, typer.Option(help="DVID version in place of the dataset's: UUID, or UUID:branch")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed and data: same model")] = 0,
     voxel_size: Annotated[
         tuple[float, float, float], typer.Option(help="Voxel size of files, nm Z Y X")
     ] = VOXEL_SIZE_NM,
 ) -> None:
     """Train the steps of a preset; the report goes beside the model, into OUT-report."""
     boxes = [_box(text) for text in box or []]
-    if bool(data) == bool(dataset) or (data and out is None):
+    if bool(data) == bool(dataset) or (data and (out is None or node)):
         raise PermanentError(
             "training a model",
             "options --data, --dataset, --out",
-            "give files with --data and --out, or a dataset in DVID with --dataset",
+            "give files with --data and --out, or a dataset in DVID with --dataset (and --node)",
             "Choose one of the two",
         )
     if out is not None:
-        _check_free(out)
+        require_room(out)
+        _check_report(_report_folder(out))
     if dataset is not None:
-        known = load_dataset(datasets_folder(), dataset)
+        choices = validated(RunParameters, {"dataset": dataset, "node": node}, "checking the options", "emseg train")
+        known = choices.applied_to(load_dataset(datasets_folder(), dataset))
         result, address = train_in_store(known, boxes, preset, seed, connected(), _clock())
         console.print(f"Kept in the store; report: {address}")
         if out is not None:
-            result.model.write(out)
+            write_over(out, result.model)
     elif out is not None:
         sources = [source for file in data or [] for source in _sources_of(file, boxes, voxel_size)]
+        check_apart([source.region for source in sources], ", ".join(map(str, data or [])))
         result = train(sources, preset, seed, _clock())
-        result.model.write(out)
-        _write_report(out.with_name(f"{out.name}-report"), result, report_page_of(result, sources[0]))
+        write_over(out, result.model)
+        _write_report(_report_folder(out), result, report_page_of(result, sources[0]))
     _show(result)
 
 
@@ -91,15 +98,15 @@ def _sources_of(file: Path, boxes: list[Box], voxel_size: VoxelSize) -> list[Tra
     )
 
 
-def _check_free(out: Path) -> None:
-    """Only a model folder may be overwritten."""
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "model.json").is_file())):
-        raise PermanentError(
-            "training a model", f"--out {out}", "there is something else of this name", "Name a new folder"
-        )
-    if out.is_dir():
-        for name in ModelFolder.read(out).files if any(out.iterdir()) else ():
-            (out / name).unlink()
+def _report_folder(out: Path) -> Path:
+    """Beside the model and not in it, because everything in a model folder is in its digest."""
+    whole = out.absolute()  # `.` has no name
+    return whole.with_name(f"{whole.name}-report")
+
+
+def _check_report(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise PermanentError("training a model", str(folder), "the report would go there, and it is a file", "Move it")
 
 
 def _write_report(folder: Path, result: Trained, page: bytes) -> None:

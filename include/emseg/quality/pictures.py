@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Gray = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.integer]
+Probability = npt.NDArray[np.float32]
 
 _OVERLAY = 0.5
 _ANNOTATED_CELLS = 12
@@ -35,20 +36,30 @@ CAPTION_WITHOUT_TRUTH = "Each body has a colour made from its id, the same in ev
 
 
 def slices_picture(
-    grayscale: Gray, segmentation: Labels, groundtruth: Labels | None, z: Sequence[int], title: str
+    grayscale: Gray,
+    segmentation: Labels,
+    groundtruth: Labels | None,
+    z: Sequence[int],
+    title: str,
+    probability: Probability | None = None,
 ) -> bytes:
     """Slices, a row each: grayscale, segmentation on it, ground truth. `z` says where in the volume each slice lies.
 
-    Arrays are (len(z), Y, X). With ground truth the segments are coloured after it, as `CAPTION_WITH_TRUTH` tells
-    under the picture. PermanentError for arrays of different shapes or without voxels.
+    Arrays are (len(z), Y, X). The boundary probability, 0 (black) to 1, follows the grayscale where it is given. With
+    ground truth the segments are coloured after it, as `CAPTION_WITH_TRUTH` tells under the picture. PermanentError for
+    arrays of different shapes or without voxels.
     """
-    _check_shapes(len(z), grayscale, segmentation, groundtruth)
+    _check_shapes(len(z), grayscale, segmentation, *(a for a in (groundtruth, probability) if a is not None))
     named = segmentation if groundtruth is None else renamed_by_best_overlap(segmentation, groundtruth)
-    columns = ["grayscale", "segmentation", *([] if groundtruth is None else ["ground truth"])]
+    columns = ["grayscale", *([] if probability is None else ["boundary probability"]), "segmentation"]
+    columns += [] if groundtruth is None else ["ground truth"]
     figure = _figure(3.4 * len(columns), 3.4 * len(z) + 1.0, title)
     axes = figure.subplots(len(z), len(columns), squeeze=False)
     for row, place in enumerate(z):
-        panels = [_as_rgb(grayscale[row]), _overlaid(grayscale[row], named[row], segmentation[row])]
+        panels = [_as_rgb(grayscale[row])]
+        if probability is not None:
+            panels.append(np.repeat(probability[row, ..., None].astype(np.float64), 3, axis=2))
+        panels.append(_overlaid(grayscale[row], named[row], segmentation[row]))
         if groundtruth is not None:
             panels.append(_overlaid(grayscale[row], groundtruth[row], groundtruth[row]))
         for axis, panel, column in zip(axes[row], panels, columns, strict=True):
@@ -98,8 +109,8 @@ def sizes_picture(voxels: npt.NDArray[np.integer]) -> bytes:
     return _png(figure)
 
 
-def _check_shapes(slices: int, grayscale: Gray, segmentation: Labels, groundtruth: Labels | None) -> None:
-    shapes = {grayscale.shape, segmentation.shape, *([] if groundtruth is None else [groundtruth.shape])}
+def _check_shapes(slices: int, grayscale: Gray, *others: npt.NDArray[Any]) -> None:
+    shapes = {grayscale.shape, *(other.shape for other in others)}
     if len(shapes) > 1 or grayscale.ndim != 3 or grayscale.size == 0 or len(grayscale) != slices:
         raise PermanentError(
             "drawing slices", f"shapes {sorted(shapes)}", f"not one shape of {slices} slices", "Read all from one box"

@@ -26,8 +26,12 @@ def report_page(
     images: Sequence[ImageFinding],
     pictures: Mapping[str, bytes],
     links: Mapping[str, str],
+    left_out: int = 0,
 ) -> bytes:
-    """HTML, UTF-8. `pictures` are PNG bytes by caption, `links` addresses by title, both shown in the order given."""
+    """HTML, UTF-8. `pictures` are PNG bytes by caption, `links` addresses by title, both shown in the order given.
+
+    `left_out` labelled voxels are in no figure, because the model was trained on them.
+    """
     volume = [row for row in verdict.rows if row.scope == "volume"]
     subvolumes = [row for row in verdict.rows if row.scope == "subvolume"]
     return document(
@@ -35,7 +39,9 @@ def report_page(
         f"run {escape(verdict.run)}<br>fingerprint {escape(verdict.fingerprint)}",
         [
             _verdict(verdict),
-            section("Figures", _metric_table("Of the volume, with the limits of the gate", volume)),
+            section(
+                "Figures", _metric_table("Of the volume, with the limits of the gate", volume) + _unscored(left_out)
+            ),
             section("Worst subvolumes", _metric_table(_about_subvolumes(verdict), subvolumes) if subvolumes else ""),
             section("Most cut bodies", _finding_table("Ground-truth bodies", "segments", "VI split", findings.cut)),
             section("Segments that join bodies", _finding_table("Segments", "bodies", "VI merge", findings.joining)),
@@ -51,6 +57,10 @@ def _verdict(verdict: Verdict) -> str:
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict.reasons)
     kind = "passed" if verdict.passed else "failed"
     return f'<div class="verdict {kind}"><strong>{word}</strong>{f"<ul>{reasons}</ul>" if reasons else ""}</div>'
+
+
+def _unscored(left_out: int) -> str:
+    return f"<p>{left_out:,} labelled voxels do not count: the model was trained on them.</p>" if left_out else ""
 
 
 def _about_subvolumes(verdict: Verdict) -> str:

@@ -76,7 +76,7 @@ class TrainingReport(Model):
 
 
 def training_page(report: TrainingReport, digest: str, slices: bytes) -> bytes:
-    """HTML, UTF-8; `slices` is a PNG of grayscale, probability, out-of-fold segmentation and ground truth."""
+    """HTML, UTF-8; `slices` is a PNG of grayscale, out-of-fold probability and segmentation, and ground truth."""
     best = report.chosen
     rows = [
         ["VI split", f"{best.vi_split:.4f} bits"],
@@ -99,7 +99,7 @@ def training_page(report: TrainingReport, digest: str, slices: bytes) -> bytes:
         "Boundary voxels: precision against recall, out of fold": _precision_recall(report),
         "What the pixel classifier splits by": _importances(report),
         "Agglomeration: VI against the threshold of the last round, out of fold": _thresholds(report),
-        "Grayscale, boundary probability, segmentation and ground truth, out of fold": slices,
+        "Grayscale, boundary probability, segmentation and ground truth; both results are out of fold": slices,
     }
     quiet = f"preset {report.preset}, seed {report.seed}<br>model {digest}"
     return document(

@@ -20,6 +20,8 @@ from emseg.stages.services import DvidServices, Workplace
 from emseg.store import ItemMarker, StageFolder
 
 STAGE = "evaluate"
+LEFT_OUT = "trained_on_voxels"
+"""Statistic of an item: labelled voxels that do not count, because the model of the run was trained on them."""
 
 
 def evaluate_phase(place: Workplace[DvidServices], cells: Sequence[int]) -> Phase:
@@ -39,17 +41,19 @@ class EvaluateSubvolume:
         spec, services = self.place.spec, self.place.open_services()
         core = spec.grid.subvolume(number_of(item)).core
         groundtruth = services.groundtruth(spec).read(core)
+        roi = services.roi(spec)
+        if roi is not None:
+            groundtruth = np.where(roi.mask(core), groundtruth, np.uint64(0))
+        labelled = np.count_nonzero(groundtruth)
         for excluded in spec.groundtruth.excluded:
             seen = excluded.box.clipped(core)
             if not seen.is_empty:  # the slices of an empty box may run backwards
                 groundtruth[seen.slices(core.start)] = 0
-        roi = services.roi(spec)
-        if roi is not None:
-            groundtruth = np.where(roi.mask(core), groundtruth, np.uint64(0))
         table = contingency_table(services.segmentation(spec).read(core), groundtruth)
         folder = self.place.folder(STAGE)
         artefact = folder.write_artefact(item, "contingency", table.to_parquet())
-        return folder.commit_item(item, [artefact], {"voxels": int(table.count.sum())})
+        voxels = int(table.count.sum())
+        return folder.commit_item(item, [artefact], {"voxels": voxels, LEFT_OUT: int(labelled) - voxels})
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class MergeTables:
         figures = score(whole)
         return {
             "voxels": voxels,
+            LEFT_OUT: sum(int(marker.statistics[LEFT_OUT]) for marker in markers),
             "vi_split": figures.vi_split,
             "vi_merge": figures.vi_merge,
             "are": figures.adapted_rand_error,
@@ -86,16 +91,22 @@ def table_of(folder: StageFolder, marker: ItemMarker) -> ContingencyTable:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was measured: the merged table, its score, and the score of each subvolume that has ground truth."""
+    """All that was measured: the merged table, its score, and the score of each subvolume that has ground truth.
+
+    `left_out` are the labelled voxels that the model was trained on; they are in none of the figures.
+    """
 
     whole: ContingencyTable
     score: Score
     subvolumes: Mapping[str, Score]
+    left_out: int
 
 
 def read_evaluation(folder: StageFolder) -> Evaluation:
     """The result of the phase, from its manifest."""
-    tables = {marker.item: table_of(folder, marker) for marker in folder.manifest()}
+    markers = folder.manifest()
+    tables = {marker.item: table_of(folder, marker) for marker in markers}
     whole = merged(tables.values())
     scored = {item: score(table) for item, table in tables.items() if table.count.sum() > 0}
-    return Evaluation(whole, score(whole), scored)
+    left_out = sum(int(marker.statistics[LEFT_OUT]) for marker in markers)
+    return Evaluation(whole, score(whole), scored, left_out)

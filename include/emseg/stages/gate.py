@@ -55,7 +55,7 @@ def gate_run(spec: RunSpec, services: DvidServices) -> Verdict:
         folder.write_file(f"pictures/{caption.lower().replace(' ', '-')}.png", png, "image/png")
     segmented = StageFolder.reader(services.store, spec.dataset, SEGMENT, keys.segment).manifest()
     images = image_findings(segmented)
-    report = report_page(verdict, findings, images, pictures, run_links(spec, services))
+    report = report_page(verdict, findings, images, pictures, run_links(spec, services), evaluation.left_out)
     folder.write_file("report.html", report, "text/html")
     folder.write("findings", findings)
     folder.write("verdict", verdict)

@@ -19,20 +19,25 @@ class StagePlan(Model):
 
 
 class Plan(Model):
-    """The work of a run. `computed_voxels` counts halos too: it is what segmentation will cost."""
+    """The work of a run. `computed_voxels` counts halos too: it is what segmentation will cost.
+
+    `trained_on_voxels` are in the boxes that the model of the run was trained on, so they will not be scored.
+    """
 
     dataset: str
     run: str
     subvolumes: int
     voxels: int
     computed_voxels: int
+    trained_on_voxels: int = 0
     stages: dict[str, StagePlan]
 
     def markdown(self) -> str:
         """The plan as a table for a person."""
         lines = [
             f"**{self.dataset}**: {self.subvolumes} subvolumes, {self.voxels / 1e6:.1f} Mvoxels"
-            f" ({self.computed_voxels / 1e6:.1f} computed, halos included)",
+            f" ({self.computed_voxels / 1e6:.1f} computed, halos included)"
+            + (f"; {self.trained_on_voxels / 1e6:.1f} trained on, not scored" if self.trained_on_voxels else ""),
             "",
             "| phase | items | done already | to do |",
             "|---|---:|---:|---:|",
@@ -55,6 +60,7 @@ def plan_run(spec: RunSpec, services: DvidServices) -> Plan:
         subvolumes=len(cells),
         voxels=sum(s.core.voxels for s in subvolumes),
         computed_voxels=sum(s.padded.voxels for s in subvolumes),
+        trained_on_voxels=sum(box.box.clipped(grid.bounds).voxels for box in set(spec.groundtruth.excluded)),
         stages={s: _stage_plan(folders[s], getattr(keys, s), count) for s, count in items.items()},
     )
 

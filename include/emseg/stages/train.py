@@ -51,10 +51,11 @@ THRESHOLDS = tuple(round(0.1 + 0.05 * k, 2) for k in range(15))
 
 @dataclass(frozen=True)
 class Trained:
-    """The model, the report about it, and the out-of-fold bodies of the first volume, for pictures."""
+    """The model, the report, and the out-of-fold probability and bodies of the first volume, for pictures."""
 
     model: ModelFolder
     report: TrainingReport
+    probability: Probability
     labels: Labels
 
 
@@ -84,13 +85,14 @@ def train(sources: Sequence[TrainingSource], preset: str, seed: int, say: Callab
         threshold=edges.rounds[-1].threshold,
     )
     model = _model(sources, report, boundary, edges)
-    return Trained(model, report, edges.out_of_fold(report.threshold)[0])
+    return Trained(model, report, boundary.probabilities[0], edges.out_of_fold(report.threshold)[0])
 
 
 def train_in_store(
     dataset: Dataset, boxes: Sequence[Box], preset: str, seed: int, services: DvidServices, say: Callable[[str], None]
 ) -> tuple[Trained, str]:
     """Train on boxes of a dataset in DVID; model and report are kept in the store. Also the address of the report."""
+    training_settings(preset)  # a wrong name is refused before gigabytes are read
     sources = sources_in_dvid(dataset, boxes, services.server)
     trained = train(sources, preset, seed, say)
     store_model(services.store, trained.model)
@@ -104,7 +106,8 @@ def report_page_of(trained: Trained, source: TrainingSource) -> bytes:
     depth = gray.shape[0]
     places = sorted({depth // 6, depth // 2, depth * 5 // 6})
     window = (places, slice(0, PICTURE_VOX), slice(0, PICTURE_VOX))
-    slices = slices_picture(gray[window], trained.labels[window], truth[window], places, "Out of fold")
+    probability = trained.probability[window]
+    slices = slices_picture(gray[window], trained.labels[window], truth[window], places, "Out of fold", probability)
     return training_page(trained.report, trained.model.digest, slices)
 
 

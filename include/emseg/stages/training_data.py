@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,10 @@ def source_of_arrays(
     boxes: Sequence[Box],
     name: str,
 ) -> list[TrainingSource]:
-    """Sources from arrays of one file: the boxes of it, or all of it. They are known by a digest of the grayscale."""
+    """Sources from arrays of one file: the boxes of it, or all of it. They are known by a digest of the grayscale.
+
+    PermanentError for arrays of different shapes, a voxel size that is none, and what `check_boxes` refuses.
+    """
     if grayscale.shape != groundtruth.shape or grayscale.ndim != 3:
         raise PermanentError(
             DOING,
@@ -42,6 +46,8 @@ def source_of_arrays(
             f"grayscale {grayscale.shape} and ground truth {groundtruth.shape}",
             "Give two volumes of one shape, axes Z Y X",
         )
+    if not all(isfinite(size) and size > 0 for size in voxel_size_nm):
+        raise PermanentError(DOING, name, f"the voxel size is {voxel_size_nm}", "Give it in nm, Z Y X, all above 0")
     bounds = Box((0, 0, 0), (grayscale.shape[0], grayscale.shape[1], grayscale.shape[2]))
     check_boxes(boxes, bounds, name)
     source = file_source(grayscale)
@@ -96,8 +102,16 @@ def check_boxes(boxes: Sequence[Box], bounds: Box, on: str) -> None:
                 f"the box {box.start} to {box.stop} leaves the data, {bounds.start} to {bounds.stop}",
                 "Give boxes inside the data",
             )
-    for a, b in combinations(boxes, 2):
-        if not a.clipped(b).is_empty:
+    check_apart([TrainingRegion(source=on, start=box.start, stop=box.stop) for box in boxes], on)
+
+
+def check_apart(regions: Sequence[TrainingRegion], on: str) -> None:
+    """PermanentError for two regions that share voxels of one grayscale, in whatever files it came."""
+    for a, b in combinations(regions, 2):
+        if a.source == b.source and not Box(a.start, a.stop).clipped(Box(b.start, b.stop)).is_empty:
             raise PermanentError(
-                DOING, on, f"the boxes {a.start}-{a.stop} and {b.start}-{b.stop} overlap", "Give boxes that do not"
+                DOING,
+                on,
+                f"the boxes {a.start}-{a.stop} and {b.start}-{b.stop} overlap",
+                "Give boxes that do not, and each volume once",
             )

@@ -1,0 +1,130 @@
+"""Sources of training data: the right voxels under the right name, and everything else refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emseg.config import load_dataset
+from emseg.errors import PermanentError
+from emseg.geometry import Box
+from emseg.segment.model import TrainingRegion, dvid_source, file_source
+from emseg.stages.training_data import check_apart, source_of_arrays, sources_in_dvid
+
+ISOTROPIC = (10.0, 10.0, 10.0)
+GRAY = np.random.default_rng(0).integers(0, 256, (12, 14, 16), np.uint8)
+TRUTH = np.arange(GRAY.size, dtype=np.uint64).reshape(GRAY.shape)
+ALL = Box((0, 0, 0), (12, 14, 16))
+
+
+def sources(*boxes: Box, voxel_size=ISOTROPIC, gray=GRAY, truth=TRUTH):
+    return source_of_arrays(gray, truth, voxel_size, boxes, "a file")
+
+
+def test_without_boxes_the_whole_file_is_one_source():
+    (source,) = sources()
+    assert np.array_equal(source.volume.grayscale, GRAY)
+    assert (source.region.start, source.region.stop) == (ALL.start, ALL.stop)
+
+
+def test_a_box_is_cut_from_both_volumes_and_named_by_the_whole_grayscale():
+    """Kills a box in X Y Z, one cut from one volume only, and a digest of the box, which `evaluate` would not know."""
+    boxes = Box((1, 2, 3), (4, 6, 8)), Box((4, 2, 3), (12, 14, 16))
+    for source, box in zip(sources(*boxes), boxes, strict=True):
+        assert np.array_equal(source.volume.grayscale, GRAY[box.slices()])
+        assert np.array_equal(source.volume.groundtruth, TRUTH[box.slices()])
+        assert source.region == TrainingRegion(source=file_source(GRAY), start=box.start, stop=box.stop)
+
+
+def test_the_name_of_a_file_is_its_voxels_wherever_it_lies():
+    """Kills a name made from the path, the memory layout, or the ground truth."""
+    (one,) = sources()
+    (other,) = source_of_arrays(np.asfortranarray(GRAY), TRUTH + np.uint64(1), ISOTROPIC, [], "a copy")
+    changed = GRAY.copy()
+    changed[0, 0, 0] ^= 1
+    assert one.region.source == other.region.source
+    assert sources(gray=changed)[0].region.source != one.region.source
+
+
+@pytest.mark.parametrize(
+    ("box", "found"),
+    [
+        (Box((0, 0, 0), (0, 14, 16)), "is empty"),
+        (Box((5, 5, 5), (2, 8, 8)), "is empty"),
+        (Box((-1, 0, 0), (4, 4, 4)), "leaves the data"),
+        (Box((0, 0, 0), (12, 14, 17)), "leaves the data"),
+    ],
+)
+def test_a_box_that_holds_nothing_or_leaves_the_data_is_refused(box, found):
+    """Kills negative numbers taken for numpy's "from the end": other voxels than the model says it has seen."""
+    with pytest.raises(PermanentError, match=found):
+        sources(box)
+
+
+def test_boxes_that_share_a_voxel_are_refused_and_neighbours_are_not():
+    """Kills a voxel on both sides of the halving: its own answer would be scored as out of fold."""
+    sources(Box((0, 0, 0), (6, 14, 16)), Box((6, 0, 0), (12, 14, 16)))
+    with pytest.raises(PermanentError, match="overlap"):
+        sources(Box((0, 0, 0), (7, 14, 16)), Box((6, 0, 0), (12, 14, 16)))
+
+
+def test_one_volume_in_two_files_is_still_one_volume():
+    """Kills a check of each file for itself; the same box of two volumes is two boxes."""
+    copies = [sources()[0].region, sources()[0].region]
+    with pytest.raises(PermanentError, match="each volume once"):
+        check_apart(copies, "two files")
+    other = sources(gray=255 - GRAY)[0].region
+    check_apart([copies[0], other], "two volumes")
+
+
+@pytest.mark.parametrize(
+    "size", [(0.0, 10.0, 10.0), (10.0, -4.0, 4.0), (float("nan"), 4.0, 4.0), (40, 4, float("inf"))]
+)
+def test_a_voxel_size_that_is_none_is_refused(size):
+    with pytest.raises(PermanentError, match=r"voxel size is \("):
+        sources(voxel_size=size)
+
+
+@pytest.mark.parametrize(
+    ("gray", "truth"), [(GRAY, TRUTH[:10]), (GRAY[0], TRUTH[0]), (GRAY[None], TRUTH[None]), (GRAY, TRUTH.T)]
+)
+def test_volumes_of_different_or_strange_shapes_are_refused(gray, truth):
+    with pytest.raises(PermanentError, match="two volumes of one shape"):
+        sources(gray=gray, truth=truth)
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("volume")
+class TestInDvid:
+    BOX = Box((10, 20, 30), (42, 60, 80))
+
+    def read(self, dataset_files, server, *boxes, **volume):
+        dataset = load_dataset(dataset_files, "trained")
+        changed = dataset.model_copy(update={"volume": dataset.volume.model_copy(update=volume)})
+        return sources_in_dvid(changed, boxes, server)
+
+    def test_boxes_hold_the_voxels_that_were_ingested(self, dataset_files, server, volume):
+        """Kills boxes shifted or turned on the way from DVID's X Y Z, and a name that changes with each new node."""
+        second = Box((64, 0, 0), (100, 50, 50))
+        found = self.read(dataset_files, server, self.BOX, second)
+        for source, box in zip(found, (self.BOX, second), strict=True):
+            assert np.array_equal(source.volume.grayscale, volume.grayscale[box.slices()])
+            assert np.array_equal(source.volume.groundtruth, volume.groundtruth[box.slices()])
+            assert source.volume.voxel_size_nm == ISOTROPIC
+            expected = TrainingRegion(source=dvid_source(volume.node, "grayscale"), start=box.start, stop=box.stop)
+            assert source.region == expected
+
+    @pytest.mark.parametrize(
+        ("boxes", "volume_fields", "found"),
+        [
+            ([], {}, "no box"),
+            ([Box((0, 0, 0), (0, 9, 9))], {}, "is empty"),
+            ([Box((0, 0, 0), (129, 9, 9))], {}, "leaves the data"),
+            ([BOX, Box((41, 59, 79), (60, 70, 90))], {}, "overlap"),
+            ([BOX], {"grayscale": "nothing"}, "nothing"),
+            ([BOX], {"node": "0123456789abcdef"}, "0123456789abcdef"),
+        ],
+    )
+    def test_what_cannot_be_read_is_refused_by_name(self, dataset_files, server, boxes, volume_fields, found):
+        with pytest.raises(PermanentError, match=found):
+            self.read(dataset_files, server, *boxes, **volume_fields)
