@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,9 +82,11 @@ BROKEN_CLASSES = ("WrongDtype", "WrongShape", "Raises", "Hangs", "EatsMemory", "
 @pytest.fixture(scope="session")
 def example_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder into which the example package is installed, as an author's users would install it."""
-    target = tmp_path_factory.mktemp("site")
+    # A copy, because building a package leaves files beside its source.
+    source, target = tmp_path_factory.mktemp("source") / "package", tmp_path_factory.mktemp("site")
+    shutil.copytree(EXAMPLE, source)
     uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "pip", "install", "-q", "--no-deps", "--target", target, EXAMPLE], check=True)
+    subprocess.run([uv, "pip", "install", "-q", "--no-deps", "--target", target, source], check=True)
     return target
 
 

@@ -71,6 +71,40 @@ def test_a_torn_model_and_one_with_too_many_leaves_are_refused():
             Forest.from_text(whole[:cut], "test")
 
 
+def line(text: str, name: str, *first: str) -> str:
+    """`text` whose first line `name=...` begins with other values."""
+    head, _, rest = text.partition(f"\n{name}=")
+    values, _, tail = rest.partition("\n")
+    return f"{head}\n{name}={' '.join([*first, *values.split()[len(first) :]])}\n{tail}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        (lambda text: line(text, "split_feature", "999"), "splits by features"),
+        (lambda text: line(text, "split_feature", "-5"), "splits by features"),
+        (lambda text: line(text, "threshold", "nan"), "a threshold is no number"),
+        (lambda text: line(text, "threshold", "0.5 0.5"), "parts missing"),
+        (lambda text: line(text, "left_child", "0"), "no tree"),
+        (lambda text: line(text, "left_child", "99"), "no tree"),
+        (lambda text: line(text, "left_child", "-1", "-1", "-1"), "no tree"),
+        (lambda text: line(text, "leaf_value", "nan"), "a leaf is no number"),
+        (lambda text: line(text, "leaf_value", "inf"), "a leaf is no number"),
+        (lambda text: line(text, "decision_type", "10"), "missing values apart"),
+        (lambda text: line(text, "decision_type", "1"), "categorical"),
+        (lambda text: text.replace("sigmoid:1", "sigmoid:2"), "objective is 'binary sigmoid:2'"),
+        (lambda text: text.replace("objective=", "average_output\nobjective=", 1), "averaged"),
+        (lambda text: text.replace("is_linear=0", "is_linear=1"), "linear tree"),
+    ],
+)
+def test_a_model_changed_by_hand_is_refused_before_compiled_code_follows_it(wrong, found):
+    """Kills reads outside arrays, endless walks, NaN probabilities and trees that mean something else."""
+    text = booster(400, 4, 3, 8, 0)[0].model_to_string()
+    assert wrong(text) != text
+    with pytest.raises(PermanentError, match=found):
+        Forest.from_text(wrong(text), "test")
+
+
 @pytest.mark.parametrize("features", [np.zeros((3, 9), np.float32), np.zeros((4, 9)), np.zeros(4, np.float32)])
 def test_features_of_another_shape_or_type_are_refused(features):
     """Kills reading beyond the features that are there."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
 import psutil
 import pytest
+from tests.segment.conftest import allowed
 
 from emseg.config.pipeline import Isolation, StepConfig
-from emseg.errors import StepError
+from emseg.errors import PermanentError, StepError
 from emseg.segment import Setting, StepKind
 from emseg.segment.running import PreparedStep
 from emseg.synthetic import make_volume
@@ -80,3 +86,144 @@ def test_an_isolated_step_gives_the_bytes_of_one_that_is_not():
     for name, (kind, given) in arrays.items():
         alone = prepared(name, None, kind).run(*given)
         assert np.array_equal(prepared(name, ISOLATED, kind).run(*given), alone)
+
+
+ODD = """
+import os, sys, threading, time
+import numpy as np
+from emseg.config.base import Model
+from emseg.segment.protocol import PredictStep
+
+
+class Nothing(Model):
+    pass
+
+
+class Base(PredictStep[Nothing]):
+    version, bytes_per_voxel, Parameters, halo_vox = 1, 8, Nothing, (0, 0, 0)
+
+
+class ReturnsNothing(Base):
+    name = "returns-nothing"
+    def predict(self, gray, mask):
+        return None
+
+
+class ReturnsObjects(Base):
+    name = "returns-objects"
+    def predict(self, gray, mask):
+        return np.full(gray.shape, None, object)
+
+
+class Exits(Base):
+    name = "exits"
+    def predict(self, gray, mask):
+        sys.exit("no licence")
+
+
+class Signalled(Base):
+    name = "signalled"
+    def predict(self, gray, mask):
+        os.kill(os.getpid(), 40)
+
+
+class LeavesAThread(Base):
+    name = "leaves-a-thread"
+    def predict(self, gray, mask):
+        threading.Thread(target=time.sleep, args=(300,)).start()
+        return np.zeros(gray.shape, np.float32)
+
+
+class Hangs(Base):
+    name = "hangs"
+    def predict(self, gray, mask):
+        with open(os.environ["EMSEG_ODD_STARTED"], "w") as file:
+            file.write(str(os.getpid()))
+        time.sleep(300)
+
+
+class CannotBeMade(Hangs):
+    name = "cannot-be-made"
+    def __init__(self, parameters, setting):
+        raise KeyError("weights")
+"""
+ODD_CLASSES = ("ReturnsNothing", "ReturnsObjects", "Exits", "Signalled", "LeavesAThread", "CannotBeMade", "Hangs")
+
+
+@pytest.fixture
+def odd_steps(tmp_path, monkeypatch):
+    """Steps of an allowed package `emseg-odd` that misbehave in ways that few authors think of."""
+    info = tmp_path / "emseg_odd-0.1.dist-info"
+    info.mkdir()
+    (tmp_path / "emseg_odd.py").write_text(ODD)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: emseg-odd\nVersion: 0.1\n")
+    entries = "\n".join(f"{name} = emseg_odd:{name}" for name in ODD_CLASSES)
+    (info / "entry_points.txt").write_text(f"[emseg.steps]\n{entries}\n")
+    with allowed(tmp_path, "emseg-odd", monkeypatch):
+        yield
+
+
+@pytest.mark.parametrize("isolation", [None, ISOLATED])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("returns-nothing", r"returned NoneType\. Return a numpy array of float32"),
+        ("returns-objects", r"returned object \(8, 9, 10\)\. Return float32 \(8, 9, 10\)"),
+        ("exits", r"raised SystemExit: no licence"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_told_in_the_same_words_too(odd_steps, name, message, isolation):
+    """Kills a child that checks nothing and a parent that trips over the answer, and a step that ends its worker."""
+    with pytest.raises(StepError, match=rf"predict step {name}\): {message}"):
+        prepared(name, isolation).run(GRAY, EVERYWHERE)
+
+
+def test_a_signal_that_has_no_name_is_told_by_its_number(odd_steps):
+    with pytest.raises(StepError, match=r"signalled\): its process was ended by signal 40"):
+        prepared("signalled", ISOLATED).run(GRAY, EVERYWHERE)
+
+
+def test_a_thread_that_a_step_leaves_does_not_keep_its_answer_back(odd_steps):
+    """Kills a child that waits for the threads of its step until its time is over."""
+    started = time.monotonic()
+    assert not prepared("leaves-a-thread", ISOLATED).run(GRAY, EVERYWHERE).any()
+    assert time.monotonic() - started < ISOLATED.timeout_s
+
+
+def test_a_step_that_cannot_be_made_is_refused_before_it_runs(odd_steps):
+    """Kills a KeyError that Airflow tries three times more."""
+    with pytest.raises(
+        PermanentError, match=r"preparing a predict step \(cannot-be-made\): raised KeyError: 'weights'"
+    ):
+        prepared("cannot-be-made", None)
+
+
+WORKER = """
+import numpy as np
+from emseg.config.pipeline import Isolation, StepConfig
+from emseg.segment import Setting, StepKind
+from emseg.segment.running import PreparedStep
+config = StepConfig(name="hangs", isolation=Isolation(timeout_s=300))
+step = PreparedStep.made(StepKind.PREDICT, config, Setting((10.0, 10.0, 10.0)))
+step.run(np.zeros((4, 5, 6), np.uint8), np.ones((4, 5, 6), bool))
+"""
+
+
+def test_the_child_of_a_killed_worker_ends_with_it(odd_steps, tmp_path):
+    """Kills a child that computes on, and keeps its memory, after Spark has given its task to another worker."""
+    started = tmp_path / "started"
+    worker = subprocess.Popen([sys.executable, "-c", WORKER], env={**os.environ, "EMSEG_ODD_STARTED": str(started)})
+    try:
+        assert _comes_true(lambda: started.exists() and started.read_text() != "")
+        child = psutil.Process(int(started.read_text()))
+    finally:
+        worker.kill()
+        worker.wait()
+    assert _comes_true(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def _comes_true(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,24 @@ def test_a_package_that_is_not_allowed_is_not_even_imported(example_package, tmp
     assert not canary.exists()
 
 
+def test_a_step_whose_package_is_not_allowed_is_refused_with_what_to_allow(example_package, monkeypatch):
+    """Kills a refusal that leaves the operator to guess which package has the step."""
+    expected = rf"EMSEG_STEP_PACKAGES\): something-else; .*not allowed: {NAME}"
+    with allowed(example_package, "something-else", monkeypatch), pytest.raises(PermanentError, match=expected):
+        step_class(StepKind.PREDICT, "gradient-boundary")
+    assert "emseg_gradient_boundary" not in sys.modules
+
+
+def test_machines_are_told_what_people_are(example_package):
+    """Kills a table in place of JSON, and presets that only people are shown."""
+    shown = json.loads(emseg(example_package, NAME, "steps", "predict", "--json").stdout)
+    steps = {step["name"]: step for step in shown}
+    assert steps["gradient-boundary"]["package"] == f"{NAME}==1.2.0"
+    assert steps["gradient-boundary"]["halo_vox"] == [7, 7, 7]
+    assert steps["inverted-grayscale"]["presets"] == ["classical"]
+    assert steps["gradient-boundary"]["presets"] == []
+
+
 def test_the_packages_own_tests_pass(example_package):
     """Kills a conformance kit that an author cannot use, and an example that does not conform."""
     command = [
@@ -83,6 +102,25 @@ def test_the_pinned_step_says_which_version_of_the_package(example_package, monk
         assert step.halo_vox == (7, 7, 7)
 
 
+COMPLETE = """
+from emseg.config.base import Model
+from emseg.segment.protocol import PredictStep, Step as Base
+
+class Needed(Model):
+    width: int
+
+class Step(PredictStep):
+    name = 'complete'
+    version = 1
+    bytes_per_voxel = 8
+    Parameters = Model
+    halo_vox = (0, 0, 0)
+
+    def predict(self, gray, mask):
+        return gray / 255
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -93,6 +131,12 @@ def test_the_pinned_step_says_which_version_of_the_package(example_package, monk
             "from emseg.segment.steps.dt_watershed import DtWatershed\nclass Step(DtWatershed): name = 'Über/../x'",
             "its name is",
         ),
+        ("import sys\nsys.exit('no licence')", r"bad==0.1.*SystemExit: no licence"),
+        (COMPLETE.replace("version", "release"), r"bad==0.1, entry point step\): its version is None"),
+        (COMPLETE.replace("Parameters = Model", "settings = Model"), "its Parameters is None"),
+        (COMPLETE.replace("Parameters = Model", "Parameters = Needed"), "its parameter width has no default"),
+        (COMPLETE.replace("(PredictStep)", "(Base)"), "it is of no kind: derive it from MaskStep"),
+        (COMPLETE.replace("'complete'", "5"), "its name is 5"),
     ],
 )
 def test_a_package_that_cannot_be_used_is_named_with_the_reason(tmp_path, monkeypatch, text, expected):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -35,14 +35,14 @@ def steps(
         for name in step_names(each)
     ]
     if json:
-        console.print_json(data=[document.model_dump(mode="json") for document in documents])
+        console.print_json(data=[{**d.model_dump(mode="json"), "presets": _presets(d)} for d in documents])
         return
     for document in documents:
         _show(document)
 
 
 def _show(document: StepDocument) -> None:
-    used = [name for name in preset_names() if _names(preset(name), document)]
+    used = _presets(document)
     halo = "set by the model" if document.halo_vox is None else " x ".join(map(str, document.halo_vox))
     console.print(
         f"\n[bold]{document.kind} / {document.name}[/]  version {document.version}, {document.package or 'emseg'}"
@@ -59,6 +59,7 @@ def _show(document: StepDocument) -> None:
         console.print(table)
 
 
-def _names(pipeline: Any, document: StepDocument) -> bool:
-    step = getattr(pipeline, document.kind)
-    return step is not None and step.name == document.name
+def _presets(document: StepDocument) -> list[str]:
+    """Presets that name the step."""
+    chosen = {name: getattr(preset(name), document.kind) for name in preset_names()}
+    return [name for name, step in chosen.items() if step is not None and step.name == document.name]

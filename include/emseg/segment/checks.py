@@ -1,12 +1,16 @@
-"""What a step must return, checked where its output enters the pipeline."""
+"""What a step must declare and return, checked where it enters the registry and its output the pipeline."""
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emseg.config.base import NAME_PATTERN, Model
 from emseg.errors import StepError
 from emseg.segment.protocol import Step, StepKind
 
@@ -40,3 +44,22 @@ def checked(step: Step[Any], output: npt.NDArray[Any], shape: tuple[int, ...]) -
 def step_fault(step: Step[Any], found: str, remedy: str) -> StepError:
     """The error for a step that broke its contract."""
     return StepError("running a segmentation step", f"{step.kind.value} step {step.name}", found, remedy)
+
+
+def declaration_faults(step: type[Step[Any]]) -> Iterator[str]:
+    """What is missing or odd in a step's declarations, without which nobody can list or plan it."""
+    name = getattr(step, "name", None)
+    if not isinstance(getattr(step, "kind", None), StepKind):
+        yield "it is of no kind: derive it from MaskStep, PredictStep, SupervoxelStep, AgglomerateStep or SegmentStep"
+    if not (isinstance(name, str) and re.fullmatch(NAME_PATTERN, name)):
+        yield f"its name is {name!r}, not one like {NAME_PATTERN}"
+    for field in ("version", "bytes_per_voxel"):
+        number = getattr(step, field, None)
+        if not (isinstance(number, int) and number >= 1):
+            yield f"its {field} is {number!r}, not a whole number from 1"
+    parameters = getattr(step, "Parameters", None)
+    if not (inspect.isclass(parameters) and issubclass(parameters, Model)):
+        yield f"its Parameters is {parameters!r}, not a class derived from emseg.config.base.Model"
+    else:
+        needed = [parameter for parameter, field in parameters.model_fields.items() if field.is_required()]
+        yield from (f"its parameter {parameter} has no default" for parameter in needed)

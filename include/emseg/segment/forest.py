@@ -20,6 +20,8 @@ MAX_LEAVES = 32
 """Leaves of one tree: one bit each."""
 
 _BLOCK = 256
+_CATEGORICAL, _MISSING = 0b0001, 0b1100
+"""Bits of a decision type: whether it is by categories, and how missing values go (0 where training saw none)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +43,14 @@ class Forest:
     def from_text(cls, text: str, on: str) -> Forest:
         """The forest in LightGBM's text format; `on` names it in errors.
 
-        PermanentError for other objectives, categorical splits, trees of more than `MAX_LEAVES` leaves, or text that
-        is no such model.
+        PermanentError for other objectives, categorical splits, linear or averaged trees, splits that treat missing
+        values apart, trees of more than `MAX_LEAVES` leaves, or text that is no such model.
         """
         try:
             header, *trees = list(_sections(text))
-            if not header.get("objective", "").startswith("binary"):
-                raise _unusable(on, f"its objective is {header.get('objective', 'missing')!r}, not binary")
-            return cls._of(tuple(header["feature_names"].split(" ")), [_tree(tree, on) for tree in trees])
+            _check_header(header, on)
+            features = tuple(header["feature_names"].split(" "))
+            return cls._of(features, [_tree(tree, len(features), on) for tree in trees])
         except (KeyError, ValueError, IndexError) as error:
             raise _unusable(on, f"not a LightGBM model ({type(error).__name__}: {error})") from None
 
@@ -100,26 +102,65 @@ def _sections(text: str) -> Iterator[dict[str, str]]:
     if not end:
         raise ValueError("it does not end")
     for section in body.split("\nTree="):
-        yield dict(line.partition("=")[::2] for line in section.splitlines() if "=" in line)
+        yield dict(line.partition("=")[::2] for line in section.splitlines())
 
 
-def _tree(section: dict[str, str], on: str) -> _Tree:
+def _check_header(header: dict[str, str], on: str) -> None:
+    """PermanentError for forests whose answer is another function of the trees than 1 / (1 + exp(-sum))."""
+    objective = header.get("objective", "missing")
+    if objective.split() != ["binary", "sigmoid:1"]:
+        raise _unusable(on, f"its objective is {objective!r}, not 'binary sigmoid:1'")
+    if "average_output" in header:
+        raise _unusable(on, "its trees are averaged, not added")
+
+
+def _tree(section: dict[str, str], features: int, on: str) -> _Tree:
     values = np.array(section["leaf_value"].split(), np.float64)
     if int(section["num_leaves"]) != len(values) or len(values) > MAX_LEAVES:
         raise _unusable(on, f"a tree of {section['num_leaves']} leaves, and at most {MAX_LEAVES} can be used")
-    if int(section.get("num_cat", "0")) != 0:
-        raise _unusable(on, "a categorical split")
+    if section.get("is_linear", "0") != "0":
+        raise _unusable(on, "a linear tree")
+    if not np.isfinite(values).all():
+        raise ValueError("a leaf is no number")
     if len(values) == 1:
         none = np.empty(0)
         return _Tree(none.astype(np.int64), none.astype(np.float32), none.astype(np.uint32), values)
     left, right = (np.array(section[name].split(), np.int64) for name in ("left_child", "right_child"))
+    feature = np.array(section["split_feature"].split(), np.int64)
+    threshold = np.array(section["threshold"].split(), np.float64)
+    _check_splits(feature, threshold, left, right, features)
+    kinds = [int(kind) for kind in section["decision_type"].split()]
+    if any(kind & _CATEGORICAL for kind in kinds):
+        raise _unusable(on, "a categorical split")
+    if any(kind & _MISSING for kind in kinds):
+        raise _unusable(on, "a split that treats missing values apart")
     order, cleared = _in_leaf_order(left, right)
-    return _Tree(
-        feature=np.array(section["split_feature"].split(), np.int64),
-        threshold=_below(np.array(section["threshold"].split(), np.float64)),
-        mask=~cleared,
-        values=values[order],
-    )
+    return _Tree(feature=feature, threshold=_below(threshold), mask=~cleared, values=values[order])
+
+
+def _check_splits(
+    feature: npt.NDArray[np.int64],
+    threshold: npt.NDArray[np.float64],
+    left: npt.NDArray[np.int64],
+    right: npt.NDArray[np.int64],
+    features: int,
+) -> None:
+    """ValueError unless all splits make one tree: compiled code follows these numbers unchecked."""
+    count = len(left)
+    if not len(feature) == len(threshold) == len(right) == count:
+        raise ValueError("its splits have parts missing")
+    if feature.min() < 0 or feature.max() >= features:
+        raise ValueError(f"splits by features {feature.min()} to {feature.max()} of {features}")
+    if np.isnan(threshold).any():
+        raise ValueError("a threshold is no number")
+    # LightGBM numbers a split after the one above it, so growing numbers also rule out circles.
+    children = np.concatenate([left, right])
+    above = np.tile(np.arange(count), 2)
+    if (
+        not np.array_equal(np.sort(children), np.r_[-count - 1 : 0, 1:count])
+        or ((children >= 0) & (children <= above)).any()
+    ):
+        raise ValueError("its splits are no tree")
 
 
 def _in_leaf_order(

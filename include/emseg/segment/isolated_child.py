@@ -1,46 +1,57 @@
-"""The child process of an isolated step: reads a request from standard input, runs the step, answers, ends."""
+"""The child process of an isolated step: reads a request from standard input, runs the step, answers, ends.
+
+It ends with its parent: a Spark worker that is killed leaves no step behind that still computes.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
 from emseg.config.pipeline import StepConfig
+from emseg.errors import StepError
+from emseg.segment.checks import checked
 from emseg.segment.isolation import Answer, ArrayHeader, Request
 from emseg.segment.model import ModelFolder
 from emseg.segment.protocol import Setting, StepKind
 from emseg.segment.registry import make_step
 
 MIB = 1 << 20
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
     """Exit code 0 whenever there is an answer."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the step prints must not stand in the answer
     request = Request.model_validate_json(sys.stdin.buffer.readline())
-    arrays = [header.array(_exactly(sys.stdin.buffer, header.size)) for header in request.arrays]
+    arrays = [header.array(received(sys.stdin.buffer, header.size)) for header in request.arrays]
     files = request.model_files
     model = (
         None
         if files is None
-        else ModelFolder({n: bytes(_exactly(sys.stdin.buffer, size)) for n, size in files.items()})
+        else ModelFolder({n: bytes(received(sys.stdin.buffer, size)) for n, size in files.items()})
     )
     kind = StepKind(request.kind)
     try:
         setting = Setting(request.voxel_size_nm, model)
         step = make_step(kind, StepConfig(name=request.name, parameters=request.parameters), setting)
         _limit(request.memory_mb)
-        output = getattr(step, kind.value)(*arrays)
+        output = checked(step, getattr(step, kind.value)(*arrays), arrays[0].shape)
         header = ArrayHeader.of(output)
         data = output.tobytes()
     except MemoryError:
         _free()
         answer, data = Answer(out_of_memory=True), b""
-    except Exception as error:  # noqa: BLE001 - the border to code of others: whatever it raises is the answer
+    except StepError as error:
+        answer, data = Answer(fault=error.found, remedy=error.remedy), b""
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the border to code of others: what it raises is the answer
         answer, data = Answer(fault=f"raised {type(error).__name__}: {error}"), b""
     else:
         answer = Answer(array=header)
@@ -49,7 +60,8 @@ def main() -> int:
     return 0
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytearray:
+def received(stream: BinaryIO, size: int) -> bytearray:
+    """The next `size` bytes of the request; EOFError where it ends before."""
     data = bytearray(size)
     view, done = memoryview(data), 0
     while done < size:
@@ -72,4 +84,6 @@ def _free() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # threads that the step left must not keep the answer back

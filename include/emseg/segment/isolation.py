@@ -24,7 +24,7 @@ from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Step
 
 CHILD = "emseg.segment.isolated_child"
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 _SHOWN = 500
 
 
@@ -66,6 +66,7 @@ class Answer(Model):
 
     array: ArrayHeader | None = None
     fault: str = ""
+    remedy: str = "Mend the step, or choose another"
     out_of_memory: bool = False
 
 
@@ -81,7 +82,7 @@ def run_isolated(step: Step[Any], isolation: Isolation, arrays: tuple[npt.NDArra
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **_ONE_THREAD},
+            env={**os.environ, **ONE_THREAD},
             start_new_session=True,
         )
     except OSError as error:
@@ -123,8 +124,7 @@ def _read(step: Step[Any], isolation: Isolation, out: bytes, err: str, code: int
     head, _, data = out.partition(b"\n")
     answer = _answer(head)
     if answer is None:
-        ended = f"was ended by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
-        raise step_fault(step, f"its process {ended}: {_tail(err)}", "Mend the step")
+        raise step_fault(step, f"its process {_ending(code)}: {_tail(err)}", "Mend the step")
     if answer.out_of_memory:
         raise step_fault(
             step,
@@ -132,7 +132,7 @@ def _read(step: Step[Any], isolation: Isolation, out: bytes, err: str, code: int
             "Raise isolation.memory_mb, use smaller subvolumes, or mend the step",
         )
     if answer.array is None:
-        raise step_fault(step, answer.fault, "Mend the step, or choose another")
+        raise step_fault(step, answer.fault, answer.remedy)
     if len(data) != answer.array.size:
         raise step_fault(step, f"its process gave {len(data)} of {answer.array.size} bytes: {_tail(err)}", "Mend it")
     return answer.array.array(bytearray(data))
@@ -143,6 +143,13 @@ def _answer(head: bytes) -> Answer | None:
         return Answer.model_validate(json.loads(head))
     except ValueError:
         return None
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    names = {known.value: known.name for known in signal.Signals}
+    return f"was ended by signal {-code} ({names.get(-code, 'without a name')})"
 
 
 def _tail(err: str) -> str:

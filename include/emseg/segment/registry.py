@@ -14,9 +14,10 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from emseg.config.base import NAME_PATTERN, validated
+from emseg.config.base import validated
 from emseg.config.pipeline import StepConfig
-from emseg.errors import PermanentError
+from emseg.errors import EmsegError, PermanentError
+from emseg.segment.checks import declaration_faults
 from emseg.segment.protocol import Setting, Step, StepKind
 from emseg.segment.steps.dt_watershed import DtWatershed
 from emseg.segment.steps.empty_region import EmptyRegionMask
@@ -66,7 +67,7 @@ def step_class(kind: StepKind, name: str) -> StepClass:
         name,
         "no step has this name",
         f"Known {kind.value} steps: {', '.join(step_names(kind)) or 'none'}; allowed packages ({ALLOWED}): "
-        f"{', '.join(allowed_packages()) or 'none'}",
+        f"{', '.join(allowed_packages()) or 'none'}; installed, not allowed: {', '.join(_not_allowed()) or 'none'}",
     )
 
 
@@ -76,10 +77,25 @@ def package_of(kind: StepKind, name: str) -> str:
 
 
 def make_step(kind: StepKind, config: StepConfig, setting: Setting) -> Step[Any]:
-    """A step ready to run; PermanentError for an unknown name or a parameter that is unknown or out of range."""
+    """A step ready to run.
+
+    PermanentError for an unknown name, a parameter that is unknown or out of range, or a constructor that raises.
+    """
     found = step_class(kind, config.name)
     doing = f"checking the parameters of a {kind.value} step"
-    return found(validated(found.Parameters, config.parameters, doing, config.name), setting)
+    parameters = validated(found.Parameters, config.parameters, doing, config.name)
+    try:
+        return found(parameters, setting)
+    except (EmsegError, MemoryError, OSError):
+        raise
+    except (Exception, SystemExit) as error:
+        # The border to code of others: the same parameters and model would raise it again.
+        raise PermanentError(
+            f"preparing a {kind.value} step",
+            config.name,
+            f"raised {type(error).__name__}: {error}",
+            "Correct its parameters or its model, or mend the step",
+        ) from error
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +118,7 @@ def _plugins(allowed: tuple[str, ...]) -> dict[tuple[StepKind, str], tuple[StepC
 def _loaded(entry: EntryPoint, package: str) -> StepClass:
     try:
         step = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Whatever an outside package does wrong while it is imported, its name belongs in the message.
         raise _refused(
             package, entry, f"{type(error).__name__}: {error}", "Mend the package, or take it off the allow-list"
@@ -111,11 +127,16 @@ def _loaded(entry: EntryPoint, package: str) -> StepClass:
         raise _refused(
             package, entry, "it is no complete step class", "Derive it from a class of emseg.segment.protocol"
         )
-    if not re.fullmatch(NAME_PATTERN, getattr(step, "name", "")):
-        raise _refused(
-            package, entry, f"its name is {getattr(step, 'name', None)!r}", f"Use a name like {NAME_PATTERN}"
-        )
+    fault = next(declaration_faults(step), None)
+    if fault is not None:
+        raise _refused(package, entry, fault, "Declare it as docs/plugins.md says")
     return step
+
+
+def _not_allowed() -> list[str]:
+    """Installed packages with steps that nobody allowed: known by their metadata only, not imported."""
+    names = {_one_spelling(entry.dist.name) for entry in entry_points(group=GROUP) if entry.dist is not None}
+    return sorted(names - set(allowed_packages()))
 
 
 def _refused(package: str, entry: EntryPoint, found: str, remedy: str) -> PermanentError:

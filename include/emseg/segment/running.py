@@ -57,7 +57,7 @@ class PreparedStep:
                 output = getattr(step, step.kind.value)(*arrays)  # the one method of each kind has the kind's name
             except (EmsegError, MemoryError, OSError):
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 # The border to code of others: the same voxels would raise it again.
                 fault = f"raised {type(error).__name__}: {error}"
                 raise step_fault(step, fault, "Mend the step, or choose another") from error

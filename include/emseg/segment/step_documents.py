@@ -60,10 +60,16 @@ def parameter_documents(step: type[Step[Any]]) -> tuple[ParameterDocument, ...]:
     return tuple(
         ParameterDocument(
             name=name,
-            type=str(field.get("type", "choice")),
+            type=_type(field),
             default=str(step.Parameters.model_fields[name].get_default(call_default_factory=True)),
             limits=", ".join(text.format(field[key]) for key, text in _LIMITS.items() if key in field),
             description=str(field.get("description", "")),
         )
         for name, field in schema.get("properties", {}).items()
     )
+
+
+def _type(field: dict[str, Any]) -> str:
+    """`number`, `number or null`, or `choice` where a definition elsewhere lists the values."""
+    kinds = [each.get("type", "choice") for each in field.get("anyOf", [field])]
+    return " or ".join(kinds)

@@ -21,7 +21,14 @@ from emseg.segment.training.figures import Separation, separation
 from emseg.segment.training.lightgbm_text import importances, trained
 from emseg.segment.training.volume import TrainingVolume, check_volumes
 
-PARAMETERS: dict[str, Any] = {"num_leaves": MAX_LEAVES - 1, "learning_rate": 0.1, "min_data_in_leaf": 50}
+PARAMETERS: dict[str, Any] = {
+    "num_leaves": MAX_LEAVES - 1,
+    "learning_rate": 0.1,
+    "min_data_in_leaf": 50,
+    # Without it a few voxels that earlier trees are sure of, and wrong, make a leaf of thousands of log-odds, and one
+    # tree overrules all others wherever that leaf is reached.
+    "min_sum_hessian_in_leaf": 10,
+}
 
 Say = Callable[[str], None]
 
