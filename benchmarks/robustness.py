@@ -97,8 +97,14 @@ class Cut:
 
     def segmented(self, gray: Gray, number: int) -> SubvolumeSegmentation:
         """One subvolume of `gray`."""
-        part = np.ascontiguousarray(gray[self.grid.subvolume(number).padded.slices()])
-        return self.pipeline.segment_subvolume(part, np.ones(part.shape, bool))
+        seen = self.seen(number)
+        part = np.ascontiguousarray(gray[seen.slices()])
+        inside = self.grid.subvolume(number).padded.slices(seen.start)
+        return self.pipeline.segment_subvolume(part, np.ones(part.shape, bool), inside)
+
+    def seen(self, number: int) -> Box:
+        """What the segmentation of a subvolume looks at."""
+        return self.pipeline.context(self.grid.subvolume(number).padded, self.grid.bounds)
 
     @cached_property
     def clean(self) -> dict[int, SubvolumeSegmentation]:
@@ -192,7 +198,7 @@ def _harm(cut: Cut, undamaged: Bodies, said: str, name: str, damage: Damage, cel
 
 
 def _sees(cut: Cut, gray: Gray, number: int) -> bool:
-    place = cut.grid.subvolume(number).padded.slices()
+    place = cut.seen(number).slices()
     return not np.array_equal(gray[place], cut.em.grayscale[place])
 
 

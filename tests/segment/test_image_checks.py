@@ -7,7 +7,8 @@ import pytest
 from scipy import ndimage
 
 from emseg.config.checks import ImageChecks, Policy
-from emseg.segment.image_checks import checked_image, filled
+from emseg.geometry import Box
+from emseg.segment.image_checks import checked_image, context, filled
 from emseg.segment.texture import texture_statistics
 from emseg.synthetic import make_volume
 
@@ -61,7 +62,8 @@ FAULTS = {
 def test_clean_tissue_has_no_finding_and_is_not_touched(clean):
     image = looked_at(clean, texture=texture_statistics([clean], ISOTROPIC))
     assert image.findings == {}
-    assert image.gray is clean
+    assert np.shares_memory(image.gray, clean)
+    assert np.array_equal(image.gray, clean)
     assert image.mask.all()
     assert not image.quarantined
 
@@ -94,11 +96,67 @@ def test_policies_are_obeyed(clean, name):
     field = name.replace("-", "_")
     go_on = looked_at(gray, NO_CHECKS)
     assert list(go_on.findings) == [name]
-    assert go_on.gray is gray
+    assert np.array_equal(go_on.gray, gray)
     assert go_on.mask.all()
     masked = looked_at(gray, ImageChecks(**{field: Policy.MASK}))
     assert np.flatnonzero(~masked.mask.any(axis=(1, 2))).tolist() == [30]
     assert looked_at(gray, ImageChecks(**{field: Policy.QUARANTINE})).quarantined
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_in_the_first_section_of_a_halo_is_seen_from_its_context(clean, name):
+    """Kills checks of the padded box alone, where there is nothing on one side to compare its rim with."""
+    gray = clean.copy()
+    FAULTS[name](gray, np.random.default_rng(1))
+    bounds = Box.of_shape(gray.shape)
+    padded = Box((30, 0, 0), gray.shape)
+    seen = context(padded, bounds, ISOTROPIC)
+    assert seen == Box((0, 0, 0), gray.shape)
+    image = checked_image(gray, np.ones(gray.shape, bool), ISOTROPIC, ImageChecks(), None, padded.slices(seen.start))
+    assert list(image.findings) == [name]
+    assert image.findings[name].startswith("sections 0 of 42 ")
+    assert image.gray.shape == padded.shape
+    whole = looked_at(gray)
+    assert np.array_equal(image.gray, whole.gray[30:])
+
+
+def test_faults_outside_the_padded_box_are_not_its_findings(clean):
+    """Kills a subvolume that is quarantined, or named in the report, for what its neighbours see."""
+    gray = clean.copy()
+    gray[30] = 12
+    checks = ImageChecks(missing_section=Policy.QUARANTINE)
+    inside = Box((34, 0, 0), gray.shape).slices()
+    image = checked_image(gray, np.ones(gray.shape, bool), ISOTROPIC, checks, None, inside)
+    assert image.findings == {}
+    assert not image.quarantined
+    assert np.array_equal(image.gray, gray[34:])
+
+
+@pytest.mark.parametrize("seen_vox", [3, 8, 13])
+def test_neighbours_mask_foreign_voxels_alike(seen_vox):
+    """Kills a strip in a halo that is too thin to recognise: segments went through it and joined what is apart."""
+    gray = make_volume((96, 96, 96), seed=7).grayscale
+    texture = texture_statistics([gray], ISOTROPIC)
+    smooth = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(40, 40, 40)), 6)
+    gray[12:52, 28:68, 28:68] = np.clip(128 + 35 * smooth / smooth.std(), 0, 255)
+    bounds = Box.of_shape(gray.shape)
+    whole = checked_image(gray, np.ones(gray.shape, bool), ISOTROPIC, ImageChecks(), texture)
+    padded = Box((52 - seen_vox, 0, 0), gray.shape)
+    seen = context(padded, bounds, ISOTROPIC)
+    part = np.ascontiguousarray(gray[seen.slices()])
+    image = checked_image(part, np.ones(part.shape, bool), ISOTROPIC, ImageChecks(), texture, padded.slices(seen.start))
+    assert not image.mask[:seen_vox, 28:68, 28:68].any()
+    # Tiles at the rim of the context are smoothed without what lies beyond it.
+    assert (image.mask != whole.mask[padded.slices()]).mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("size_nm", "expected"),
+    [(ISOTROPIC, Box((80, 0, 32), (144, 64, 128))), ((40.0, 8.0, 8.0), Box((92, 0, 20), (128, 60, 120)))],
+)
+def test_context_is_a_tile_more_on_a_lattice_inside_the_bounds(size_nm, expected):
+    """By hand: 160 nm are 16 voxels of 10 nm, 4 of 40 nm and 20 of 8 nm."""
+    assert context(Box((96, 10, 50), (124, 40, 100)), Box((0, 0, 0), (200, 70, 128)), size_nm) == expected
 
 
 def test_a_run_too_long_to_be_filled_is_masked(clean):

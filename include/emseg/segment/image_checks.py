@@ -1,26 +1,31 @@
 """Image checks: what is wrong with the grayscale of a subvolume, found and treated before any step sees it.
 
 Everything is decided place by place (tiles of 160 nm in a section, blocks of 80 nm), never for a subvolume as a whole,
-so that neighbours that see the same damage in their halos treat it alike.
+so that neighbours that see the same damage in their halos treat it alike. They look at more than the padded box: a strip
+of damage that is too thin to recognise would otherwise join, in a neighbour's halo, what the damage should not touch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from emseg.config.checks import ImageChecks, Policy
+from emseg.geometry import Box
 from emseg.segment.image_sums import Edges, blocks, section_tiles, spread, tile_edges
 from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Gray, Mask, Setting
 from emseg.segment.section_faults import FLAT, runs, section_faults, short_runs
-from emseg.segment.texture import TextureStatistics
+from emseg.segment.texture import TextureStatistics, tile_vox
 
 Flags = npt.NDArray[np.bool_]
+Place = tuple[slice, slice, slice]
+
+EVERYWHERE: Place = (slice(None), slice(None), slice(None))
 
 _TILE_NM = 160.0
 _BLOCK_NM = 80.0
@@ -36,12 +41,17 @@ _LEVEL_WIDTH = 2
 
 @dataclass(frozen=True, eq=False)
 class ImageFinding:
-    """One kind of fault: where it is (True in `where`, voxels ZYX), and in words."""
+    """One kind of fault: where it is (True in `where`, voxels ZYX), and in words what is wrong there."""
 
     name: str
-    text: str
+    what: str
     where: Flags
     of_sections: bool
+
+    def text(self, inside: Place) -> str:
+        """The fault in words, with its place in a part of the image: `sections 3-4 of 104 without signal`."""
+        where = self.where[inside]
+        return f"{_sections(where) if self.of_sections else f'{where.mean():.1%} of the voxels'} {self.what}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,27 +64,40 @@ class CheckedImage:
     findings: dict[str, str]
 
 
-def checked_image(
-    gray: Gray, mask: Mask, voxel_size_nm: VoxelSize, checks: ImageChecks, texture: TextureStatistics | None
-) -> CheckedImage:
-    """Look at `gray` (uint8 ZYX) and act by the policies; `mask` is where segmentation is wanted.
+def context(padded: Box, bounds: Box, voxel_size_nm: VoxelSize) -> Box:
+    """What the checks of a padded box look at: a tile more on each side, to the faces of tiles, inside `bounds`.
 
-    `texture` is that of the training data; without it nothing is foreign.
+    The faces are those of a lattice from voxel 0, so that two neighbours judge the same tiles.
+    """
+    tile = tile_vox(voxel_size_nm)
+    return padded.grown(tile).covering(tile).clipped(bounds)
+
+
+def checked_image(
+    gray: Gray,
+    mask: Mask,
+    voxel_size_nm: VoxelSize,
+    checks: ImageChecks,
+    texture: TextureStatistics | None,
+    inside: Place = EVERYWHERE,
+) -> CheckedImage:
+    """Look at `gray` (uint8 ZYX), act by the policies, and give the part `inside`; faults elsewhere are not told.
+
+    `mask` is where segmentation is wanted. `texture` is that of the training data; without it nothing is foreign.
     """
     image = CheckedImage(gray, mask, quarantined=False, findings={})
-    if not mask.any():
-        return image
-    found = list(damage(gray, voxel_size_nm))
-    damaged = np.zeros(gray.shape, bool)
-    for finding in found:
-        damaged |= finding.where
-    for finding in found:
-        image = _treated(image, finding, damaged, checks)
-    if texture is not None and image.mask.any():
-        # Last, and on what is left: damage looks foreign too.
-        for finding in _foreign(image.gray, image.mask, texture):
-            image = _treated(image, finding, damaged, checks)
-    return image
+    if mask[inside].any():
+        found = list(damage(gray, voxel_size_nm))
+        damaged = np.zeros(gray.shape, bool)
+        for finding in found:
+            damaged |= finding.where
+        for finding in found:
+            image = _treated(image, finding, damaged, checks, inside)
+        if texture is not None and image.mask.any():
+            # Last, and on what is left: damage looks foreign too.
+            for finding in _foreign(image.gray, image.mask, texture):
+                image = _treated(image, finding, damaged, checks, inside)
+    return replace(image, gray=np.ascontiguousarray(image.gray[inside]), mask=image.mask[inside])
 
 
 def damage(gray: Gray, voxel_size_nm: VoxelSize) -> Iterator[ImageFinding]:
@@ -91,7 +114,7 @@ def damage(gray: Gray, voxel_size_nm: VoxelSize) -> Iterator[ImageFinding]:
         outside |= np.logical_or.reduceat(np.logical_or.reduceat(region.where, y[:-1], axis=1), x[:-1], axis=2)
     for fault in section_faults(gray, tiles, (y, x), outside, max(2.0, min(in_voxels(_LEAST_SHIFT_NM)[1:]))):
         where = _grown(spread(fault.where, (y, x)), (0.0, *in_voxels(_EDGE_NM)[1:]))
-        yield ImageFinding(fault.name, f"{_sections(fault.where)} {fault.text}", where, of_sections=True)
+        yield ImageFinding(fault.name, fault.text, where, of_sections=True)
 
 
 def _regions(gray: Gray, side: tuple[float, float, float]) -> Iterator[ImageFinding]:
@@ -105,7 +128,7 @@ def _regions(gray: Gray, side: tuple[float, float, float]) -> Iterator[ImageFind
     ):
         if which.any():
             where = _with_edge(gray, which, level, edges)
-            yield ImageFinding(name, f"{where.mean():.1%} of the voxels {what}", where, of_sections=False)
+            yield ImageFinding(name, what, where, of_sections=False)
 
 
 def _with_edge(gray: Gray, which: Flags, level: npt.NDArray[np.float64], edges: tuple[Edges, ...]) -> Flags:
@@ -119,8 +142,7 @@ def _with_edge(gray: Gray, which: Flags, level: npt.NDArray[np.float64], edges: 
 def _foreign(gray: Gray, mask: Mask, texture: TextureStatistics) -> Iterator[ImageFinding]:
     where = texture.foreign(gray, mask) & mask
     if where.any():
-        text = f"{where.mean():.1%} of the voxels unlike the training data"
-        yield ImageFinding("foreign-texture", text, where, of_sections=False)
+        yield ImageFinding("foreign-texture", "unlike the training data", where, of_sections=False)
 
 
 def _grown(where: Flags, margin: tuple[float, float, float]) -> Flags:
@@ -131,19 +153,25 @@ def _grown(where: Flags, margin: tuple[float, float, float]) -> Flags:
     return grown
 
 
-def _treated(image: CheckedImage, finding: ImageFinding, damaged: Flags, checks: ImageChecks) -> CheckedImage:
+def _treated(
+    image: CheckedImage, finding: ImageFinding, damaged: Flags, checks: ImageChecks, inside: Place
+) -> CheckedImage:
     policy, where = checks.policy(finding.name), finding.where
     gray, mask, done = image.gray, image.mask, "nothing done"
     if policy is Policy.FILL:
         short = short_runs(where, checks.fill_sections) & finding.of_sections
         gray, mask = filled(gray, short, damaged), mask & ~(where & ~short)
-        done = ", ".join(word for word, part in (("filled", short), ("masked", where & ~short)) if part.any())
+        parts = (("filled", short), ("masked", where & ~short))
+        done = ", ".join(word for word, part in parts if part[inside].any())
     elif policy is Policy.MASK:
         mask, done = mask & ~where, "masked"
     elif policy is Policy.QUARANTINE:
         done = "quarantined"
+    if not where[inside].any():
+        return replace(image, gray=gray, mask=mask)
     quarantined = image.quarantined or policy is Policy.QUARANTINE
-    return CheckedImage(gray, mask, quarantined, {**image.findings, finding.name: f"{finding.text}; {done}"})
+    told = {**image.findings, finding.name: f"{finding.text(inside)}; {done}"}
+    return CheckedImage(gray, mask, quarantined, told)
 
 
 def filled(gray: Gray, where: Flags, damaged: Flags) -> Gray:

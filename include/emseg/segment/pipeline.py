@@ -15,7 +15,8 @@ from emseg.config.checks import ImageChecks
 from emseg.config.pipeline import PipelineConfig, StepConfig
 from emseg.config.runspec import PinnedSegmentation, PinnedStep
 from emseg.errors import PermanentError, StepError
-from emseg.segment.image_checks import checked_image
+from emseg.geometry import Box
+from emseg.segment.image_checks import EVERYWHERE, Place, checked_image, context
 from emseg.segment.model import ModelFolder, VoxelSize
 from emseg.segment.protocol import Gray, Labels, Margin, Mask, Probability, Setting, StepKind
 from emseg.segment.registry import step_class
@@ -98,14 +99,20 @@ class Pipeline:
         held = 1 + 1 + 4 + 4 + 4  # gray, mask, probability, supervoxels, labels
         return held + max(step.bytes_per_voxel for step in self._steps.values())
 
-    def segment_subvolume(self, gray: Gray, roi_mask: Mask) -> SubvolumeSegmentation:
-        """Segment one padded subvolume.
+    def context(self, padded: Box, bounds: Box) -> Box:
+        """What to read for a padded box: the image checks look at more than the steps do."""
+        return context(padded, bounds, self._voxel_size_nm)
+
+    def segment_subvolume(self, gray: Gray, roi_mask: Mask, inside: Place = EVERYWHERE) -> SubvolumeSegmentation:
+        """Segment one padded subvolume, which lies at `inside` in `gray`.
 
         `gray` is uint8 ZYX, `roi_mask` bool of the same shape (True: segment here). PermanentError for other arrays;
         StepError when a step breaks its contract or finds more than `MAX_LABELS` labels.
         """
         _check_input(gray, roi_mask)
-        image = checked_image(np.ascontiguousarray(gray), roi_mask, self._voxel_size_nm, self._checks, self._texture)
+        image = checked_image(
+            np.ascontiguousarray(gray), roi_mask, self._voxel_size_nm, self._checks, self._texture, inside
+        )
         told: Statistics = {
             **{f"finding.{name}": text for name, text in image.findings.items()},
             "quarantined": int(image.quarantined),

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from emseg.config.base import Model
 from emseg.segment.model import VoxelSize
-from emseg.segment.protocol import Gray, Mask, Setting
+from emseg.segment.protocol import Gray, Margin, Mask, Setting
 
 SECTION = "texture"
 TILE_NM = 160.0
@@ -91,9 +91,14 @@ def tile_features(gray: Gray, voxel_size_nm: VoxelSize) -> npt.NDArray[np.float6
     return features
 
 
+def tile_vox(voxel_size_nm: VoxelSize) -> Margin:
+    """Voxels of a tile, Z Y X: 16 of 10 nm."""
+    z, y, x = (max(1, round(length)) for length in Setting(voxel_size_nm).in_voxels(TILE_NM))
+    return z, y, x
+
+
 def _side(shape: tuple[int, ...], voxel_size_nm: VoxelSize) -> list[int]:
-    lengths = Setting(voxel_size_nm).in_voxels(TILE_NM)
-    return [min(n, max(1, round(length))) for n, length in zip(shape, lengths, strict=True)]
+    return [min(n, length) for n, length in zip(shape, tile_vox(voxel_size_nm), strict=True)]
 
 
 def _tile_means(image: npt.NDArray[np.float32], side: Sequence[int]) -> npt.NDArray[np.float32]:

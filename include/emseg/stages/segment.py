@@ -51,10 +51,12 @@ class SegmentSubvolume:
         """Segment the subvolume named `item`."""
         spec, services = self.place.spec, self.place.open_services()
         subvolume = spec.grid.subvolume(number_of(item))
-        grayscale = services.grayscale(spec).read(subvolume.padded)
+        pipeline = pipeline_of(spec, services)
+        context = pipeline.context(subvolume.padded, spec.grid.bounds)
+        grayscale = services.grayscale(spec).read(context)
         roi = services.roi(spec)
-        inside = np.ones(grayscale.shape, bool) if roi is None else roi.mask(subvolume.padded)
-        result = pipeline_of(spec, services).segment_subvolume(grayscale, inside)
+        wanted = np.ones(grayscale.shape, bool) if roi is None else roi.mask(context)
+        result = pipeline.segment_subvolume(grayscale, wanted, subvolume.padded.slices(context.start))
         for name, text in result.statistics.items():
             if name.startswith(FINDING):
                 log.warning("%s %s: %s: %s", STAGE, item, name.removeprefix(FINDING), text)
