@@ -1,8 +1,9 @@
 """Image checks: what is wrong with the grayscale of a subvolume, found and treated before any step sees it.
 
 Everything is decided place by place (tiles of 160 nm in a section, blocks of 80 nm), never for a subvolume as a whole,
-so that neighbours that see the same damage in their halos treat it alike. They look at more than the padded box: a strip
-of damage that is too thin to recognise would otherwise join, in a neighbour's halo, what the damage should not touch.
+so that neighbours that see the same damage in their halos treat it alike. They look at more than the padded box:
+a strip of damage that is too thin to recognise would otherwise join, in a neighbour's halo, what the damage should
+not touch.
 """
 
 from __future__ import annotations
