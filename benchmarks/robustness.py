@@ -28,7 +28,7 @@ from emseg.segment import ModelDescription, ModelFolder, Pipeline
 from emseg.segment.image_checks import checked_image
 from emseg.segment.pipeline import SubvolumeSegmentation
 from emseg.segment.texture import SECTION, TextureStatistics, texture_statistics
-from emseg.stitch import Votes, count_votes, resolve, supervoxel_ids
+from emseg.stitch import Contacts, Evidence, Pieces, Votes, contacts_of, count_votes, pieces_of, resolve, supervoxel_ids
 
 VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 CORE_VOX, HALO_VOX = (64, 64, 64), (20, 20, 20)
@@ -111,10 +111,20 @@ class Cut:
         """The undamaged volume."""
         return {number: self.segmented(self.em.grayscale, number) for number in range(np.prod(self.grid.shape))}
 
-    def votes(self, parts: Mapping[int, SubvolumeSegmentation]) -> Votes:
-        """Votes of all overlaps."""
+    def _evidence(self, parts: Mapping[int, SubvolumeSegmentation], careful: list[int]) -> Evidence:
+        """Votes of all overlaps, and what the cores hold."""
         pairs = [(a, b) for a in parts for b in self.grid.neighbours(a) if b > a]
-        return Votes.joined(self._votes(parts, a, b) for a, b in pairs)
+        cores = {number: self._core(number, part) for number, part in parts.items()}
+        return Evidence(
+            Votes.joined(self._votes(parts, a, b) for a, b in pairs),
+            Pieces.joined(pieces_of(c, n, self.grid.subvolume(n).core, self.grid.bounds) for n, c in cores.items()),
+            Contacts.joined(contacts_of(core, number, VOXEL_SIZE_NM) for number, core in cores.items()),
+            careful,
+        )
+
+    def _core(self, number: int, part: SubvolumeSegmentation) -> npt.NDArray[np.uint32]:
+        cell = self.grid.subvolume(number)
+        return np.ascontiguousarray(part.labels[cell.core.slices(cell.padded.start)])
 
     def _votes(self, parts: Mapping[int, SubvolumeSegmentation], a: int, b: int) -> Votes:
         overlap = self.grid.overlap(a, b)
@@ -122,17 +132,16 @@ class Cut:
             np.ascontiguousarray(parts[side.number].labels[overlap.region.slices(side.padded.start)])
             for side in (overlap.first, overlap.second)
         )
-        return count_votes(overlap, first, second)
+        return count_votes(overlap, first, second, VOXEL_SIZE_NM)
 
     def stitched(self, parts: Mapping[int, SubvolumeSegmentation]) -> Bodies:
         """Bodies of the whole volume."""
         careful = [number for number, part in parts.items() if part.statistics["quarantined"]]
-        mapping = resolve(self.votes(parts), Stitching(), careful).mapping
+        mapping = resolve(self._evidence(parts, careful), Stitching(), VOXEL_SIZE_NM).mapping
         bodies = np.zeros(self.grid.bounds.shape, np.uint64)
         for number, part in parts.items():
-            cell = self.grid.subvolume(number)
-            labels = np.ascontiguousarray(part.labels[cell.core.slices(cell.padded.start)])
-            bodies[cell.core.slices()] = mapping.body_of(supervoxel_ids(labels, number))
+            ids = supervoxel_ids(self._core(number, part), number)
+            bodies[self.grid.subvolume(number).core.slices()] = mapping.body_of(ids)
         return bodies
 
 

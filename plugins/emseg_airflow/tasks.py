@@ -37,7 +37,7 @@ def resolve() -> dict[str, str]:
     run = run_name(context["run_id"])
     parameters = validated(RunParameters, dict(context["params"]), "checking the run parameters", run)
     here = services()
-    spec = resolve_run(parameters, run, datasets_folder(), here.server, here.model)
+    spec = resolve_run(parameters, run, datasets_folder(), here.server, here.model, here.edits)
     RunFolder(here.store, spec.dataset, run).write("spec", spec)
     return RunReference(dataset=spec.dataset, run=run).model_dump()
 

@@ -7,7 +7,19 @@ import fastremap
 import numpy as np
 
 from emseg.geometry import Box, Grid
-from emseg.stitch import Mapping, Votes, count_votes, supervoxel_ids
+from emseg.stitch import (
+    Contacts,
+    Evidence,
+    Mapping,
+    Pieces,
+    Votes,
+    contacts_of,
+    count_votes,
+    pieces_of,
+    supervoxel_ids,
+)
+
+VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 
 
 def cut(labels: np.ndarray, grid: Grid, cells: list[int], seed: int) -> dict[int, np.ndarray]:
@@ -32,16 +44,28 @@ def votes_of(pieces: dict[int, np.ndarray], grid: Grid) -> list[Votes]:
                     pieces[side.number][overlap.region.slices(side.padded.start)]
                     for side in (overlap.first, overlap.second)
                 )
-                found.append(count_votes(overlap, *slabs))
+                found.append(count_votes(overlap, *slabs, VOXEL_SIZE_NM))
     return found
+
+
+def core_of(pieces: dict[int, np.ndarray], grid: Grid, number: int) -> np.ndarray:
+    subvolume = grid.subvolume(number)
+    return np.ascontiguousarray(pieces[number][subvolume.core.slices(subvolume.padded.start)])
+
+
+def evidence_of(pieces: dict[int, np.ndarray], grid: Grid) -> Evidence:
+    return Evidence(
+        Votes.joined(votes_of(pieces, grid)),
+        Pieces.joined(pieces_of(core_of(pieces, grid, n), n, grid.subvolume(n).core, grid.bounds) for n in pieces),
+        Contacts.joined(contacts_of(core_of(pieces, grid, n), n, VOXEL_SIZE_NM) for n in pieces),
+    )
 
 
 def assembled(pieces: dict[int, np.ndarray], grid: Grid, mapping: Mapping) -> np.ndarray:
     volume = np.zeros(grid.bounds.shape, np.uint64)
-    for number, labels in pieces.items():
-        subvolume = grid.subvolume(number)
-        core = labels[subvolume.core.slices(subvolume.padded.start)]
-        volume[subvolume.core.slices()] = mapping.body_of(supervoxel_ids(core, number))
+    for number in pieces:
+        core = core_of(pieces, grid, number)
+        volume[grid.subvolume(number).core.slices()] = mapping.body_of(supervoxel_ids(core, number))
     return volume
 
 
@@ -62,3 +86,17 @@ def blobs(shape: tuple[int, int, int], seed: int, bodies: int = 14) -> np.ndarra
 
 def grid_over(labels: np.ndarray, core: int, halo: int) -> Grid:
     return Grid(Box.of_shape(labels.shape), (core,) * 3, (halo,) * 3)
+
+
+def vote_table(*rows: tuple) -> Votes:
+    """Rows of (first, second, shared, first voxels, second voxels[, first reaches, second reaches]); both reach."""
+    full = [(*row[:5], 0.0, *(row[5:] or (True, True))) for row in rows]
+    columns = list(zip(*full, strict=True)) or [()] * 8
+    types = [np.uint64, np.uint64, np.int64, np.int64, np.int64, np.float64, bool, bool]
+    return Votes(*(np.array(column, kind) for column, kind in zip(columns, types, strict=True)))
+
+
+def contact_table(*rows: tuple[int, int, float]) -> Contacts:
+    """Rows of (first, second, area in nm2)."""
+    columns = list(zip(*rows, strict=True)) or [()] * 3
+    return Contacts(*(np.array(c, kind) for c, kind in zip(columns, (np.uint64, np.uint64, np.float64), strict=True)))

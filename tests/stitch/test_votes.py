@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stitch_volumes import blobs, cut, grid_over, votes_of
+from stitch_volumes import VOXEL_SIZE_NM, blobs, cut, grid_over, votes_of
 
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Grid
@@ -20,7 +20,7 @@ def column(*values: int) -> np.ndarray:
 
 def test_votes_of_four_voxels_by_hand():
     """First cell: body 1 on voxels 0-2, body 2 on voxel 3. Second cell: nothing on 0, body 7 on voxels 1-3."""
-    votes = count_votes(PAIR, column(1, 1, 1, 2), column(0, 7, 7, 7))
+    votes = count_votes(PAIR, column(1, 1, 1, 2), column(0, 7, 7, 7), VOXEL_SIZE_NM)
     second = (1 << 24) | 7
     assert list(zip(votes.first.tolist(), votes.second.tolist(), strict=True)) == [(1, second), (2, second)]
     assert votes.overlap_vox.tolist() == [2, 1]
@@ -29,15 +29,17 @@ def test_votes_of_four_voxels_by_hand():
     # Body 1 holds voxel 1, the last of the first core; body 2 does not. Body 7 holds voxel 2, the first of the second.
     assert votes.first_reaches.tolist() == [True, False]
     assert votes.second_reaches.tolist() == [True, True]
+    # Where core meets core, voxel 1 of the first is body 1 and voxel 2 of the second body 7: one face of 10 x 10 nm.
+    assert votes.contact_nm2.tolist() == [100.0, 0.0]
 
 
 def test_nothing_is_shared_with_an_empty_slab():
-    assert len(count_votes(PAIR, column(0, 0, 0, 0), column(1, 1, 1, 1))) == 0
+    assert len(count_votes(PAIR, column(0, 0, 0, 0), column(1, 1, 1, 1), VOXEL_SIZE_NM)) == 0
 
 
 def test_slabs_of_another_shape_are_refused_by_the_names_of_their_subvolumes():
     with pytest.raises(IntegrityError, match="sv-00000000 and sv-00000001"):
-        count_votes(PAIR, column(1, 1, 1, 1)[:3], column(1, 1, 1, 1))
+        count_votes(PAIR, column(1, 1, 1, 1)[:3], column(1, 1, 1, 1), VOXEL_SIZE_NM)
 
 
 @given(st.integers(0, 10_000))

@@ -117,4 +117,4 @@ def known(dataset: str) -> None:
 
 def _resolved(services: DvidServices, run_id: str, **choices: Any) -> RunSpec:
     parameters = validated(RunParameters, choices, "checking the options", "emseg")
-    return resolve_run(parameters, run_id, datasets_folder(), services.server, services.model)
+    return resolve_run(parameters, run_id, datasets_folder(), services.server, services.model, services.edits)

@@ -33,7 +33,10 @@ class StitchMode(StrEnum):
     """Which overlaps join bodies of neighbouring subvolumes (rules: `emseg.stitch.modes`)."""
 
     NONE = "none"
+    CONSERVATIVE = "conservative"
     MEDIUM = "medium"
+    AGGRESSIVE = "aggressive"
+    IOU = "iou"
 
 
 class GroundTruth(Model):
@@ -67,11 +70,24 @@ class Segmentation(Model):
     checks: ImageChecks = ImageChecks()
 
 
-class Stitching(Model):
-    """Which votes join bodies. Overlaps of `min_overlap_vox` voxels or fewer never do."""
+class Constraints(Model):
+    """What weak joins must not do (rules: `emseg.stitch.constraints`); `null` switches a constraint off."""
 
-    mode: StitchMode = StitchMode.MEDIUM
-    min_overlap_vox: int = Field(default=50, ge=0)
+    kept_apart_nm2: float | None = Field(
+        default=100_000, ge=0, description="Pieces of one subvolume that touch over so much of its core stay apart"
+    )
+    max_weak_um3: float | None = Field(default=10, ge=0, description="Largest volume of the smaller side, um3")
+    max_weak_faces: int | None = Field(default=None, ge=0, le=6, description="Faces of the volume that a body reaches")
+    max_weak_joins: int | None = Field(default=None, ge=0, description="Weak joins in one body")
+
+
+class Stitching(Model):
+    """Which votes join bodies. Overlaps of `min_overlap_nm3` or less never do; `iou_min` is for mode `iou`."""
+
+    mode: StitchMode = StitchMode.AGGRESSIVE
+    min_overlap_nm3: float = Field(default=50_000, ge=0)
+    iou_min: float = Field(default=0.5, ge=0, le=1)
+    constraints: Constraints = Constraints()
 
 
 class Output(Model):

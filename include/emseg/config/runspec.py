@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue
 from emseg.config.base import Model, Name, validated
 from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching
+from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Grid
@@ -89,6 +90,7 @@ class RunSpec(Model):
     volume: PinnedVolume
     segmentation: PinnedSegmentation
     stitching: Stitching
+    edits: Edits = Edits()
     output: Output
     groundtruth: PinnedGroundTruth
     gate: GatePolicy

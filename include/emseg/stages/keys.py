@@ -56,7 +56,8 @@ def stage_keys(spec: RunSpec) -> StageKeys:
     volume = spec.volume.model_dump(mode="json")
     segment = _key("segment", spec, {"volume": volume, "segmentation": spec.segmentation.model_dump(mode="json")})
     match = _key("match", spec, {"segment": segment})
-    resolve = _key("resolve", spec, {"match": match, "stitching": spec.stitching.model_dump(mode="json")})
+    joins = {name: getattr(spec, name).model_dump(mode="json") for name in ("stitching", "edits")}
+    resolve = _key("resolve", spec, {"match": match, **joins})
     write = _key("write", spec, {"resolve": resolve, "output": spec.output.model_dump(mode="json")})
     evaluate = _key("evaluate", spec, {"write": write, "groundtruth": spec.groundtruth.model_dump(mode="json")})
     return StageKeys(segment, match, resolve, write, evaluate)

@@ -1,7 +1,8 @@
-"""Phase `match`: overlap slabs in, votes out.
+"""Phase `match`: labels of cores and overlaps in; votes, pieces and contacts out.
 
-One item is one subvolume with the neighbours that come after it, so that each overlap is counted once. Its artefact
-`votes` is a table of `VOTE_SCHEMA`. Memory of a task: two overlap slabs at a time.
+One item is one subvolume with the neighbours that come after it, so that each overlap is counted once. Its artefacts
+are tables: `votes`, `pieces` (sizes in its core) and `contacts` (who touches whom there). Memory of a task: the labels
+of its core, then two overlap slabs at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from emseg.stages.keys import stage_keys
 from emseg.stages.segment import STAGE as SEGMENT
 from emseg.stages.segment import number_of, overlap_name
 from emseg.stages.services import Services, Workplace, is_chosen
-from emseg.stitch import Votes, count_votes
+from emseg.stitch import Contacts, Pieces, Votes, contacts_of, count_votes, pieces_of
 from emseg.store import ItemMarker, StageFolder
 
 STAGE = "match"
@@ -38,10 +39,20 @@ class MatchSubvolume:
 
     def __call__(self, item: str) -> ItemMarker:
         """Count the votes of the subvolume named `item`."""
-        votes = Votes.joined(self._votes(item))
-        folder = self.place.folder(STAGE)
-        artefact = folder.write_artefact(item, "votes", encode_table(votes.to_arrow()))
-        return folder.commit_item(item, [artefact], {"votes": len(votes)})
+        spec, folder = self.place.spec, self.place.folder(STAGE)
+        number, bounds = number_of(item), spec.grid.bounds
+        (own,) = self.place.folder(SEGMENT).item_markers([item])
+        labels = read_labels(self.place.folder(SEGMENT), own, "labels")
+        tables: dict[str, Votes | Pieces | Contacts] = {
+            "pieces": pieces_of(labels, number, spec.grid.subvolume(number).core, bounds),
+            "contacts": contacts_of(labels, number, spec.volume.voxel_size_nm),
+        }
+        del labels
+        tables["votes"] = Votes.joined(self._votes(item))
+        artefacts = [
+            folder.write_artefact(item, name, encode_table(table.to_arrow())) for name, table in tables.items()
+        ]
+        return folder.commit_item(item, artefacts, {name: len(table) for name, table in tables.items()})
 
     def _votes(self, item: str) -> Iterator[Votes]:
         grid, number, segmented = self.place.spec.grid, number_of(item), self.place.folder(SEGMENT)
@@ -55,6 +66,7 @@ class MatchSubvolume:
                     grid.overlap(number, neighbour),
                     read_labels(segmented, own, overlap_name(neighbour)),
                     read_labels(segmented, theirs, overlap_name(number)),
+                    self.place.spec.volume.voxel_size_nm,
                 )
 
 
@@ -65,4 +77,4 @@ def read_labels(folder: StageFolder, marker: ItemMarker, name: str) -> npt.NDArr
 
 
 def _totals(markers: Sequence[ItemMarker]) -> Scalars:
-    return {"votes": sum(int(marker.statistics["votes"]) for marker in markers)}
+    return {name: sum(int(marker.statistics[name]) for marker in markers) for name in ("votes", "pieces", "contacts")}

@@ -28,14 +28,20 @@ from emseg.errors import PermanentError
 from emseg.geometry import Box, Grid, Roi
 from emseg.segment import ModelSource, Pipeline, preset, with_model, without_models
 from emseg.segment.model import dvid_source
-from emseg.stages.keys import code_versions
+from emseg.stages.edits import EditSource, no_edits
+from emseg.stages.keys import code_versions, stage_keys
 from emseg.stages.services import chosen_cells
 
 DOING = "resolving the run"
 
 
 def resolve_run(
-    parameters: RunParameters, run: str, datasets: Path, server: DvidServer, models: ModelSource = without_models
+    parameters: RunParameters,
+    run: str,
+    datasets: Path,
+    server: DvidServer,
+    models: ModelSource = without_models,
+    edits: EditSource = no_edits,
 ) -> RunSpec:
     """The pinned spec of a run; PermanentError names field, value and remedy of whatever cannot work."""
     dataset = parameters.applied_to(load_dataset(datasets, parameters.dataset))
@@ -53,6 +59,7 @@ def resolve_run(
         max_failed_share=dataset.limits.max_failed_share,
         code=code_versions(),
     )
+    spec = spec.model_copy(update={"edits": edits(spec.dataset, stage_keys(spec).segment)})
     _check_output(spec, server)
     _check_size(dataset, spec.grid, roi)
     _check_memory(dataset, spec, models)

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.config import RunSpec, dvid_connection, s3_connection
+from emseg.config.edits import Edits
 from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, RoiInstance
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Grid, Roi
 from emseg.segment import ModelFolder
+from emseg.stages.edits import read_edits
 from emseg.stages.keys import stage_keys
 from emseg.stages.models import load_model
 from emseg.store import ObjectStore, S3Store, StageFolder
@@ -89,6 +91,10 @@ class DvidServices:
         if digest not in self._models:
             self._models[digest] = load_model(self.store, digest)
         return self._models[digest]
+
+    def edits(self, dataset: str, segment_key: str) -> Edits:
+        """What people decided about the supervoxels of a segmentation."""
+        return read_edits(self.store, dataset, segment_key)
 
     def segmentation(self, spec: RunSpec) -> Labelmap:
         """The labelmap that this run writes, on the run's own branch."""

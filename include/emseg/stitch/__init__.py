@@ -1,23 +1,30 @@
 """Joining bodies across subvolumes: votes in the overlaps, rules that take or refuse them, bodies over all."""
 
-from emseg.stitch.modes import decide, mutual_best
-from emseg.stitch.resolve import LEDGER_SCHEMA, MAPPING_SCHEMA, Mapping, Resolution, join, resolve
+from emseg.stitch.constraints import Links
+from emseg.stitch.pieces import CONTACT_SCHEMA, PIECE_SCHEMA, Contacts, Pieces, contacts_of, pieces_of
+from emseg.stitch.resolve import LEDGER_SCHEMA, MAPPING_SCHEMA, Evidence, Mapping, Resolution, resolve
 from emseg.stitch.supervoxels import LOCAL_BITS, cells_of, supervoxel_ids
-from emseg.stitch.votes import VOTE_SCHEMA, Votes, count_votes
+from emseg.stitch.votes import VOTE_SCHEMA, Ids, Votes, count_votes
 
 __all__ = [
+    "CONTACT_SCHEMA",
     "LEDGER_SCHEMA",
     "LOCAL_BITS",
     "MAPPING_SCHEMA",
+    "PIECE_SCHEMA",
     "VOTE_SCHEMA",
+    "Contacts",
+    "Evidence",
+    "Ids",
+    "Links",
     "Mapping",
+    "Pieces",
     "Resolution",
     "Votes",
     "cells_of",
+    "contacts_of",
     "count_votes",
-    "decide",
-    "join",
-    "mutual_best",
+    "pieces_of",
     "resolve",
     "supervoxel_ids",
 ]

@@ -1,22 +1,40 @@
-"""From joined votes to bodies: connected components, each named by its smallest supervoxel; and the merge ledger."""
+"""From votes to bodies: candidates by the mode's rules, joins under constraints, and the ledger that explains each.
+
+A body is named by its smallest supervoxel. The same evidence gives the same bytes, in whatever order it comes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from emseg.config.dataset import Stitching
-from emseg.stitch.modes import REASONS, Decisions, decide
-from emseg.stitch.votes import VOTE_SCHEMA, Ids, Votes
+from emseg.stitch.constraints import ALREADY, JOINED, OUTCOMES, Joining, Links, is_weak, join_constrained
+from emseg.stitch.modes import REFUSALS, Proposals, decide
+from emseg.stitch.pieces import Contacts, Pieces
+from emseg.stitch.votes import VOTE_SCHEMA, Flags, Ids, Votes, VoxelSize
 
 MAPPING_SCHEMA = pa.schema([("supervoxel", pa.uint64()), ("body", pa.uint64())])
-LEDGER_SCHEMA = pa.schema([*VOTE_SCHEMA, ("joined", pa.bool_()), ("reason", pa.string())])
+LEDGER_SCHEMA = pa.schema(
+    [
+        *VOTE_SCHEMA,
+        ("weak", pa.bool_()),
+        ("rank", pa.int64()),
+        ("joined", pa.bool_()),
+        ("parked", pa.bool_()),
+        ("reason", pa.string()),
+        ("apart_first", pa.uint64()),
+        ("apart_second", pa.uint64()),
+    ]
+)
+DROPPED = "dropped by a person"
+_REASONS = (*REFUSALS, DROPPED, *OUTCOMES)
+_PARKED = "parked"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,41 +60,110 @@ class Mapping:
         """Mapping of a table of `MAPPING_SCHEMA`."""
         return cls(table["supervoxel"].to_numpy(), table["body"].to_numpy())
 
+    @classmethod
+    def of_components(cls, nodes: Ids, component: npt.NDArray[np.int64]) -> Mapping:
+        """Bodies of `nodes` (ascending) with a number of its component each; single ones are left out."""
+        _, first, place, sizes = np.unique(component, return_index=True, return_inverse=True, return_counts=True)
+        several = sizes[place] > 1
+        # Nodes ascend, so the first node met of each component is its smallest supervoxel.
+        return cls(nodes[several], nodes[first[place]][several])
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that resolution knows: votes of the overlaps, pieces and contacts inside subvolumes, and doubtful cells."""
+
+    votes: Votes
+    pieces: Pieces = field(default_factory=lambda: Pieces.joined([]))
+    contacts: Contacts = field(default_factory=Contacts.none)
+    quarantined: Collection[int] = ()
+
 
 @dataclass(frozen=True, eq=False)
 class Resolution:
-    """The mapping, and the ledger that explains each vote taken or refused (`LEDGER_SCHEMA`)."""
+    """The mapping; the ledger that explains each vote taken or refused (`LEDGER_SCHEMA`); and what was counted."""
 
     mapping: Mapping
     ledger: pa.Table
-    joined_votes: int
+    counts: dict[str, int]
 
 
-def resolve(votes: Votes, stitching: Stitching, quarantined: Collection[int] = ()) -> Resolution:
-    """Join bodies over the whole volume; `quarantined` are the numbers of cells to be careful with.
+def resolve(
+    evidence: Evidence,
+    stitching: Stitching,
+    voxel_size_nm: VoxelSize,
+    links: Links | None = None,
+    dropped: Ids | None = None,
+) -> Resolution:
+    """Join bodies over the whole volume.
 
-    The same votes give the same bytes, in whatever order they come.
+    `links` are what people said about pairs of supervoxels; `dropped`, uint64 (N, 2), are votes that they took back.
+    Memory: about 300 bytes a vote and 100 a contact.
     """
-    decisions = decide(votes, stitching, quarantined)
-    mapping = join(votes.first[decisions.joins], votes.second[decisions.joins])
-    return Resolution(mapping, _ledger(votes, decisions), int(decisions.joins.sum()))
+    links = links or Links.none()
+    votes = evidence.votes
+    proposals = decide(votes, stitching, voxel_size_nm, evidence.quarantined)
+    back = _is_among(votes, dropped)
+    taken = proposals.taken & ~back
+    floor_vox = stitching.min_overlap_nm3 / prod(voxel_size_nm)
+    candidates = votes.rows(taken)
+    joining = join_constrained(
+        candidates,
+        is_weak(candidates, votes, floor_vox),
+        evidence.pieces,
+        evidence.contacts,
+        links,
+        stitching.constraints,
+        voxel_size_nm,
+    )
+    mapping = Mapping.of_components(joining.nodes, joining.component)
+    ledger = _ledger(votes, proposals, taken, back, joining)
+    return Resolution(mapping, ledger, _counts(ledger, mapping, evidence.contacts))
 
 
-def join(first: Ids, second: Ids) -> Mapping:
-    """Components of the graph whose edges are `first[i] - second[i]`; a body is the smallest supervoxel of its own."""
-    nodes, places = np.unique(np.concatenate([first, second]), return_inverse=True)
-    if len(nodes) == 0:
-        return Mapping(nodes, nodes)
-    a, b = places[: len(first)], places[len(first) :]
-    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(nodes), len(nodes)))
-    _, component = connected_components(graph, directed=False)
-    # Nodes ascend, so the first node met of each component is its smallest supervoxel.
-    _, smallest = np.unique(component, return_index=True)
-    bodies: npt.NDArray[np.uint64] = nodes[smallest[component]]
-    return Mapping(nodes, bodies)
+def _is_among(votes: Votes, dropped: Ids | None) -> Flags:
+    if dropped is None or len(dropped) == 0:
+        return np.zeros(len(votes), bool)
+    pairs = np.sort(dropped, axis=1)
+    known = pa.table({"first": pairs[:, 0], "second": pairs[:, 1], "dropped": np.ones(len(pairs), bool)})
+    rows = pa.table({"first": votes.first, "second": votes.second, "row": np.arange(len(votes))})
+    found = rows.join(known, ["first", "second"], join_type="inner")["row"].to_numpy()
+    flags = np.zeros(len(votes), bool)
+    flags[found] = True
+    return flags
 
 
-def _ledger(votes: Votes, decisions: Decisions) -> pa.Table:
-    reasons = pa.DictionaryArray.from_arrays(pa.array(decisions.reason), pa.array(REASONS)).cast(pa.string())
-    columns = [*votes.to_arrow().columns, pa.array(decisions.joins), reasons]
-    return pa.Table.from_arrays([*columns], schema=LEDGER_SCHEMA)
+def _ledger(votes: Votes, proposals: Proposals, taken: Flags, back: Flags, joining: Joining) -> pa.Table:
+    rows = len(votes)
+    reason = proposals.refusal.astype(np.int8)
+    reason[back] = _REASONS.index(DROPPED)
+    reason[taken] = joining.outcome + (len(REFUSALS) + 1)
+    weak, rank = np.zeros(rows, bool), np.full(rows, -1, np.int64)
+    apart = np.zeros((rows, 2), np.uint64)
+    weak[taken], rank[taken], apart[taken] = joining.weak, joining.rank, joining.against
+    joined = np.zeros(rows, bool)
+    joined[taken] = (joining.outcome == JOINED) | (joining.outcome == ALREADY)
+    parked = np.array([text.startswith(_PARKED) for text in _REASONS])[reason]
+    columns = [
+        *votes.to_arrow().columns,
+        pa.array(weak),
+        pa.array(rank, mask=~taken),
+        pa.array(joined),
+        pa.array(parked),
+        pa.DictionaryArray.from_arrays(pa.array(reason), pa.array(_REASONS)).cast(pa.string()),
+        *(pa.array(side, mask=side == 0) for side in apart.T),
+    ]
+    return pa.Table.from_arrays(columns, schema=LEDGER_SCHEMA)
+
+
+def _counts(ledger: pa.Table, mapping: Mapping, contacts: Contacts) -> dict[str, int]:
+    """Candidates by what became of them; `self_touching` are pairs of one subvolume that touch and are one body now."""
+    parked, joined = ledger["parked"].to_numpy(), ledger["joined"].to_numpy()
+    return {
+        "candidates": int(ledger.num_rows - ledger["rank"].null_count),
+        "joined": int(joined.sum()),
+        "parked": int(parked.sum()),
+        "kept_apart": int(ledger.num_rows - ledger["apart_first"].null_count),
+        "mapped": len(mapping.supervoxels),
+        "self_touching": int((mapping.body_of(contacts.first) == mapping.body_of(contacts.second)).sum()),
+    }

@@ -1,0 +1,35 @@
+"""What people decided about pairs of supervoxels of one segmentation; resolution follows it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from emseg.config.base import Model
+
+SupervoxelId = Annotated[int, Field(ge=1, lt=1 << 48)]
+
+
+class EditKind(StrEnum):
+    """`join`: one body, whatever the votes say. `part`: never one body. `drop`: this vote does not count."""
+
+    JOIN = "join"
+    PART = "part"
+    DROP = "drop"
+
+
+class Edit(Model):
+    """One decision about two supervoxels, and why it was taken."""
+
+    kind: EditKind
+    first: SupervoxelId
+    second: SupervoxelId
+    why: str = Field(default="", max_length=200)
+
+
+class Edits(Model):
+    """All decisions about one segmentation, in the order in which they were taken."""
+
+    edits: tuple[Edit, ...] = Field(default=(), max_length=100_000)

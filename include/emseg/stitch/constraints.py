@@ -1,0 +1,294 @@
+"""Joining under constraints: best evidence first, and no weak join against what a subvolume saw or a guard allows.
+
+A candidate is *strong* where the overlap is nearly all of both pieces and neither is disputed; else it is *weak*. A
+piece is disputed where, in one overlap, it covers a good part of two pieces that the neighbour kept apart: one of the
+two subvolumes is wrong about it, and nothing says which. Strong candidates are taken first. A weak one is refused when
+it would bring together two pieces that touch inside one subvolume and were kept apart there, over an area that counts
+beside what it shares; and parked for a person to look at when a growth guard forbids it. Order: strong before weak,
+larger Jaccard index, more shared voxels, smaller ids; so the result is a function of the set of candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from emseg.config.dataset import Constraints
+from emseg.errors import PermanentError
+from emseg.stitch.modes import NEARLY_EQUAL
+from emseg.stitch.pieces import Contacts, Pieces
+from emseg.stitch.supervoxels import cells_of
+from emseg.stitch.votes import Flags, Floats, Ids, Votes, VoxelSize
+
+JOINED, ALREADY, KEPT_APART, FORBIDDEN, LARGE, FACES, ENTRIES = range(7)
+OUTCOMES = (
+    "joined",
+    "joined, already one body",
+    "kept apart in one subvolume where they touch",
+    "kept apart by a person",
+    "parked: joins two large bodies on weak evidence",
+    "parked: reaches too many faces of the volume on weak evidence",
+    "parked: too many weak joins in one body",
+)
+"""What became of a candidate; the first two are joins, the last three are for a person to look at."""
+
+DISPUTED_SHARE = 0.1
+"""Share of a piece's voxels in an overlap that a second partner must have to dispute it."""
+
+CONTACT_OVER_OVERLAP = 2.0
+"""A contact counts against a weak candidate if it is as large as so many faces of a cube of the shared volume."""
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Joining:
+    """For each candidate: the place in the order of evidence, whether it is weak, and the outcome (`OUTCOMES`).
+
+    `against` is, where a candidate was refused for two pieces that stay apart, their ids, else 0. `nodes` are the
+    supervoxels of all candidates, ascending, and `component` the number of the body of each.
+    """
+
+    rank: Numbers
+    weak: Flags
+    outcome: npt.NDArray[np.int8]
+    against: Ids
+    nodes: Ids
+    component: Numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """Pairs of supervoxels, uint64 (N, 2): what people said must be one body, and what must not."""
+
+    must: Ids
+    cannot: Ids
+
+    @classmethod
+    def none(cls) -> Links:
+        """Nobody said anything."""
+        return cls(np.empty((0, 2), np.uint64), np.empty((0, 2), np.uint64))
+
+
+def disputed_pieces(votes: Votes, floor_vox: float) -> Ids:
+    """Pieces that cover a good part of two pieces of one neighbour; ascending.
+
+    Worked example: of the 100 voxels of a piece in an overlap 70 are one partner's and 20 another's: disputed, if the
+    floor is below 20.
+    """
+    found = []
+    for piece, size, other in (
+        (votes.first, votes.first_vox, cells_of(votes.second)),
+        (votes.second, votes.second_vox, cells_of(votes.first)),
+    ):
+        large = (votes.overlap_vox > floor_vox) & (votes.overlap_vox >= DISPUTED_SHARE * size)
+        pieces, cells = piece[large], other[large]
+        order = np.lexsort((cells, pieces))
+        pieces, cells = pieces[order], cells[order]
+        found.append(pieces[1:][(pieces[1:] == pieces[:-1]) & (cells[1:] == cells[:-1])])
+    return np.unique(np.concatenate(found))
+
+
+def join_constrained(
+    votes: Votes,
+    weak: Flags,
+    pieces: Pieces,
+    contacts: Contacts,
+    links: Links,
+    constraints: Constraints,
+    voxel_size_nm: VoxelSize,
+) -> Joining:
+    """Join the candidates `votes`, best evidence first, under the constraints.
+
+    `weak` tells for each candidate whether constraints apply to it. Memory: about 100 bytes a candidate and contact.
+    """
+    nodes = np.unique(np.concatenate([votes.first, votes.second, links.must.ravel()]))
+    order = np.lexsort((votes.second, votes.first, -votes.overlap_vox, -votes.iou, weak))
+    apart, area = _kept_apart(nodes, contacts, links, constraints)
+    shared_nm3 = votes.overlap_vox * prod(voxel_size_nm)
+    needed = np.where(weak, CONTACT_OVER_OVERLAP * shared_nm3 ** (2 / 3), np.inf)
+    limits = (constraints.max_weak_um3, constraints.max_weak_faces, constraints.max_weak_joins)
+    outcome, against, component = _join(
+        _places(nodes, links.must),
+        _places(nodes, np.stack([votes.first, votes.second], axis=1)[order]),
+        (weak[order], needed[order]),
+        _places(nodes, apart),
+        area,
+        _sizes(nodes, pieces, voxel_size_nm),
+        np.array([np.inf if limit is None else limit for limit in limits], np.float64),
+    )
+    _check_links(nodes, component, links)
+    rank = np.empty(len(votes), np.int64)
+    rank[order] = np.arange(len(votes))
+    blamed = np.where((against >= 0)[:, None], apart[against] if len(apart) else np.uint64(0), np.uint64(0))
+    return Joining(rank, weak, outcome[rank], blamed[rank], nodes, component)
+
+
+def is_weak(votes: Votes, all_votes: Votes, floor_vox: float) -> Flags:
+    """Which candidates `votes` are weak evidence, seen beside all votes."""
+    disputed = disputed_pieces(all_votes, floor_vox)
+    in_doubt = np.isin(votes.first, disputed) | np.isin(votes.second, disputed)
+    weak: Flags = (votes.agreement < NEARLY_EQUAL) | in_doubt
+    return weak
+
+
+def _check_links(nodes: Ids, component: Numbers, links: Links) -> None:
+    """Candidates never join what people keep apart, so one body with both sides of a pair is of their own making."""
+    said = links.cannot[np.isin(links.cannot, nodes).all(axis=1)]
+    one, other = component[_places(nodes, said)].T
+    if bool((one == other).any()):
+        first, second = said[one == other][0].tolist()
+        raise PermanentError(
+            "resolving bodies",
+            f"supervoxels {first} and {second}",
+            "people said that they are two bodies, and other pairs that they joined make one body of them",
+            "Take one of these edits back: emseg stitch edits",
+        )
+
+
+def _kept_apart(nodes: Ids, contacts: Contacts, links: Links, constraints: Constraints) -> tuple[Ids, Floats]:
+    """Pairs that must not be one body, and the area over which they touch; without end for what people said."""
+    pairs, area = np.empty((0, 2), np.uint64), np.empty(0)
+    if constraints.kept_apart_nm2 is not None:
+        known = np.isin(contacts.first, nodes) & np.isin(contacts.second, nodes)
+        which = known & (contacts.area_nm2 >= constraints.kept_apart_nm2)
+        pairs, area = np.stack([contacts.first[which], contacts.second[which]], axis=1), contacts.area_nm2[which]
+    said = links.cannot[np.isin(links.cannot, nodes).all(axis=1)]
+    return np.concatenate([said, pairs]), np.concatenate([np.full(len(said), np.inf), area])
+
+
+def _sizes(
+    nodes: Ids, pieces: Pieces, voxel_size_nm: VoxelSize
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
+    """Volume in um3 and faces of the volume of each node; a piece that lies in the halo alone has none."""
+    um3, faces = np.zeros(len(nodes)), np.zeros(len(nodes), np.uint8)
+    if len(pieces):
+        place = np.minimum(np.searchsorted(pieces.supervoxel, nodes), len(pieces) - 1)
+        known = pieces.supervoxel[place] == nodes
+        um3[known] = pieces.voxels[place[known]] * (prod(voxel_size_nm) * 1e-9)
+        faces[known] = pieces.faces[place[known]]
+    return um3, faces
+
+
+def _places(nodes: Ids, pairs: Ids) -> Numbers:
+    return np.searchsorted(nodes, pairs).astype(np.int64).reshape(-1, 2)
+
+
+@njit(cache=True, nogil=True)
+def _root(parent, node):  # type: ignore[no-untyped-def]
+    while parent[node] != node:
+        parent[node] = parent[parent[node]]
+        node = parent[node]
+    return node
+
+
+@njit(cache=True, nogil=True)
+def _join(must, edges, evidence, apart, area, sizes, limits):  # type: ignore[no-untyped-def]
+    """Outcome of each edge, the pair of `apart` that refused it (or -1), and the component of each node.
+
+    `evidence` is for each edge: whether it is weak, and the contact that refuses it (endless for a strong one, so that
+    only what people said binds it). `sizes` are um3 and faces of each node; `limits` those of the three guards.
+    """
+    weak, needed = evidence
+    um3, faces = sizes[0].copy(), sizes[1].copy()
+    parent, joins = np.arange(len(um3)), np.zeros(len(um3), np.int64)
+    lists = _lists(apart, len(um3))
+    outcome, against = np.zeros(len(edges), np.int8), np.full(len(edges), -1, np.int64)
+    for a, b in must:
+        _merge(_root(parent, a), _root(parent, b), 0, parent, (um3, faces, joins), lists)
+    for i, (a, b) in enumerate(edges):
+        a, b = _root(parent, a), _root(parent, b)  # noqa: PLW2901 - from a piece to its body
+        if a == b:
+            outcome[i] = ALREADY
+            continue
+        pair = _conflict(parent, (a, b), apart, area, lists, needed[i])
+        if pair >= 0:
+            outcome[i], against[i] = FORBIDDEN if area[pair] == np.inf else KEPT_APART, pair
+        elif weak[i]:
+            outcome[i] = _guarded(a, b, (um3, faces, joins), limits)
+        if outcome[i] == JOINED:
+            _merge(a, b, int(weak[i]), parent, (um3, faces, joins), lists)
+    component = np.empty(len(um3), np.int64)
+    for node in range(len(um3)):
+        component[node] = _root(parent, node)
+    return outcome, against, component
+
+
+@njit(cache=True, nogil=True)
+def _lists(apart, nodes):  # type: ignore[no-untyped-def]
+    """For each node a linked list of the halves of the pairs that it is in: half `2 p + s` is side s of pair p."""
+    head, tail, length = np.full(nodes, -1, np.int64), np.full(nodes, -1, np.int64), np.zeros(nodes, np.int64)
+    after = np.full(2 * len(apart), -1, np.int64)
+    for half in range(2 * len(apart)):
+        node = apart[half // 2, half % 2]
+        if tail[node] < 0:
+            head[node] = half
+        else:
+            after[tail[node]] = half
+        tail[node] = half
+        length[node] += 1
+    return head, tail, length, after
+
+
+@njit(cache=True, nogil=True)
+def _merge(a, b, weak_joins, parent, sums, lists):  # type: ignore[no-untyped-def]
+    """Make one body of the roots `a` and `b`: sizes add up, lists are put one behind the other."""
+    um3, faces, joins = sums
+    head, tail, length, after = lists
+    if a == b:
+        return
+    if length[a] < length[b]:
+        a, b = b, a
+    parent[b] = a
+    um3[a] += um3[b]
+    faces[a] |= faces[b]
+    joins[a] += joins[b] + weak_joins
+    if head[b] >= 0:
+        after[tail[a]] = head[b]
+        tail[a] = tail[b]
+        length[a] += length[b]
+
+
+@njit(cache=True, nogil=True)
+def _conflict(parent, bodies, apart, area, lists, needed):  # type: ignore[no-untyped-def]
+    """The first pair with one side in each of two bodies and a contact as large as needed, or -1.
+
+    It walks the shorter of the two lists.
+    """
+    a, b = bodies
+    head, _, length, after = lists
+    if length[a] > length[b]:
+        a, b = b, a
+    found = -1
+    half = head[a]
+    while half >= 0:
+        pair = half // 2
+        if area[pair] >= needed and _root(parent, apart[pair, 1 - half % 2]) == b and (found < 0 or pair < found):
+            found = pair
+        half = after[half]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _guarded(a, b, sums, limits):  # type: ignore[no-untyped-def]
+    um3, faces, joins = sums
+    together = _bits(faces[a] | faces[b])
+    if min(um3[a], um3[b]) > limits[0]:
+        return LARGE
+    if together > limits[1] and together > max(_bits(faces[a]), _bits(faces[b])):
+        return FACES
+    if joins[a] + joins[b] + 1 > limits[2]:
+        return ENTRIES
+    return JOINED
+
+
+@njit(cache=True, nogil=True)
+def _bits(flags):  # type: ignore[no-untyped-def]
+    count = 0
+    for bit in range(6):
+        count += (flags >> bit) & 1
+    return count
