@@ -10,8 +10,16 @@ from emseg.dvid.http import DvidServer, NodeLockedError, NotFoundError
 from emseg.dvid.keyvalue import KeyValue
 from emseg.dvid.label_block import BLOCK_VOX
 from emseg.dvid.label_bricks import ForeignBlocksError, block_counts, write_brick
-from emseg.dvid.label_index import IndexTable, delete_indices, indexed_labels, indices, post_indices
-from emseg.dvid.label_mappings import mappings, post_mappings
+from emseg.dvid.label_index import (
+    IndexTable,
+    IndexTableError,
+    check_indices,
+    delete_indices,
+    indexed_labels,
+    indices,
+    post_indices,
+)
+from emseg.dvid.label_mappings import MappingError, check_mappings, mappings, post_mappings
 from emseg.dvid.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
 from emseg.dvid.repos import InstanceInfo, NodeInfo, RepoInfo, create_repo, repo_info
@@ -24,10 +32,12 @@ __all__ = [
     "Grayscale",
     "GrayscaleInfo",
     "IndexTable",
+    "IndexTableError",
     "InstanceInfo",
     "KeyValue",
     "Labelmap",
     "LabelmapInfo",
+    "MappingError",
     "Node",
     "NodeInfo",
     "NodeLockedError",
@@ -35,6 +45,8 @@ __all__ = [
     "RepoInfo",
     "RoiInstance",
     "block_counts",
+    "check_indices",
+    "check_mappings",
     "create_repo",
     "delete_indices",
     "downsample_labels",

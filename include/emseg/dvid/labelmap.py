@@ -27,6 +27,8 @@ from emseg.geometry import Box, Vec
 
 POST_BYTES = 32 << 20
 """A request is sent once it holds this much; DVID takes more, but a smaller one is repeated sooner."""
+MAX_LABEL = 1 << 48
+"""Labels are below: later DVID builds keep no larger one."""
 REQUEST_BLOCKS = 256
 """Blocks asked for at once: 2 MB of voxels each, well below 100 MB of stream for the densest real labels."""
 
@@ -130,6 +132,21 @@ class Labelmap:
             if not parents:
                 return 0
             node = Node(node.server, parents[0])
+
+    def raise_max_label(self, label: int) -> None:
+        """Make this node's largest label at least `label`: the server gives proofreaders ids from there on.
+
+        Posting indices makes it the largest body only, and a supervoxel above it would be given out a second time.
+        """
+        try:
+            self.node.server.post(self.node.path(self.instance, "maxlabel", str(label)), b"", repeatable=True)
+        except PermanentError as error:
+            if "admin" not in error.found:
+                raise
+            # Later builds keep that call for administrators; anyone may reserve the ids up to there.
+            missing = label - self.max_label()
+            if missing > 0:
+                self.node.server.post(self.node.path(self.instance, "nextlabel", str(missing)), b"")
 
     def set_extents(self, box: Box) -> None:
         """Say which voxels (scale 0) hold data; overwrites what was set."""

@@ -15,7 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from emseg.dvid import IndexTable, Labelmap, indices, mappings, post_indices, post_mappings
+from emseg.dvid import (
+    IndexTable,
+    Labelmap,
+    check_indices,
+    check_mappings,
+    indices,
+    mappings,
+    post_indices,
+    post_mappings,
+)
 from emseg.errors import IntegrityError
 from emseg.geometry import Box
 from emseg.stages.engine import Scalars
@@ -53,8 +62,11 @@ class FinishLabelmap:
         table = self._index_table(markers)
         with self._only_writer() as lease:
             members = _members(table)
+            check_mappings(members)
+            check_indices(table)
             post_mappings(labelmap, members, lease.renew)
             post_indices(labelmap, table, lease.renew)
+            labelmap.raise_max_label(int(table.supervoxel.max(initial=0)))
             labelmap.set_extents(spec.volume.bounds)
             _verify(labelmap, members, table, spec.volume.bounds)
         return {
