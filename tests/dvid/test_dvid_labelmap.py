@@ -110,7 +110,7 @@ def test_we_unpack_what_the_server_packs(labelmap: Labelmap, kind: str) -> None:
 def test_any_box_is_read_and_absent_blocks_are_zero(labelmap: Labelmap) -> None:
     """Kills single-block /raw (500 over an absent block) and a paste at the wrong corner."""
     first, second = _scattered(1, 9, 4), _scattered(2, 9, 4)
-    labelmap.ingest_supervoxels(0, {(-1, 0, 0): first, (0, 0, 1): second, (0, 0, 0): np.zeros(BLOCK, np.uint64)})
+    labelmap.ingest_supervoxels(0, {(-1, 0, 0): first, (0, 0, 1): second})
     box = Box((-70, 10, 3), (30, 50, 140))
     expected = np.zeros((192, 64, 192), np.uint64)
     expected[64:128, :, :64] = first

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import fastremap
 import numpy as np
@@ -10,28 +11,49 @@ import numpy.typing as npt
 
 from emseg.dvid.label_block import BLOCK_VOX
 from emseg.dvid.label_index import IndexTable
-from emseg.dvid.labelmap import Labelmap
+from emseg.dvid.labelmap import MAX_LABEL, Labelmap
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Vec
 
 Labels = npt.NDArray[np.uint64]
+NOTHING: Mapping[Vec, str] = MappingProxyType({})
 
 
 class ForeignBlocksError(PermanentError):
-    """The instance holds labels where this volume has none: it belongs to somebody else."""
+    """The node holds labels where this volume has none, and no ancestor put them there: somebody else writes to it."""
+
+
+class LabelRangeError(PermanentError):
+    """A label is too large for later DVID builds."""
 
 
 def write_brick(labelmap: Labelmap, scale: int, labels: Labels, first_block: Vec) -> int:
     """Write uint64 ZYX `labels` (sides multiples of 64) as blocks from `first_block` on, and return how many.
 
-    Reads the blocks back: IntegrityError when one is not as sent, ForeignBlocksError when there are others. Doing it
-    twice changes nothing. Blocks without a label are not written.
+    Blocks without a label are not written. Checks and errors are those of `write_blocks`.
     """
-    sent = labelmap.ingest_supervoxels(scale, dict(blocks_of(labels, first_block)))
     z, y, x = (n // BLOCK_VOX for n in labels.shape)
-    stored = labelmap.block_digests(Box.of_shape((z, y, x), first_block), scale)
-    on = f"{labelmap.instance!r}, scale {scale}"
-    foreign = stored.keys() - sent.keys()
+    return write_blocks(labelmap, scale, dict(blocks_of(labels, first_block)), Box.of_shape((z, y, x), first_block))
+
+
+def write_blocks(
+    labelmap: Labelmap,
+    scale: int,
+    blocks: Mapping[Vec, Labels],
+    box_blocks: Box,
+    inherited: Mapping[Vec, str] = NOTHING,
+) -> int:
+    """Write `blocks` (coordinates ZYX at `scale` -> (64, 64, 64) uint64) and read the whole box of blocks back.
+
+    `inherited` are the digests of what an ancestor has in the box: where no block is written, that must still be
+    there, and nothing else. IntegrityError when a block is not as it should be, ForeignBlocksError when there is one
+    too many, LabelRangeError before anything is written. Doing it twice changes nothing. Returns the number written.
+    """
+    _check_range(labelmap, scale, blocks)
+    expected = dict(inherited) | labelmap.ingest_supervoxels(scale, blocks)
+    stored = labelmap.block_digests(box_blocks, scale)
+    on = f"{labelmap.instance!r} in node {labelmap.node.uuid}, scale {scale}"
+    foreign = stored.keys() - expected.keys()
     if foreign:
         raise ForeignBlocksError(
             "writing labels",
@@ -39,15 +61,15 @@ def write_brick(labelmap: Labelmap, scale: int, labels: Labels, first_block: Vec
             f"it holds labels where this volume has none, e.g. block {min(foreign)} (ZYX)",
             "Use another instance name",
         )
-    if stored != sent:
-        wrong = sorted(block for block in sent if stored.get(block) != sent[block])
+    if stored != expected:
+        wrong = sorted(block for block in expected if stored.get(block) != expected[block])
         raise IntegrityError(
             "writing labels",
             on,
-            f"{len(wrong)} of {len(sent)} blocks are not as sent, first {wrong[0]} (ZYX)",
+            f"{len(wrong)} of {len(expected)} blocks are not as sent or inherited, first {wrong[0]} (ZYX)",
             "Try again; if it stays, something else writes to this instance",
         )
-    return len(sent)
+    return len(blocks)
 
 
 def block_counts(labels: Labels, first_block: Vec) -> IndexTable:
@@ -63,6 +85,18 @@ def blocks_of(labels: Labels, first_block: Vec) -> Iterator[tuple[Vec, Labels]]:
         if block.any():
             z, y, x = (a + b for a, b in zip(first_block, offset, strict=True))
             yield (z, y, x), np.ascontiguousarray(block)
+
+
+def _check_range(labelmap: Labelmap, scale: int, blocks: Mapping[Vec, Labels]) -> None:
+    for block, voxels in blocks.items():
+        largest = int(voxels.max())
+        if largest >= MAX_LABEL:
+            raise LabelRangeError(
+                "writing labels",
+                f"{labelmap.instance!r}, scale {scale}, block {block} (ZYX)",
+                f"label {largest} is not below {MAX_LABEL}",
+                "Renumber the labels: nothing of this brick was written",
+            )
 
 
 def _counted(block: Vec, voxels: Labels) -> IndexTable:

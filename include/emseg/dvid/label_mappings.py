@@ -41,6 +41,15 @@ def mappings(labelmap: Labelmap) -> tuple[Ids, Ids]:
     return pairs[:, 0].copy(), pairs[:, 1].copy()
 
 
+def bodies_of(mapping: tuple[Ids, Ids], supervoxels: Ids) -> Ids:
+    """Body of each supervoxel under a mapping as `mappings` returns it."""
+    known, bodies = mapping
+    if len(known) == 0:
+        return supervoxels.copy()
+    place = np.minimum(np.searchsorted(known, supervoxels), len(known) - 1)
+    return np.where(known[place] == supervoxels, bodies[place], supervoxels)
+
+
 def check_mappings(bodies: Mapping[int, Ids]) -> None:
     """Refuse (MappingError) what `post_mappings` would refuse, before anything else is done."""
     _checked(bodies)
@@ -68,14 +77,7 @@ def post_mappings(labelmap: Labelmap, bodies: Mapping[int, Ids], before_post: Ca
 def _changed(current: tuple[Ids, Ids], bodies: Mapping[int, Ids]) -> dict[int, Ids]:
     """Per body, ascending: those of its supervoxels that the server gives to another one."""
     order, lists, named, wanted = _checked(bodies)
-    known, known_bodies = current
-    place = np.searchsorted(known, named)
-    is_known = np.zeros(len(named), bool)
-    inside = place < len(known)
-    is_known[inside] = known[place[inside]] == named[inside]
-    now = named.copy()
-    now[is_known] = known_bodies[place[is_known]]
-    differs = now != wanted
+    differs = bodies_of(current, named) != wanted
     ends = np.cumsum([len(one) for one in lists])
     split = np.split(differs, ends[:-1]) if order else []
     return {body: one[which] for body, one, which in zip(order, lists, split, strict=True) if which.any()}

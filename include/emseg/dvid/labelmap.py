@@ -79,15 +79,13 @@ class Labelmap:
     def ingest_supervoxels(self, scale: int, blocks: Mapping[Vec, npt.NDArray[np.uint64]]) -> dict[Vec, str]:
         """Write blocks (coordinates ZYX at `scale` -> (64, 64, 64) uint64) and return the SHA-256 of each as stored.
 
-        All-zero blocks are not sent: where nothing was written, labels are 0 (so give an instance to one segmentation,
-        or what lies there stays). The caller sees to it that no two writers share a block.
+        An all-zero block hides what an ancestor holds there; where nothing was written, labels are 0 anyway. The
+        caller sees to it that no two writers share a block.
         """
         self._check_scale(scale)
         digests: dict[Vec, str] = {}
         waiting, size = [], 0
         for block in sorted(blocks):
-            if not blocks[block].any():
-                continue
             packed = pack_block(blocks[block])
             digests[block] = sha256(packed).hexdigest()
             waiting.append(frame(block, packed))
@@ -106,6 +104,11 @@ class Labelmap:
         """
         stored = self._stored(box_blocks, scale, supervoxels=True)
         return dict(sorted((block, sha256(packed).hexdigest()) for block, packed in stored))
+
+    def stored_blocks(self, box_blocks: Box, scale: int) -> Iterator[tuple[Vec, str, npt.NDArray[np.uint64]]]:
+        """Coordinates, SHA-256 (as `block_digests`) and supervoxels of each stored block, in the server's order."""
+        for block, packed in self._stored(box_blocks, scale, supervoxels=True):
+            yield block, sha256(packed).hexdigest(), unpack_block(packed)
 
     def read(self, box: Box, supervoxels: bool = False, scale: int = 0) -> npt.NDArray[np.uint64]:
         """Bodies (or supervoxels) of `box`, voxels at `scale`, uint64 ZYX, any alignment; 0 where nothing is stored."""
