@@ -61,9 +61,13 @@ def remains_of(ancestor: Labelmap, replaced: IndexTable, new_ids: Ids) -> Remain
     IntegrityError when the ancestor's indices do not hold the voxels that are replaced; LabelClashError when an old
     supervoxel that stays has one of the new ids, or when no name is free for a body.
     """
-    labels = indexed_labels(ancestor)
-    losing = bodies_of(mappings(ancestor), np.unique(replaced.supervoxel))
-    touched = np.union1d(losing, np.intersect1d(labels, new_ids))
+    labels, mapping = indexed_labels(ancestor), mappings(ancestor)
+    known = np.union1d(labels, mapping[0])
+    touched = np.union1d(
+        bodies_of(mapping, np.unique(replaced.supervoxel)),  # they lose voxels
+        np.union1d(np.intersect1d(labels, new_ids), bodies_of(mapping, np.intersect1d(known, new_ids))),
+    )
+    touched = touched[touched > 0]
     left = _less(indices(ancestor, touched.tolist()), replaced, ancestor)
     clashes = np.flatnonzero(np.isin(left.supervoxel, new_ids))
     if len(clashes):
