@@ -11,7 +11,6 @@ from emseg.dvid import (
     LabelClashError,
     LabelContents,
     Labelmap,
-    LabelRangeError,
     block_counts,
     delete_indices,
     indexed_labels,
@@ -130,12 +129,6 @@ def test_an_ancestor_without_indices_is_refused(labelmap: Labelmap, child: Label
     again.node.commit("an index is lost")
     with pytest.raises(IntegrityError, match=r"supervoxel 2, block \(0, 0, 0\).*131072 of its voxels"):
         laid_over(again, Labelmap(again.node.branch("next"), "seg"), both(5, 6))
-
-
-def test_a_label_too_large_is_named_and_no_block_is_written(labelmap: Labelmap) -> None:
-    with pytest.raises(LabelRangeError, match=rf"block \(0, 0, 1\).*label {2**48} is not below"):
-        write_brick(labelmap, 0, filled(1, 2**48), LEFT)
-    assert labelmap.block_digests(TWO, 0) == {}
 
 
 def test_a_block_of_somebody_else_is_told_from_one_of_an_ancestor(labelmap: Labelmap, child: Labelmap) -> None:

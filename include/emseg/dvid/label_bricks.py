@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-import fastremap
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from emseg.dvid.label_block import BLOCK_VOX
 from emseg.dvid.label_index import IndexTable
-from emseg.dvid.labelmap import MAX_LABEL, Labelmap
+from emseg.dvid.labelmap import Labelmap
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Vec
 
@@ -21,10 +21,6 @@ NOTHING: Mapping[Vec, str] = MappingProxyType({})
 
 class ForeignBlocksError(PermanentError):
     """The node holds labels where this volume has none, and no ancestor put them there: somebody else writes to it."""
-
-
-class LabelRangeError(PermanentError):
-    """A label is too large for later DVID builds."""
 
 
 def write_brick(labelmap: Labelmap, scale: int, labels: Labels, first_block: Vec) -> int:
@@ -47,9 +43,8 @@ def write_blocks(
 
     `inherited` are the digests of what an ancestor has in the box: where no block is written, that must still be
     there, and nothing else. IntegrityError when a block is not as it should be, ForeignBlocksError when there is one
-    too many, LabelRangeError before anything is written. Doing it twice changes nothing. Returns the number written.
+    too many. Doing it twice changes nothing. Returns the number written.
     """
-    _check_range(labelmap, scale, blocks)
     expected = dict(inherited) | labelmap.ingest_supervoxels(scale, blocks)
     stored = labelmap.block_digests(box_blocks, scale)
     on = f"{labelmap.instance!r} in node {labelmap.node.uuid}, scale {scale}"
@@ -79,27 +74,48 @@ def block_counts(labels: Labels, first_block: Vec) -> IndexTable:
 
 
 def blocks_of(labels: Labels, first_block: Vec) -> Iterator[tuple[Vec, Labels]]:
-    """Each block that holds a label, with its block coordinates ZYX; the array begins at block `first_block`."""
+    """Each block that holds a label, with its block coordinates ZYX; the array begins at block `first_block`.
+
+    The blocks are parts of `labels`: nothing is copied.
+    """
     for offset in np.ndindex(*(n // BLOCK_VOX for n in labels.shape)):
         block = labels[tuple(slice(i * BLOCK_VOX, (i + 1) * BLOCK_VOX) for i in offset)]
-        if block.any():
+        if _holds_label(block):
             z, y, x = (a + b for a, b in zip(first_block, offset, strict=True))
-            yield (z, y, x), np.ascontiguousarray(block)
-
-
-def _check_range(labelmap: Labelmap, scale: int, blocks: Mapping[Vec, Labels]) -> None:
-    for block, voxels in blocks.items():
-        largest = int(voxels.max())
-        if largest >= MAX_LABEL:
-            raise LabelRangeError(
-                "writing labels",
-                f"{labelmap.instance!r}, scale {scale}, block {block} (ZYX)",
-                f"label {largest} is not below {MAX_LABEL}",
-                "Renumber the labels: nothing of this brick was written",
-            )
+            yield (z, y, x), block
 
 
 def _counted(block: Vec, voxels: Labels) -> IndexTable:
-    labels, counts = fastremap.unique(voxels, return_counts=True)
+    runs, lengths = _runs(voxels)
+    labels, places = np.unique(runs, return_inverse=True)
+    counts = np.bincount(places, weights=lengths).astype(np.uint32)
     labels, counts = labels[labels > 0], counts[labels > 0]
-    return IndexTable(np.tile(np.array(block, np.int32), (len(labels), 1)), labels, labels, counts.astype(np.uint32))
+    return IndexTable(np.tile(np.array(block, np.int32), (len(labels), 1)), labels, labels, counts)
+
+
+@njit(cache=True, nogil=True)
+def _holds_label(voxels):  # type: ignore[no-untyped-def]
+    for z in range(voxels.shape[0]):
+        for y in range(voxels.shape[1]):
+            for x in range(voxels.shape[2]):
+                if voxels[z, y, x] != 0:
+                    return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _runs(voxels):  # type: ignore[no-untyped-def]
+    """Label and length of each run of equal voxels in C order; they are few, so that sorting them is cheap."""
+    labels, lengths = np.empty(voxels.size, np.uint64), np.empty(voxels.size, np.uint32)
+    runs, length = 0, 0
+    label = voxels[0, 0, 0]
+    for z in range(voxels.shape[0]):
+        for y in range(voxels.shape[1]):
+            for x in range(voxels.shape[2]):
+                if voxels[z, y, x] != label:
+                    labels[runs], lengths[runs] = label, length
+                    runs += 1
+                    label, length = voxels[z, y, x], 0
+                length += 1
+    labels[runs], lengths[runs] = label, length
+    return labels[: runs + 1].copy(), lengths[: runs + 1].copy()

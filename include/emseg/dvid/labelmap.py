@@ -8,6 +8,7 @@ posts the mappings (`label_mappings.py`), the indices (`label_index.py`) and the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -25,8 +26,8 @@ from emseg.dvid.pieces import pieces
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Vec
 
-POST_BYTES = 32 << 20
-"""A request is sent once it holds this much; DVID takes more, but a smaller one is repeated sooner."""
+POST_BLOCKS = 16
+"""Blocks of a request: the server works on one while the next is encoded, and two at most are in memory."""
 MAX_LABEL = 1 << 48
 """Labels are below: later DVID builds keep no larger one."""
 REQUEST_BLOCKS = 256
@@ -84,17 +85,16 @@ class Labelmap:
         """
         self._check_scale(scale)
         digests: dict[Vec, str] = {}
-        waiting, size = [], 0
-        for block in sorted(blocks):
-            packed = pack_block(blocks[block])
-            digests[block] = sha256(packed).hexdigest()
-            waiting.append(frame(block, packed))
-            size += len(packed)
-            if size >= POST_BYTES:
-                self._post(scale, waiting)
-                waiting, size = [], 0
-        if waiting:
-            self._post(scale, waiting)
+        with ThreadPoolExecutor(1) as poster:
+            posted: Future[None] | None = None
+            for group in _groups(sorted(blocks)):
+                packed = {block: pack_block(blocks[block]) for block in group}
+                digests |= {block: sha256(data).hexdigest() for block, data in packed.items()}
+                if posted is not None:
+                    posted.result()
+                posted = poster.submit(self._post, scale, [frame(block, data) for block, data in packed.items()])
+            if posted is not None:
+                posted.result()
         return digests
 
     def block_digests(self, box_blocks: Box, scale: int) -> dict[Vec, str]:
@@ -188,6 +188,11 @@ class Labelmap:
                 f"scale {scale} was asked for, it keeps scales 0 to {self._max_scale}",
                 "Create the instance with a larger max_scale",
             )
+
+
+def _groups(order: list[Vec]) -> Iterator[list[Vec]]:
+    for at in range(0, len(order), POST_BLOCKS):
+        yield order[at : at + POST_BLOCKS]
 
 
 def _block_box(box: Box) -> Box:

@@ -70,7 +70,7 @@ class OldLabels:
         for block in sorted(touched):
             voxels = labels[_voxels_of(block).slices(self._origin)]
             if block in self.digests or voxels.any():
-                blocks[block] = np.ascontiguousarray(voxels)
+                blocks[block] = voxels
         return blocks
 
     @property

@@ -25,6 +25,7 @@ from emseg.dvid import (
     NodeLockedError,
     OldLabels,
     block_counts,
+    check_indices,
     downsample_labels,
     halved,
     refuse_clashes,
@@ -82,6 +83,7 @@ class WriteBrick:
         parts = self._parts(box)
         labels = self._gathered(box, parts)
         counts = block_counts(labels, _blocks(box, 0).start)
+        check_indices(counts)  # before a label that DVID cannot keep is written
         written, replaced = self._write_scales(labels, box, list(parts.values()))
         folder = self.place.folder(STAGE)
         artefacts = [
