@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+import fastremap
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -86,11 +87,9 @@ def blocks_of(labels: Labels, first_block: Vec) -> Iterator[tuple[Vec, Labels]]:
 
 
 def _counted(block: Vec, voxels: Labels) -> IndexTable:
-    runs, lengths = _runs(voxels)
-    labels, places = np.unique(runs, return_inverse=True)
-    counts = np.bincount(places, weights=lengths).astype(np.uint32)
+    labels, counts = fastremap.unique(np.ascontiguousarray(voxels), return_counts=True)
     labels, counts = labels[labels > 0], counts[labels > 0]
-    return IndexTable(np.tile(np.array(block, np.int32), (len(labels), 1)), labels, labels, counts)
+    return IndexTable(np.tile(np.array(block, np.int32), (len(labels), 1)), labels, labels, counts.astype(np.uint32))
 
 
 @njit(cache=True, nogil=True)
@@ -101,21 +100,3 @@ def _holds_label(voxels):  # type: ignore[no-untyped-def]
                 if voxels[z, y, x] != 0:
                     return True
     return False
-
-
-@njit(cache=True, nogil=True)
-def _runs(voxels):  # type: ignore[no-untyped-def]
-    """Label and length of each run of equal voxels in C order; they are few, so that sorting them is cheap."""
-    labels, lengths = np.empty(voxels.size, np.uint64), np.empty(voxels.size, np.uint32)
-    runs, length = 0, 0
-    label = voxels[0, 0, 0]
-    for z in range(voxels.shape[0]):
-        for y in range(voxels.shape[1]):
-            for x in range(voxels.shape[2]):
-                if voxels[z, y, x] != label:
-                    labels[runs], lengths[runs] = label, length
-                    runs += 1
-                    label, length = voxels[z, y, x], 0
-                length += 1
-    labels[runs], lengths[runs] = label, length
-    return labels[: runs + 1].copy(), lengths[: runs + 1].copy()
