@@ -18,7 +18,7 @@ from benchmarks.data import PROJECT, labelled_em, segmentations
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
 from emseg.devstack import down, up
-from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, create_repo, write_brick
+from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, block_counts, create_repo, write_brick
 from emseg.dvid.coordinates import xyz_text
 from emseg.dvid.label_block import pack_block
 from emseg.dvid.label_bricks import blocks_of
@@ -52,19 +52,24 @@ def _labels_written(node: Node) -> list[Row]:
     labels = volume.labels.astype(np.uint64)
     blocks = dict(blocks_of(labels, FIRST_BLOCK))
     body = b"".join(frame(block, pack_block(voxels)) for block, voxels in blocks.items())
+    box = Box.of_shape((labels.shape[0] // 64, labels.shape[1] // 64, labels.shape[2] // 64))
     written, bare = "write_brick (encode, post, read back)", "post of ready bytes"
     times = side_by_side(
         {
             written: _into_new(node, "brick", lambda to: write_brick(to, 0, labels, FIRST_BLOCK)),
             "encode and post": _into_new(node, "encoded", lambda to: to.ingest_supervoxels(0, blocks)),
+            "encode": lambda: [pack_block(voxels) for voxels in blocks.values()],
+            "count voxels for the indices": lambda: block_counts(labels, FIRST_BLOCK),
             bare: _into_new(node, "bare", lambda to: _posted(to, body)),
+            "read back digests": lambda: Labelmap(node, "brick-0").block_digests(box, 0),
         },
         ROUNDS,
         time.perf_counter,
     )
     mvoxels, said = labels.size / 1e6, f"{volume.name} labels"
     rows = [Row(f"{said}: {name}", 1e3 * times.median_s(name) / mvoxels, "ms/Mvoxel") for name in times.seconds]
-    return [*rows, Row(f"{said}: {written} / {bare}", times.ratio(written, bare), "x")]
+    ratios = [Row(f"{said}: {name} / {bare}", times.ratio(name, bare), "x") for name in (written, "encode")]
+    return [*rows, *ratios]
 
 
 def _into_new(node: Node, name: str, write: Callable[[Labelmap], object]) -> Callable[[], object]:

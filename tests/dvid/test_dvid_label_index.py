@@ -15,7 +15,9 @@ from emseg.dvid import (
     DvidServer,
     IndexTable,
     Labelmap,
+    MappingError,
     Node,
+    check_mappings,
     delete_indices,
     indexed_labels,
     indices,
@@ -131,8 +133,9 @@ def test_bodies_are_never_cut_between_posts(labelmap: Labelmap, monkeypatch: pyt
         ([((0, 0, 0), 5, 0, 1)], "is 0"),
         ([((0, 0, 0), 0, 5, 1)], "is 0"),
         ([((0, 0, 0), 5, 5, 0)], "is 0"),
-        ([((0, 0, 0), 5, 2**48, 1)], "not below"),
-        ([((0, 0, 1 << 20), 5, 5, 1)], "outside the coordinates"),
+        ([((0, 0, 0), 5, 5, 1), ((0, 0, 0), 6, 2**48, 1)], f"body {2**48}, supervoxel 6.*not below"),
+        ([((0, 0, 0), 2**48, 5, 1)], f"supervoxel {2**48}.*not below"),
+        ([((0, 0, 1 << 20), 5, 5, 1)], "no place in an index"),
         ([((0, 0, 0), 5, 5, 1), ((0, 0, 1), 5, 5, 1), ((0, 0, 0), 5, 5, 2)], "occur twice"),
         ([((0, 0, 0), 5, 5, 1), ((9, 0, 0), 5, 6, 1)], "two bodies"),
     ],
@@ -212,9 +215,17 @@ def test_mappings_go_in_posts_of_bounded_size(counting: Labelmap, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("bodies", "found"),
-    [({5: [7], 6: [7]}, "two bodies"), ({5: [0]}, "label 0"), ({0: [5]}, "label 0")],
+    [
+        ({5: [7], 6: [7, 8]}, "two bodies: 7 is in 5 and 6"),
+        ({5: [0]}, "label 0"),
+        ({0: [5]}, "label 0"),
+        ({5: [2**48]}, f"label {2**48} is not below"),
+        ({2**48 + 1: [5]}, f"label {2**48 + 1} is not below"),
+        ({5: [9], 9: [10]}, "body 9 is itself mapped to body 5"),
+        ({5: [6], 6: [5]}, "body 6 is itself mapped to body 5"),
+    ],
 )
-def test_wrong_mappings_are_refused(bodies: dict[int, list[int]], found: str) -> None:
-    no_mappings = (np.empty(0, np.uint64), np.empty(0, np.uint64))
-    with pytest.raises(PermanentError, match=found):
-        label_mappings._changed(no_mappings, {body: np.array(svs, np.uint64) for body, svs in bodies.items()})
+def test_wrong_mappings_are_refused_before_anything_is_sent(bodies: dict[int, list[int]], found: str) -> None:
+    """Kills chains and circles: DVID follows a mapping once, so that a reader would see neither body whole."""
+    with pytest.raises(MappingError, match=found):
+        check_mappings({body: np.array(svs, np.uint64) for body, svs in bodies.items()})

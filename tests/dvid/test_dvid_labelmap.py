@@ -110,7 +110,7 @@ def test_we_unpack_what_the_server_packs(labelmap: Labelmap, kind: str) -> None:
 def test_any_box_is_read_and_absent_blocks_are_zero(labelmap: Labelmap) -> None:
     """Kills single-block /raw (500 over an absent block) and a paste at the wrong corner."""
     first, second = _scattered(1, 9, 4), _scattered(2, 9, 4)
-    labelmap.ingest_supervoxels(0, {(-1, 0, 0): first, (0, 0, 1): second, (0, 0, 0): np.zeros(BLOCK, np.uint64)})
+    labelmap.ingest_supervoxels(0, {(-1, 0, 0): first, (0, 0, 1): second})
     box = Box((-70, 10, 3), (30, 50, 140))
     expected = np.zeros((192, 64, 192), np.uint64)
     expected[64:128, :, :64] = first
@@ -124,7 +124,7 @@ def test_any_box_is_read_and_absent_blocks_are_zero(labelmap: Labelmap) -> None:
 def test_large_boxes_and_posts_go_in_several_requests(labelmap: Labelmap, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kills a last batch that is never sent, or a piece asked for at the wrong place."""
     monkeypatch.setattr(labelmap_module, "REQUEST_BLOCKS", 2)
-    monkeypatch.setattr(labelmap_module, "POST_BYTES", 30)
+    monkeypatch.setattr(labelmap_module, "POST_BLOCKS", 2)
     blocks: dict[Vec, Labels] = {(0, i, 0): np.full(BLOCK, i + 1, np.uint64) for i in range(7)}
     digests = labelmap.ingest_supervoxels(1, blocks)
     assert labelmap.block_digests(Box.of_shape((1, 9, 1)), 1) == digests

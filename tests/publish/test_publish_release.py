@@ -7,15 +7,16 @@ from uuid import uuid4
 
 import pytest
 
-from emseg.errors import PermanentError
+from emseg.errors import IntegrityError, PermanentError
 from emseg.publish import current_release, publish_release, releases, roll_back
 from emseg.publish.release import LOG_MARK
 
 pytestmark = pytest.mark.services
 
 
-def publish(store, node, verdict):
-    return publish_release(store, node, verdict, fingerprint=verdict.fingerprint, instance="segmentation")
+def publish(store, node, verdict, **changes):
+    wanted = {"fingerprint": verdict.fingerprint, "instance": "segmentation", "before_commit": bool} | changes
+    return publish_release(store, node, verdict, **wanted)
 
 
 def commits(node, fingerprint: str) -> int:
@@ -72,7 +73,7 @@ def test_a_verdict_about_another_result_publishes_nothing(store, new_node, verdi
     """Kills a gate that is passed by an old verdict after the result changed."""
     node = new_node()
     with pytest.raises(PermanentError, match="verdict is about fingerprint f1"):
-        publish_release(store, node, verdict_of("f1"), fingerprint="f2", instance="segmentation")
+        publish(store, node, verdict_of("f1"), fingerprint="f2")
     assert not node.info().locked
     assert list(store.keys_under("")) == []
 
@@ -80,7 +81,7 @@ def test_a_verdict_about_another_result_publishes_nothing(store, new_node, verdi
 def test_an_unknown_instance_is_noticed_before_the_commit(store, new_node, verdict_of):
     node = new_node()
     with pytest.raises(PermanentError, match="no such instance"):
-        publish_release(store, node, verdict_of("f1"), fingerprint="f1", instance="absent")
+        publish(store, node, verdict_of("f1"), instance="absent")
     assert not node.info().locked
 
 
@@ -92,6 +93,32 @@ def test_a_node_committed_as_something_else_is_refused(log, store, new_node, ver
     with pytest.raises(PermanentError, match="not as fingerprint f2"):
         publish(store, node, verdict_of("f2"))
     assert list(store.keys_under("")) == []
+
+
+def test_what_the_check_before_the_commit_finds_stops_it(store, new_node, verdict_of):
+    """Kills a check after the commit, and one that is made again for a node that is committed for good."""
+    node, checks = new_node(), []
+
+    def check() -> None:
+        checks.append(node.info().locked)
+        if len(checks) == 1:
+            raise IntegrityError("checking", "labels", "changed", "again")
+
+    with pytest.raises(IntegrityError):
+        publish(store, node, verdict_of("f1"), before_commit=check)
+    assert not node.info().locked
+    assert list(store.keys_under("")) == []
+    for _ in range(2):
+        publish(store, node, verdict_of("f1"), before_commit=check)
+    assert checks == [False, False]
+
+
+def test_a_branch_that_went_on_without_us_is_named(store, new_node, verdict_of):
+    node = new_node()
+    node.commit("by somebody")
+    child = node.branch(f"on-{uuid4().hex}")
+    with pytest.raises(PermanentError, match=f"'by somebody'.*went on to {child.uuid}"):
+        publish(store, node, verdict_of("f1"))
 
 
 class Killed(BaseException):

@@ -9,11 +9,22 @@ from emseg.dvid.grayscale import Grayscale, GrayscaleInfo
 from emseg.dvid.http import DvidServer, NodeLockedError, NotFoundError
 from emseg.dvid.keyvalue import KeyValue
 from emseg.dvid.label_block import BLOCK_VOX
-from emseg.dvid.label_bricks import ForeignBlocksError, block_counts, write_brick
-from emseg.dvid.label_index import IndexTable, delete_indices, indexed_labels, indices, post_indices
-from emseg.dvid.label_mappings import mappings, post_mappings
+from emseg.dvid.label_bricks import ForeignBlocksError, block_counts, write_blocks, write_brick
+from emseg.dvid.label_contents import LabelContents
+from emseg.dvid.label_index import (
+    IndexTable,
+    IndexTableError,
+    check_indices,
+    delete_indices,
+    indexed_labels,
+    indices,
+    post_indices,
+)
+from emseg.dvid.label_mappings import MappingError, check_mappings, mappings, post_mappings
+from emseg.dvid.label_remains import LabelClashError, refuse_clashes
 from emseg.dvid.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
+from emseg.dvid.old_labels import OldLabels, halved
 from emseg.dvid.repos import InstanceInfo, NodeInfo, RepoInfo, create_repo, repo_info
 from emseg.dvid.roi import RoiInstance
 
@@ -24,27 +35,37 @@ __all__ = [
     "Grayscale",
     "GrayscaleInfo",
     "IndexTable",
+    "IndexTableError",
     "InstanceInfo",
     "KeyValue",
+    "LabelClashError",
+    "LabelContents",
     "Labelmap",
     "LabelmapInfo",
+    "MappingError",
     "Node",
     "NodeInfo",
     "NodeLockedError",
     "NotFoundError",
+    "OldLabels",
     "RepoInfo",
     "RoiInstance",
     "block_counts",
+    "check_indices",
+    "check_mappings",
     "create_repo",
     "delete_indices",
     "downsample_labels",
+    "halved",
     "indexed_labels",
     "indices",
     "mappings",
     "post_indices",
     "post_mappings",
+    "refuse_clashes",
     "repo_info",
     "resolve_locked_node",
     "resolve_node",
+    "write_blocks",
     "write_brick",
 ]

@@ -15,17 +15,16 @@ import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
 from emseg.dvid import labelindex_pb2
-from emseg.dvid.labelmap import Labelmap
+from emseg.dvid.labelmap import MAX_LABEL, Labelmap
 from emseg.errors import IntegrityError, PermanentError
 
 POST_ROWS = 200_000
 """Rows of a request, about 5 MB; a body with more goes alone."""
 REQUEST_LABELS = 10_000
 """Indices asked for at once; the server refuses more than 50 000."""
-MAX_LABEL = 1 << 48
-"""Later DVID builds keep no larger label."""
 _AXIS_BITS = 21
 _NEGATIVE = 1 << 20
+_REMEDY = "Correct the table: nothing of it was posted"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +63,10 @@ _NO_ROWS = IndexTable(
 )
 
 
+class IndexTableError(PermanentError):
+    """Rows that are no indices: a label out of range, a row twice, two bodies of one supervoxel."""
+
+
 def post_indices(labelmap: Labelmap, table: IndexTable, before_post: Callable[[], object] = bool) -> int:
     """Replace the index of every body in `table`, which must name all its blocks; returns the number of bodies.
 
@@ -76,6 +79,11 @@ def post_indices(labelmap: Labelmap, table: IndexTable, before_post: Callable[[]
         before_post()
         _post(labelmap, _message(table.rows(slice(first, stop))))
     return len(starts)
+
+
+def check_indices(table: IndexTable) -> None:
+    """Refuse (IndexTableError) what `post_indices` would refuse, before anything else is done."""
+    _check(table.ordered())
 
 
 def delete_indices(labelmap: Labelmap, labels: Sequence[int]) -> None:
@@ -120,26 +128,33 @@ def indexed_labels(labelmap: Labelmap) -> npt.NDArray[np.uint64]:
 
 
 def _check(table: IndexTable) -> None:
-    """Refuse an ordered table that would leave wrong or half-posted indices behind."""
+    """Refuse an ordered table that would leave wrong or half-posted indices behind; the message shows one row."""
     by_supervoxel = table.rows(np.argsort(table.supervoxel, kind="stable"))
-    found = ""
-    if bool((table.body == 0).any() or (table.supervoxel == 0).any() or (table.count == 0).any()):
-        found = "a body, supervoxel or count is 0"
-    elif bool((table.body >= MAX_LABEL).any()):
-        found = f"a body is not below {MAX_LABEL}"
-    elif bool((np.abs(table.block.astype(np.int64)) >= _NEGATIVE).any()):
-        found = "a block lies outside the coordinates that an index can name"
-    elif bool((_repeats(table.body) & _repeats(table.supervoxel) & _repeats(table.block).all(axis=-1)).any()):
-        found = "a block and supervoxel occur twice"
-    elif bool((_repeats(by_supervoxel.supervoxel) & ~_repeats(by_supervoxel.body)).any()):
-        found = "a supervoxel has two bodies"
-    if found:
-        raise PermanentError("posting label indices", f"{len(table)} rows", found, "Correct the table")
+    label = np.maximum(table.body, table.supervoxel)
+    repeated = _repeats(table.body) & _repeats(table.supervoxel) & _repeats(table.block).all(axis=-1)
+    two_bodies = _repeats(by_supervoxel.supervoxel) & ~_repeats(by_supervoxel.body)
+    faults = (
+        (table, (table.body == 0) | (table.supervoxel == 0) | (table.count == 0), "a body, supervoxel or count is 0"),
+        (table, label >= MAX_LABEL, f"a body or supervoxel is not below {MAX_LABEL}"),
+        (table, (np.abs(table.block.astype(np.int64)) >= _NEGATIVE).any(axis=-1), "a block has no place in an index"),
+        (table, repeated, "a block and supervoxel occur twice"),
+        (by_supervoxel, two_bodies, "a supervoxel has two bodies"),
+    )
+    for rows, is_wrong, found in faults:
+        if is_wrong.any():
+            raise IndexTableError("checking label indices", _row(rows, int(np.argmax(is_wrong))), found, _REMEDY)
+
+
+def _row(table: IndexTable, at: int) -> str:
+    block = tuple(table.block[at].tolist())
+    return f"body {table.body[at]}, supervoxel {table.supervoxel[at]}, block {block} (ZYX), {table.count[at]} voxels"
 
 
 def _repeats(column: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-    """Which rows equal the row before."""
-    return np.asarray(column[1:] == column[:-1])
+    """Which rows equal the row before; the first one does not."""
+    equal = np.zeros(column.shape, bool)
+    equal[1:] = column[1:] == column[:-1]
+    return equal
 
 
 def _batches(starts: npt.NDArray[np.intp], rows: int) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.dvid import labelindex_pb2
-from emseg.dvid.labelmap import Labelmap
+from emseg.dvid.labelmap import MAX_LABEL, Labelmap
 from emseg.errors import IntegrityError, PermanentError
 
 POST_OPERATIONS = 2000
@@ -22,6 +22,10 @@ POST_SUPERVOXELS = 1_000_000
 """About 1.5 s where a few operations are very long."""
 
 Ids = npt.NDArray[np.uint64]
+
+
+class MappingError(PermanentError):
+    """Supervoxels and bodies that are no mapping: a label out of range, two bodies of one supervoxel, a chain."""
 
 
 def mappings(labelmap: Labelmap) -> tuple[Ids, Ids]:
@@ -35,6 +39,20 @@ def mappings(labelmap: Labelmap) -> tuple[Ids, Ids]:
     pairs = np.frombuffer(body, "<u8").astype(np.uint64).reshape(-1, 2)
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     return pairs[:, 0].copy(), pairs[:, 1].copy()
+
+
+def bodies_of(mapping: tuple[Ids, Ids], supervoxels: Ids) -> Ids:
+    """Body of each supervoxel under a mapping as `mappings` returns it."""
+    known, bodies = mapping
+    if len(known) == 0:
+        return supervoxels.copy()
+    place = np.minimum(np.searchsorted(known, supervoxels), len(known) - 1)
+    return np.where(known[place] == supervoxels, bodies[place], supervoxels)
+
+
+def check_mappings(bodies: Mapping[int, Ids]) -> None:
+    """Refuse (MappingError) what `post_mappings` would refuse, before anything else is done."""
+    _checked(bodies)
 
 
 def post_mappings(labelmap: Labelmap, bodies: Mapping[int, Ids], before_post: Callable[[], object] = bool) -> int:
@@ -58,33 +76,43 @@ def post_mappings(labelmap: Labelmap, bodies: Mapping[int, Ids], before_post: Ca
 
 def _changed(current: tuple[Ids, Ids], bodies: Mapping[int, Ids]) -> dict[int, Ids]:
     """Per body, ascending: those of its supervoxels that the server gives to another one."""
-    order = sorted(bodies)
-    lists = [np.unique(np.asarray(bodies[body], np.uint64)) for body in order]
-    named = np.concatenate([*lists, np.empty(0, np.uint64)])
-    _check(order, named)
-    wanted = np.repeat(np.array(order, np.uint64), [len(one) for one in lists])
-    known, known_bodies = current
-    place = np.searchsorted(known, named)
-    is_known = np.zeros(len(named), bool)
-    inside = place < len(known)
-    is_known[inside] = known[place[inside]] == named[inside]
-    now = named.copy()
-    now[is_known] = known_bodies[place[is_known]]
-    differs = now != wanted
+    order, lists, named, wanted = _checked(bodies)
+    differs = bodies_of(current, named) != wanted
     ends = np.cumsum([len(one) for one in lists])
     split = np.split(differs, ends[:-1]) if order else []
     return {body: one[which] for body, one, which in zip(order, lists, split, strict=True) if which.any()}
 
 
-def _check(order: list[int], named: Ids) -> None:
-    repeated = len(np.unique(named)) != len(named)
-    if repeated or 0 in order or bool((named == 0).any()):
-        raise PermanentError(
-            "posting mappings",
-            f"{len(order)} bodies",
-            "a supervoxel has two bodies" if repeated else "label 0 is not a body and not a supervoxel",
-            "Give each supervoxel above 0 one body above 0",
+def _checked(bodies: Mapping[int, Ids]) -> tuple[list[int], list[Ids], Ids, Ids]:
+    """The bodies ascending, the supervoxels of each, all of them in a row, and the body of each; or the refusal."""
+    order = sorted(bodies)
+    lists = [np.unique(np.asarray(bodies[body], np.uint64)) for body in order]
+    named = np.concatenate([*lists, np.empty(0, np.uint64)])
+    names = np.array(order, np.uint64)
+    wanted = np.repeat(names, [len(one) for one in lists])
+    found = _fault(named, wanted, names)
+    if found:
+        raise MappingError(
+            "posting mappings", f"{len(order)} bodies", found, "Map each supervoxel straight to the one body it is in"
         )
+    return order, lists, named, wanted
+
+
+def _fault(named: Ids, wanted: Ids, names: Ids) -> str:
+    """What is wrong with mapping `named` to `wanted`, with the first item that shows it; empty where nothing is."""
+    ascending, first = np.unique(named, return_index=True)
+    if bool((named == 0).any() or (names == 0).any()):
+        return "label 0 is not a body and not a supervoxel"
+    if len(ascending) != len(named):
+        twice = np.delete(named, first)[0]
+        return f"a supervoxel has two bodies: {twice} is in {' and '.join(map(str, wanted[named == twice]))}"
+    if len(names) and max(int(names.max()), int(named.max(initial=0))) >= MAX_LABEL:
+        return f"label {max(int(names.max()), int(named.max(initial=0)))} is not below {MAX_LABEL}"
+    is_moved = np.isin(named, names) & (named != wanted)
+    if is_moved.any():
+        body = int(named[is_moved][0])
+        return f"a chain or a circle: body {body} is itself mapped to body {int(wanted[is_moved][0])}"
+    return ""
 
 
 def _posts(changed: Mapping[int, Ids]) -> Iterator[list[tuple[int, Ids]]]:

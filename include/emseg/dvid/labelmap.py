@@ -8,6 +8,7 @@ posts the mappings (`label_mappings.py`), the indices (`label_index.py`) and the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -25,8 +26,10 @@ from emseg.dvid.pieces import pieces
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Vec
 
-POST_BYTES = 32 << 20
-"""A request is sent once it holds this much; DVID takes more, but a smaller one is repeated sooner."""
+POST_BLOCKS = 16
+"""Blocks of a request: the server works on one while the next is encoded, and two at most are in memory."""
+MAX_LABEL = 1 << 48
+"""Labels are below: later DVID builds keep no larger one."""
 REQUEST_BLOCKS = 256
 """Blocks asked for at once: 2 MB of voxels each, well below 100 MB of stream for the densest real labels."""
 
@@ -77,24 +80,21 @@ class Labelmap:
     def ingest_supervoxels(self, scale: int, blocks: Mapping[Vec, npt.NDArray[np.uint64]]) -> dict[Vec, str]:
         """Write blocks (coordinates ZYX at `scale` -> (64, 64, 64) uint64) and return the SHA-256 of each as stored.
 
-        All-zero blocks are not sent: where nothing was written, labels are 0 (so give an instance to one segmentation,
-        or what lies there stays). The caller sees to it that no two writers share a block.
+        An all-zero block hides what an ancestor holds there; where nothing was written, labels are 0 anyway. The
+        caller sees to it that no two writers share a block.
         """
         self._check_scale(scale)
         digests: dict[Vec, str] = {}
-        waiting, size = [], 0
-        for block in sorted(blocks):
-            if not blocks[block].any():
-                continue
-            packed = pack_block(blocks[block])
-            digests[block] = sha256(packed).hexdigest()
-            waiting.append(frame(block, packed))
-            size += len(packed)
-            if size >= POST_BYTES:
-                self._post(scale, waiting)
-                waiting, size = [], 0
-        if waiting:
-            self._post(scale, waiting)
+        with ThreadPoolExecutor(1) as poster:
+            posted: Future[None] | None = None
+            for group in _groups(sorted(blocks)):
+                packed = {block: pack_block(blocks[block]) for block in group}
+                digests |= {block: sha256(data).hexdigest() for block, data in packed.items()}
+                if posted is not None:
+                    posted.result()
+                posted = poster.submit(self._post, scale, [frame(block, data) for block, data in packed.items()])
+            if posted is not None:
+                posted.result()
         return digests
 
     def block_digests(self, box_blocks: Box, scale: int) -> dict[Vec, str]:
@@ -104,6 +104,11 @@ class Labelmap:
         """
         stored = self._stored(box_blocks, scale, supervoxels=True)
         return dict(sorted((block, sha256(packed).hexdigest()) for block, packed in stored))
+
+    def stored_blocks(self, box_blocks: Box, scale: int) -> Iterator[tuple[Vec, str, npt.NDArray[np.uint64]]]:
+        """Coordinates, SHA-256 (as `block_digests`) and supervoxels of each stored block, in the server's order."""
+        for block, packed in self._stored(box_blocks, scale, supervoxels=True):
+            yield block, sha256(packed).hexdigest(), unpack_block(packed)
 
     def read(self, box: Box, supervoxels: bool = False, scale: int = 0) -> npt.NDArray[np.uint64]:
         """Bodies (or supervoxels) of `box`, voxels at `scale`, uint64 ZYX, any alignment; 0 where nothing is stored."""
@@ -130,6 +135,21 @@ class Labelmap:
             if not parents:
                 return 0
             node = Node(node.server, parents[0])
+
+    def raise_max_label(self, label: int) -> None:
+        """Make this node's largest label at least `label`: the server gives proofreaders ids from there on.
+
+        Posting indices makes it the largest body only, and a supervoxel above it would be given out a second time.
+        """
+        try:
+            self.node.server.post(self.node.path(self.instance, "maxlabel", str(label)), b"", repeatable=True)
+        except PermanentError as error:
+            if "admin" not in error.found:
+                raise
+            # Later builds keep that call for administrators; anyone may reserve the ids up to there.
+            missing = label - self.max_label()
+            if missing > 0:
+                self.node.server.post(self.node.path(self.instance, "nextlabel", str(missing)), b"")
 
     def set_extents(self, box: Box) -> None:
         """Say which voxels (scale 0) hold data; overwrites what was set."""
@@ -168,6 +188,11 @@ class Labelmap:
                 f"scale {scale} was asked for, it keeps scales 0 to {self._max_scale}",
                 "Create the instance with a larger max_scale",
             )
+
+
+def _groups(order: list[Vec]) -> Iterator[list[Vec]]:
+    for at in range(0, len(order), POST_BLOCKS):
+        yield order[at : at + POST_BLOCKS]
 
 
 def _block_box(box: Box) -> Box:

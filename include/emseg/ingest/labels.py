@@ -27,7 +27,7 @@ from emseg.dvid import (
 )
 from emseg.dvid.instances import VecNm
 from emseg.dvid.label_block import BLOCK_VOX, SHAPE
-from emseg.dvid.label_index import MAX_LABEL
+from emseg.dvid.labelmap import MAX_LABEL
 from emseg.dvid.pieces import pieces
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Vec

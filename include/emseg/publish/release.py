@@ -6,6 +6,7 @@ goes on from where it stopped. Going back to an earlier release is a new release
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from emseg.dvid import Node
@@ -20,18 +21,26 @@ LOG_MARK = "emseg release, fingerprint "
 
 
 def publish_release(
-    store: ObjectStore, node: Node, verdict: Verdict, *, fingerprint: str, instance: str
+    store: ObjectStore,
+    node: Node,
+    verdict: Verdict,
+    *,
+    fingerprint: str,
+    instance: str,
+    before_commit: Callable[[], object],
 ) -> ReleaseRecord:
     """Release labelmap `instance` of `node`, whose write-stage key is `fingerprint`, and return its record.
 
-    A result that was released before keeps its record, and nothing is committed. PermanentError when the verdict did
-    not pass or is about another result, when the instance is unknown, or when the node was committed as something else.
+    `before_commit` checks that the node still holds the result, and raises where it does not: then nothing is
+    committed. A result that was released before keeps its record, and nothing is committed either. PermanentError when
+    the verdict did not pass or is about another result, when the instance is unknown, or when the node was committed as
+    something else.
     """
     _check_verdict(verdict, fingerprint)
     record = release_of(store, verdict.dataset, fingerprint)
     if record is None:
         root = _root_of(node, instance)
-        _commit(node, verdict)
+        _commit(node, verdict, before_commit)
         draft = partial(_draft, verdict=verdict, node=node, root=root, instance=instance)
         record = claimed(store, verdict.dataset, draft)
         index_fingerprint(store, record)
@@ -79,11 +88,12 @@ def _root_of(node: Node, instance: str) -> str:
     return repo.root
 
 
-def _commit(node: Node, verdict: Verdict) -> None:
+def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object]) -> None:
     """Lock the node, or find it locked with the mark of this very result in its log."""
     mark = LOG_MARK + verdict.fingerprint
     figures = ", ".join(f"{name} {value:.4g}" for name, value in sorted(verdict.figures.items()))
     if not node.info().locked:
+        before_commit()
         try:
             node.commit(f"{mark}, dataset {verdict.dataset}", [mark, f"emseg run {verdict.run}: {figures}"])
         except PermanentError:
@@ -91,10 +101,12 @@ def _commit(node: Node, verdict: Verdict) -> None:
             if not node.info().locked:
                 raise
     if not any(line.endswith(mark) for line in node.log()):
+        info = node.info()
         raise PermanentError(
             "publishing",
-            f"node {node.uuid}",
-            f"it was committed before, and not as fingerprint {verdict.fingerprint}",
+            f"node {node.uuid}, branch {info.branch!r}",
+            f"it was committed before as {info.note!r}, and not as fingerprint {verdict.fingerprint}"
+            + (f"; the branch went on to {', '.join(info.children)}" if info.children else ""),
             "Write the result to a branch of its own and publish that",
         )
 

@@ -6,6 +6,9 @@ which hold 4^3 blocks of scale 0, 2^3 of scale 1 and one of scale 2.
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from emseg.dvid import BLOCK_VOX
 from emseg.geometry import Box, Grid
 
@@ -26,3 +29,16 @@ def whole_brick(core: Box, max_scale: int) -> Box:
     """The full box of a brick whose core was clipped to the volume."""
     side = BLOCK_VOX << max_scale
     return core.covering((side, side, side))
+
+
+def cells_of_blocks(grid: Grid, blocks: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Number of the subvolume that each block of scale 0 lies in, -1 outside of the grid; int32 (N, 3) ZYX.
+
+    Cores are multiples of 64 voxels, so no block lies in two. Worked: with cores of 128 voxels from voxel 0 in a grid
+    of 1 x 1 x 3 cells, block (0, 1, 5) begins at voxel (0, 64, 320): cell (0, 0, 2), number 2.
+    """
+    first = np.array(grid.bounds.start) // grid.core_vox
+    cells = blocks.astype(np.int64) * BLOCK_VOX // grid.core_vox - first
+    inside = ((cells >= 0) & (cells < grid.shape)).all(axis=1)
+    _, ny, nx = grid.shape
+    return np.where(inside, (cells[:, 0] * ny + cells[:, 1]) * nx + cells[:, 2], -1)

@@ -7,17 +7,14 @@ is committed here: `publish` does that after the gate. Memory: about 100 bytes a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from collections.abc import Mapping as MappingOf
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from emseg.dvid import IndexTable, Labelmap, indices, mappings, post_indices, post_mappings
-from emseg.errors import IntegrityError
-from emseg.geometry import Box
+from emseg.config import RunSpec
+from emseg.dvid import IndexTable, LabelContents, Labelmap, Node
 from emseg.stages.engine import Scalars
 from emseg.stages.resolve_bodies import STAGE as RESOLVE
 from emseg.stages.resolve_bodies import read_mapping, read_table
@@ -38,6 +35,8 @@ COUNTS_SCHEMA = pa.schema(
         ("voxels", pa.uint32()),
     ]
 )
+NEW = "counts"
+REPLACED = "replaced"
 
 
 @dataclass(frozen=True)
@@ -50,21 +49,30 @@ class FinishLabelmap:
         """Complete the labelmap. Safe to repeat: each call leaves the same state."""
         spec = self.place.spec
         labelmap = self.place.open_services().segmentation(spec)
-        table = self._index_table(markers)
+        new = self._rows(markers, NEW)
+        contents = self._contents(markers, new)
         with self._only_writer() as lease:
-            members = _members(table)
-            post_mappings(labelmap, members, lease.renew)
-            post_indices(labelmap, table, lease.renew)
-            labelmap.set_extents(spec.volume.bounds)
-            _verify(labelmap, members, table, spec.volume.bounds)
+            contents.post(labelmap, lease.renew)
+            contents.verify(labelmap)
         return {
             "uuid": segmentation_uuid(spec),
             "instance": spec.output.instance,
             "branch": branch_name(spec),
-            "bodies": len(np.unique(table.body)),
-            "supervoxels": len(np.unique(table.supervoxel)),
-            "voxels": int(table.count.sum(dtype=np.int64)),
+            "bodies": len(np.unique(new.body)),
+            "supervoxels": len(np.unique(new.supervoxel)),
+            "voxels": int(new.count.sum(dtype=np.int64)),
         }
+
+    def verify(self) -> None:
+        """Compare what DVID holds now with what the finished phase left there; IntegrityError names what differs."""
+        markers = self.place.folder(STAGE).manifest()
+        contents = self._contents(markers, self._rows(markers, NEW))
+        contents.verify(self.place.open_services().segmentation(self.place.spec))
+
+    def _contents(self, markers: Sequence[ItemMarker], new: IndexTable) -> LabelContents:
+        spec = self.place.spec
+        ancestor = ancestor_of(self.place.open_services(), spec)
+        return LabelContents.over(ancestor, new, self._rows(markers, REPLACED), spec.volume.bounds)
 
     @contextmanager
     def _only_writer(self) -> Iterator[Lease]:
@@ -78,57 +86,18 @@ class FinishLabelmap:
         finally:
             lease.release()
 
-    def _index_table(self, markers: Sequence[ItemMarker]) -> IndexTable:
+    def _rows(self, markers: Sequence[ItemMarker], name: str) -> IndexTable:
+        """The tables `name` of all bricks; new supervoxels with their bodies, replaced ones with themselves."""
         folder = self.place.folder(STAGE)
-        mapping = read_mapping(self.place.folder(RESOLVE))
         table = pa.concat_tables(
-            [COUNTS_SCHEMA.empty_table(), *(read_table(folder, m, "counts", COUNTS_SCHEMA) for m in markers)]
+            [COUNTS_SCHEMA.empty_table(), *(read_table(folder, m, name, COUNTS_SCHEMA) for m in markers)]
         )
         supervoxel = table["supervoxel"].to_numpy()
         block = np.stack([table[axis].to_numpy() for axis in "zyx"], axis=1)
-        return IndexTable(
-            block=block, supervoxel=supervoxel, body=mapping.body_of(supervoxel), count=table["voxels"].to_numpy()
-        )
+        body = read_mapping(self.place.folder(RESOLVE)).body_of(supervoxel) if name == NEW else supervoxel
+        return IndexTable(block=block, supervoxel=supervoxel, body=body, count=table["voxels"].to_numpy())
 
 
-def _members(table: IndexTable) -> dict[int, npt.NDArray[np.uint64]]:
-    """Supervoxels of each body that has more than one, as DVID's mapping wants them."""
-    supervoxels, places = np.unique(table.supervoxel, return_index=True)
-    bodies = table.body[places]
-    moved = supervoxels != bodies
-    order = np.argsort(bodies[moved], kind="stable")
-    names, starts = np.unique(bodies[moved][order], return_index=True)
-    groups = np.split(supervoxels[moved][order], starts[1:])  # one empty group where nothing moved
-    return dict(zip(names.tolist(), groups, strict=False))
-
-
-def _verify(
-    labelmap: Labelmap, members: MappingOf[int, npt.NDArray[np.uint64]], table: IndexTable, bounds: Box
-) -> None:
-    wanted = {(int(supervoxel), body) for body, supervoxels in members.items() for supervoxel in supervoxels}
-    stored = {
-        pair for pair in zip(*(column.tolist() for column in mappings(labelmap)), strict=True) if pair[0] != pair[1]
-    }
-    if stored != wanted or labelmap.info().extents != bounds:
-        raise IntegrityError(
-            "checking mappings and extents",
-            f"{labelmap.instance}, {len(wanted)} mappings, extents {bounds.start}-{bounds.stop}",
-            f"DVID holds {len(stored)} mappings, {len(stored ^ wanted)} of them others, and {labelmap.info().extents}",
-            "Retry; if it stays, something else writes to this branch",
-        )
-    found = indices(labelmap, np.unique(table.body).tolist())
-    expected, got = _body_sizes(table), _body_sizes(found)
-    if expected != got:
-        wrong = sorted(b for b in expected if expected[b] != got.get(b))
-        raise IntegrityError(
-            "checking the label indices",
-            f"{labelmap.instance}, {len(wrong)} of {len(expected)} bodies, first {wrong[:3]}",
-            "DVID's indices do not hold the voxels that were counted",
-            "Retry; if it stays, something else writes to this branch",
-        )
-
-
-def _body_sizes(table: IndexTable) -> dict[int, int]:
-    bodies, places = np.unique(table.body, return_inverse=True)
-    sizes = np.bincount(places, weights=table.count).astype(np.int64)
-    return dict(zip(bodies.tolist(), sizes.tolist(), strict=True))
+def ancestor_of(services: DvidServices, spec: RunSpec) -> Labelmap:
+    """The output instance as the segmented (locked) version has it: what the run inherits."""
+    return Labelmap(Node(services.server, spec.volume.node), spec.output.instance)

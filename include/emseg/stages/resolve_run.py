@@ -172,21 +172,22 @@ def _require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:
 
 
 def _check_output(spec: RunSpec, server: DvidServer) -> None:
-    """The output instance may exist (other runs have their branches), but not hold labels that this run inherits."""
+    """The output instance may exist and hold labels of earlier runs, which this one replaces where it segments."""
     name, found = spec.output.instance, repo_info(server, spec.volume.node).instances.get(spec.output.instance)
     if found is None:
         return
     problem = f"it is a {found.type}"
     if found.type == "labelmap":
         info = Labelmap(Node(server, spec.volume.node), name).info()
-        if info.extents is None and info.max_scale == spec.output.max_scale:
+        is_truth = (name, spec.volume.node) == (spec.groundtruth.instance, spec.groundtruth.node)
+        if info.max_scale == spec.output.max_scale and not is_truth:
             return
-        problem = f"it has scales up to {info.max_scale}, and in this node extents {info.extents}"
+        problem = "it is the ground truth" if is_truth else f"it has scales up to {info.max_scale}"
     raise PermanentError(
         DOING,
         f"output.instance = {name}, output.max_scale = {spec.output.max_scale}",
         f"the repository has an instance of this name, and {problem}",
-        "Use another instance name: it must be a labelmap of the same scales that is empty in the segmented version",
+        "Use another instance name: it must be new, or a labelmap of the same scales that earlier runs wrote",
     )
 
 

@@ -1,12 +1,15 @@
 """Phase `write`: labels and mapping in, a labelmap on the run's own DVID branch out.
 
 One item is one brick. It writes supervoxel blocks at every scale, reads them back, compares digests, and leaves the
-table `counts` (voxels of each supervoxel in each block). When every brick is written, `complete_labelmap` does the
-rest in the driver. Memory of a task: 20 bytes a brick voxel (340 MB at max_scale 2).
+tables `counts` (voxels of each new supervoxel in each block) and `replaced` (those of an ancestor that gave way).
+A subvolume is replaced whole; what an ancestor holds outside of the chosen ones is not touched, at any scale. When
+every brick is written, `complete_labelmap` does the rest in the driver. Memory of a task: 20 bytes a brick voxel (340
+MB at max_scale 2), 36 where an ancestor holds labels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,20 +22,27 @@ from emseg.dvid import (
     IndexTable,
     Labelmap,
     Node,
+    NodeLockedError,
+    OldLabels,
     block_counts,
+    check_indices,
     downsample_labels,
-    write_brick,
+    halved,
+    refuse_clashes,
+    write_blocks,
 )
-from emseg.geometry import Box, Vec
-from emseg.stages.bricks import brick_grid, bricks_of, whole_brick
-from emseg.stages.complete_labelmap import COUNTS_SCHEMA, STAGE, FinishLabelmap
+from emseg.geometry import Box
+from emseg.stages.bricks import brick_grid, bricks_of, cells_of_blocks, whole_brick
+from emseg.stages.complete_labelmap import COUNTS_SCHEMA, NEW, REPLACED, STAGE, FinishLabelmap, ancestor_of
 from emseg.stages.engine import Phase
 from emseg.stages.keys import stage_keys
 from emseg.stages.match import read_labels
 from emseg.stages.segment import STAGE as SEGMENT
-from emseg.stages.services import DvidServices, Workplace, branch_name, is_chosen, segmentation_uuid
-from emseg.stitch import supervoxel_ids
+from emseg.stages.services import DvidServices, Workplace, branch_name, chosen_cells, is_chosen, segmentation_uuid
+from emseg.stitch import cells_of, supervoxel_ids
 from emseg.store import ItemMarker
+
+Labels = npt.NDArray[np.uint64]
 
 
 def write_phase(place: Workplace[DvidServices], cells: list[int]) -> Phase:
@@ -43,60 +53,107 @@ def write_phase(place: Workplace[DvidServices], cells: list[int]) -> Phase:
 
 
 def prepare_branch(place: Workplace[DvidServices]) -> None:
-    """Make (or find again) the run's branch and its labelmap instance; before the first brick is written."""
+    """Make (or find again) the run's branch and its labelmap instance; before the first brick is written.
+
+    LabelClashError where an ancestor's labels cannot stay beside the new ones; NodeLockedError where somebody has
+    committed the run's node (or went on from it) before its labels were complete.
+    """
     spec, server = place.spec, place.open_services().server
     parent = Node(server, spec.volume.node)
+    if spec.output.instance in parent.repo().instances:
+        _refuse_clashes(place)
     node = parent.branch(branch_name(spec), uuid=segmentation_uuid(spec), note=f"emseg {spec.dataset}: not judged yet")
-    if not node.info().locked:
-        Labelmap(node, spec.output.instance).create(spec.output.max_scale, spec.volume.voxel_size_nm)
+    _require_open(node)
+    Labelmap(node, spec.output.instance).create(spec.output.max_scale, spec.volume.voxel_size_nm)
 
 
 @dataclass(frozen=True)
 class WriteBrick:
-    """The work on one brick: gather, downsample, write, read back."""
+    """The work on one brick: gather, lay over what an ancestor holds, downsample, write, read back."""
 
     place: Workplace[DvidServices]
 
     def __call__(self, item: str) -> ItemMarker:
         """Write the brick named `item`."""
-        spec, services = self.place.spec, self.place.open_services()
-        max_scale = spec.output.max_scale
+        spec = self.place.spec
         number = int(item.removeprefix("br-"))
-        core = brick_grid(spec.volume.bounds, max_scale).subvolume(number).core
-        box = whole_brick(core, max_scale)
-        labels = self._gather(box)
-        counts = _counts_table(block_counts(labels, _first_block(box, 0)))
-        written = _write_scales(services.segmentation(spec), labels, box, max_scale)
+        box = whole_brick(
+            brick_grid(spec.volume.bounds, spec.output.max_scale).subvolume(number).core, spec.output.max_scale
+        )
+        parts = self._parts(box)
+        labels = self._gathered(box, parts)
+        counts = block_counts(labels, _blocks(box, 0).start)
+        check_indices(counts)  # before a label that DVID cannot keep is written
+        written, replaced = self._write_scales(labels, box, list(parts.values()))
         folder = self.place.folder(STAGE)
-        artefact = folder.write_artefact(item, "counts", encode_table(counts))
-        return folder.commit_item(item, [artefact], {"blocks": written, "voxels": int(np.count_nonzero(labels))})
+        artefacts = [
+            folder.write_artefact(item, name, encode_table(_table(rows)))
+            for name, rows in ((NEW, counts), (REPLACED, replaced))
+        ]
+        return folder.commit_item(item, artefacts, {"blocks": written, "voxels": int(np.count_nonzero(labels))})
 
-    def _gather(self, box: Box) -> npt.NDArray[np.uint64]:
+    def _parts(self, box: Box) -> dict[int, Box]:
+        """What each chosen subvolume has of the brick."""
+        spec = self.place.spec
+        roi = self.place.open_services().roi(spec)
+        cores = {number: spec.grid.subvolume(number).core for number in spec.grid.cells_touching(box)}
+        return {number: core.clipped(box) for number, core in cores.items() if is_chosen(roi, core)}
+
+    def _gathered(self, box: Box, parts: Mapping[int, Box]) -> Labels:
         grid, segmented = self.place.spec.grid, self.place.folder(SEGMENT)
-        roi = self.place.open_services().roi(self.place.spec)
         brick = np.zeros(box.shape, np.uint64)
-        for number in grid.cells_touching(box):
+        for number, part in parts.items():
             subvolume = grid.subvolume(number)
-            part = subvolume.core.clipped(box)
-            if is_chosen(roi, subvolume.core):
-                (marker,) = segmented.item_markers([subvolume.name])
-                labels = read_labels(segmented, marker, "labels")[part.slices(subvolume.core.start)]
-                brick[part.slices(box.start)] = supervoxel_ids(labels, number)
+            (marker,) = segmented.item_markers([subvolume.name])
+            labels = read_labels(segmented, marker, "labels")[part.slices(subvolume.core.start)]
+            brick[part.slices(box.start)] = supervoxel_ids(labels, number)
         return brick
 
+    def _write_scales(self, labels: Labels, box: Box, parts: list[Box]) -> tuple[int, IndexTable]:
+        """Blocks written at all scales, and the voxels of old supervoxels that gave way at scale 0."""
+        spec, services = self.place.spec, self.place.open_services()
+        labelmap, ancestor = services.segmentation(spec), ancestor_of(services, spec)
+        written, replaced = 0, IndexTable.joined([])
+        for scale in range(spec.output.max_scale + 1):
+            if scale > 0:
+                labels, parts = downsample_labels(labels), halved(parts)
+            old = OldLabels.read(ancestor, _blocks(box, scale), scale)
+            if scale == 0:
+                replaced = old.counts_in(parts)
+            labels = old.overlaid(labels, parts)
+            blocks = old.blocks_to_write(labels, parts)
+            written += write_blocks(labelmap, scale, blocks, old.box_blocks, old.digests)
+        return written, replaced
 
-def _write_scales(labelmap: Labelmap, labels: npt.NDArray[np.uint64], box: Box, max_scale: int) -> int:
-    written = write_brick(labelmap, 0, labels, _first_block(box, 0))
-    for scale in range(1, max_scale + 1):
-        labels = downsample_labels(labels)
-        written += write_brick(labelmap, scale, labels, _first_block(box, scale))
-    return written
+
+def _refuse_clashes(place: Workplace[DvidServices]) -> None:
+    spec, services = place.spec, place.open_services()
+    cells = chosen_cells(spec.grid, services.roi(spec))
+    refuse_clashes(
+        ancestor_of(services, spec),
+        is_ours=lambda ids: np.isin(cells_of(ids), cells),
+        is_replaced=lambda blocks: np.isin(cells_of_blocks(spec.grid, blocks), cells),
+    )
 
 
-def _first_block(box: Box, scale: int) -> Vec:
-    z, y, x = (a // (BLOCK_VOX << scale) for a in box.start)
-    return z, y, x
+def _require_open(node: Node) -> None:
+    info = node.info()
+    if info.locked:
+        raise NodeLockedError(
+            "preparing to write labels",
+            f"node {node.uuid}, branch {info.branch!r}",
+            f"it was committed as {info.note!r} before its labels were complete"
+            + (f", and has the child {', '.join(info.children)}" if info.children else ""),
+            "Nothing was written. Find out who committed it; another output instance name makes another branch",
+        )
 
 
-def _counts_table(counts: IndexTable) -> pa.Table:
-    return pa.table([*counts.block.T, counts.supervoxel, counts.count], schema=COUNTS_SCHEMA)
+def _blocks(box: Box, scale: int) -> Box:
+    """The blocks of `scale` that a brick holds."""
+    side = BLOCK_VOX << scale
+    (z, y, x), (k, j, i) = (tuple(v // side for v in corner) for corner in (box.start, box.stop))
+    return Box((z, y, x), (k, j, i))
+
+
+def _table(rows: IndexTable) -> pa.Table:
+    return pa.table([*rows.block.T, rows.supervoxel, rows.count], schema=COUNTS_SCHEMA)

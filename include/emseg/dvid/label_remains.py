@@ -1,0 +1,125 @@
+"""The bodies of an ancestor's version of a labelmap after a run has replaced the voxels of some of its subvolumes.
+
+Ids are a function of place, so inside those subvolumes the old ids are gone and may be given anew; outside of them old
+ids belong to other subvolumes and stay. A body that reached out of them keeps its other supervoxels, and its name
+unless the run gives that id to something else: then it is called by its smallest remaining supervoxel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emseg.dvid.label_index import REQUEST_LABELS, IndexTable, indexed_labels, indices
+from emseg.dvid.label_mappings import Ids, bodies_of, mappings
+from emseg.dvid.labelmap import Labelmap
+from emseg.errors import IntegrityError, PermanentError
+
+Flags = npt.NDArray[np.bool_]
+
+
+class LabelClashError(PermanentError):
+    """The ancestor gives an id to voxels that stay, and the run gives the same id to other voxels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Remains:
+    """`touched` bodies of the ancestor lose voxels or their name; `left` is what stays of them, as it is to be called.
+
+    `renamed` flags the rows of `left` whose body has another name than in the ancestor.
+    """
+
+    touched: Ids
+    left: IndexTable
+    renamed: Flags
+
+
+def refuse_clashes(
+    ancestor: Labelmap, is_ours: Callable[[Ids], Flags], is_replaced: Callable[[npt.NDArray[np.int32]], Flags]
+) -> None:
+    """LabelClashError when a supervoxel that the run may name (`is_ours`) lies in a block that it does not replace.
+
+    Takes the place of blocks at scale 0, int32 (N, 3) ZYX. Nothing is written; a labelmap without labels passes.
+    """
+    mapping = mappings(ancestor)
+    known = np.union1d(indexed_labels(ancestor), mapping[0])
+    bodies = np.unique(bodies_of(mapping, known[is_ours(known)]))
+    bodies = bodies[bodies > 0]
+    for at in range(0, len(bodies), REQUEST_LABELS):
+        table = indices(ancestor, bodies[at : at + REQUEST_LABELS].tolist())
+        clashes = np.flatnonzero(is_ours(table.supervoxel) & ~is_replaced(table.block))
+        if len(clashes):
+            raise _clash(ancestor, table, int(clashes[0]))
+
+
+def remains_of(ancestor: Labelmap, replaced: IndexTable, new_ids: Ids) -> Remains:
+    """What stays of the ancestor's bodies when `replaced` (voxels of old supervoxels in blocks) give way to `new_ids`.
+
+    IntegrityError when the ancestor's indices do not hold the voxels that are replaced; LabelClashError when an old
+    supervoxel that stays has one of the new ids, or when no name is free for a body.
+    """
+    labels, mapping = indexed_labels(ancestor), mappings(ancestor)
+    known = np.union1d(labels, mapping[0])
+    touched = np.union1d(
+        bodies_of(mapping, np.unique(replaced.supervoxel)),  # they lose voxels
+        np.union1d(np.intersect1d(labels, new_ids), bodies_of(mapping, np.intersect1d(known, new_ids))),
+    )
+    touched = touched[touched > 0]
+    left = _less(indices(ancestor, touched.tolist()), replaced, ancestor)
+    clashes = np.flatnonzero(np.isin(left.supervoxel, new_ids))
+    if len(clashes):
+        raise _clash(ancestor, left, int(clashes[0]))
+    renamed = np.isin(left.body, new_ids)
+    names = left.body.copy()
+    names[renamed] = _free_names(ancestor, left.rows(np.flatnonzero(renamed)), labels)
+    return Remains(touched, IndexTable(left.block, left.supervoxel, names, left.count), renamed)
+
+
+def _less(before: IndexTable, replaced: IndexTable, ancestor: Labelmap) -> IndexTable:
+    """The rows of `before` without the voxels of `replaced`; each row of `replaced` must be there."""
+    rows = IndexTable.joined([before, replaced])
+    signed = np.concatenate([before.count.astype(np.int64), -replaced.count.astype(np.int64)])
+    order = np.lexsort((*rows.block.T, rows.supervoxel))  # stable: of two equal rows the one of `before` comes first
+    rows, signed = rows.rows(order), signed[order]
+    is_first = np.ones(len(rows), bool)
+    same = (rows.supervoxel[1:] == rows.supervoxel[:-1]) & (rows.block[1:] == rows.block[:-1]).all(axis=1)
+    is_first[1:] = ~same
+    firsts = np.flatnonzero(is_first)
+    counts = np.add.reduceat(signed, firsts) if len(firsts) else signed
+    missing = np.flatnonzero(counts < 0)
+    if len(missing):
+        at = int(firsts[missing[0]])
+        raise IntegrityError(
+            "taking replaced voxels out of the label indices",
+            f"{ancestor.instance!r} in node {ancestor.node.uuid}, supervoxel {rows.supervoxel[at]}, "
+            f"block {tuple(rows.block[at].tolist())} (ZYX)",
+            f"{-counts[missing[0]]} of its voxels are in no index",
+            "The ancestor's indices are incomplete: have them rebuilt there, or use another instance name",
+        )
+    left = rows.rows(firsts[counts > 0])
+    return IndexTable(left.block, left.supervoxel, left.body, counts[counts > 0].astype(np.uint32))
+
+
+def _free_names(ancestor: Labelmap, table: IndexTable, labels: Ids) -> Ids:
+    """For each row of `table` the smallest supervoxel of its body that is no label of the ancestor."""
+    free = table.rows(np.flatnonzero(~np.isin(table.supervoxel, labels)))
+    free = free.rows(np.lexsort((free.supervoxel, free.body)))
+    bodies, first = np.unique(free.body, return_index=True)
+    nameless = np.flatnonzero(~np.isin(table.body, bodies))
+    if len(nameless):
+        raise _clash(ancestor, table, int(nameless[0]))
+    names: Ids = free.supervoxel[first][np.searchsorted(bodies, table.body)]
+    return names
+
+
+def _clash(ancestor: Labelmap, table: IndexTable, at: int) -> LabelClashError:
+    return LabelClashError(
+        "writing over the labels of an ancestor",
+        f"{ancestor.instance!r} in node {ancestor.node.uuid}, supervoxel {table.supervoxel[at]} of body "
+        f"{table.body[at]}, block {tuple(table.block[at].tolist())} (ZYX)",
+        "this block is not written, and its label is an id of a subvolume that is",
+        "Use another instance name: these labels were not made on this grid of subvolumes",
+    )
