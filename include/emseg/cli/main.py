@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.logging import RichHandler
 
-from emseg.cli import demo, devstack, files, ingest, models, runs, steps, train
+from emseg.cli import demo, devstack, files, ingest, models, runs, steps, stitch, train
 from emseg.cli.console import console, errors
 from emseg.errors import EmsegError
 
@@ -26,6 +26,7 @@ demo.add_to(cli)
 train.add_to(cli)
 steps.add_to(cli)
 cli.add_typer(models.cli, name="model")
+cli.add_typer(stitch.cli, name="stitch")
 
 
 def app() -> None:

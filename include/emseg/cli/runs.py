@@ -73,6 +73,7 @@ def run(
     spec = _resolved(services, name, dataset=dataset, node=node, roi=roi, preset=preset, stitch=stitch)
     RunFolder(services.store, spec.dataset, name).write("spec", spec)
     place = Workplace(spec, uuid4().hex[:12], lambda: services)
+    console.print(f"run {name}")
     for stage in (run_segment, run_stitch, run_evaluate):
         report = stage(place, InProcess())
         console.print(f"{report.stage}: {report.items_done} items done, {report.items_reused} reused")

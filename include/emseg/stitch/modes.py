@@ -1,8 +1,8 @@
 """Which votes propose to join bodies: the rules of the stitching modes, as vectorised filters over a vote table.
 
-A piece proposes its best partner (most shared voxels) in each overlap, if it reaches the true interface and the two
-share more than the floor. The names and rules are those of DVIDSparkServices (Plaza & Berg 2016,
-https://arxiv.org/abs/1604.00385), with its floors of 50 and 1000 voxels as volumes at 10 nm:
+A piece proposes its best partner (most shared voxels) in each overlap, if both reach the true interface and share more
+than the floor: a piece that is never written must not be a bridge. The names and rules are those of DVIDSparkServices
+(Plaza & Berg 2016, https://arxiv.org/abs/1604.00385), with its floors of 50 and 1000 voxels as volumes at 10 nm:
 
 - `none` takes nothing;
 - `conservative`: each proposes the other, and the shared voxels are at least 90 % of what either has in the overlap;
@@ -62,15 +62,14 @@ def decide(
     shared_nm3: Floats = votes.overlap_vox * np.float64(prod(voxel_size_nm))
     nearly_equal = votes.agreement >= NEARLY_EQUAL
     careful = _in_quarantine(votes, quarantined)
-    first_best, second_best = best_partners(votes)
-    proposes = (first_best & votes.first_reaches, second_best & votes.second_reaches)
+    proposes = best_partners(votes)
     alone = np.zeros(len(votes), bool)
     if mode is StitchMode.AGGRESSIVE:
         alone = _one_sided(votes, proposes, shared_nm3) & ~careful
     never = np.zeros(len(votes), bool)
     refusals = [
         np.full(len(votes), mode is StitchMode.NONE),
-        ~(votes.first_reaches & votes.second_reaches) & ~alone,
+        ~(votes.first_reaches & votes.second_reaches),
         shared_nm3 <= stitching.min_overlap_nm3,
         ~(proposes[0] & proposes[1]) & ~alone,
         ~nearly_equal if mode is StitchMode.CONSERVATIVE else never,

@@ -1,0 +1,200 @@
+"""`emseg stitch`: why bodies are as they are, how two stitchings differ, and what people decide about them.
+
+Decisions are kept for the segmentation; the next run stitches again with them, and reuses everything before.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+import typer
+from rich.table import Table
+
+from emseg.cli.console import console
+from emseg.cli.place import connected
+from emseg.config.base import validated
+from emseg.config.edits import Edit, EditKind
+from emseg.errors import PermanentError
+from emseg.publish import current_release
+from emseg.stages import DvidServices
+from emseg.stages.edits import change_edits, read_edits
+from emseg.stages.stitch_review import StitchReview, difference
+from emseg.stitch.review import joins_of, members_of, parked, parts_without, refusals_of, row_of
+
+cli = typer.Typer(no_args_is_help=True, help="Explain, compare and correct how bodies were joined.")
+
+Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset file under include/datasets, without .yaml")]
+Run = Annotated[str | None, typer.Option("--run", "-r", help="Run; that of the served release where not given")]
+Supervoxel = Annotated[int, typer.Argument(help="Supervoxel id")]
+Why = Annotated[str, typer.Option(help="Why, for whoever looks at it later")]
+Rows = Annotated[int, typer.Option(min=1, help="Rows of a table to show")]
+
+
+@cli.command()
+def explain(
+    body: Annotated[int, typer.Argument(min=1, help="Body id")], dataset: Dataset, run: Run = None, rows: Rows = 20
+) -> None:
+    """Show which joins made a body, which were refused at its border, and why."""
+    review = _review(connected(), dataset, run)
+    members = members_of(review.mapping, body)
+    if review.voxels(members) == 0:
+        raise PermanentError(
+            "explaining a body", f"{body} of run {review.spec.run}", "no body has this name", "Take an id from DVID"
+        )
+    console.print(f"Body {body}: {len(members)} supervoxels, {review.voxels(members) / 1e6:.3f} Mvoxels")
+    _show("joined, best evidence first", joins_of(review.ledger, members), rows)
+    _show("not joined, most shared voxels first", refusals_of(review.ledger, members), rows)
+    console.print(review.link(int(members[0]), [body]), soft_wrap=True)
+
+
+@cli.command(name="parked")
+def show_parked(dataset: Dataset, run: Run = None, rows: Rows = 20) -> None:
+    """List the joins that a growth guard holds back until a person decides: `join` or `part` them."""
+    review = _review(connected(), dataset, run)
+    _show("parked, most shared voxels first", parked(review.ledger), rows)
+
+
+@cli.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="Run")],
+    second: Annotated[str, typer.Argument(help="Run")],
+    dataset: Dataset,
+    rows: Rows = 20,
+) -> None:
+    """Show how two stitchings of one segmentation differ, by bodies and in bits."""
+    services = connected()
+    found = difference(StitchReview.of(services, dataset, first), StitchReview.of(services, dataset, second))
+    console.print(
+        f"From {first} to {second}: VI split {found.score.vi_split:.4f}, merge {found.score.vi_merge:.4f} bits"
+    )
+    for said, changed in (
+        (f"bodies of {first} that are several in {second}", found.split),
+        (f"bodies of {second} that were several in {first}", found.joined),
+    ):
+        table = Table("body", "parts", "voxels", title=f"{len(changed)} {said}", title_justify="left")
+        for row in changed[:rows].tolist():
+            table.add_row(*map(str, row))
+        console.print(table)
+
+
+@cli.command()
+def undo(first: Supervoxel, second: Supervoxel, dataset: Dataset, run: Run = None, why: Why = "") -> None:
+    """Take one join back: the next run does not count this vote. Says what the body falls into."""
+    services = connected()
+    review = _review(services, dataset, run)
+    row = row_of(review.ledger, first, second).to_pylist()
+    if not row or not row[0]["joined"]:
+        raise PermanentError(
+            "taking a join back",
+            f"supervoxels {first} and {second} of run {review.spec.run}",
+            f"not joined: {row[0]['reason']}" if row else "they share no voxel, so nothing joined them directly",
+            "Take the two from `emseg stitch explain BODY`; to keep bodies apart whatever joins them, use `part`",
+        )
+    body = int(review.mapping.body_of(np.array([first], np.uint64))[0])
+    parts = parts_without(review.ledger, members_of(review.mapping, body), first, second)
+    sizes = ", ".join(f"{review.voxels(part)} voxels" for part in parts)
+    _add(services, review, EditKind.DROP, first, second, why)
+    if len(parts) == 1:
+        console.print(f"Body {body} stays one: other joins hold it together")
+    else:
+        console.print(f"Body {body} falls into {len(parts)} parts: {sizes}")
+
+
+@cli.command()
+def join(first: Supervoxel, second: Supervoxel, dataset: Dataset, run: Run = None, why: Why = "") -> None:
+    """Make one body of two supervoxels, whatever the votes say."""
+    services = connected()
+    _add(services, _review(services, dataset, run), EditKind.JOIN, first, second, why)
+
+
+@cli.command()
+def part(first: Supervoxel, second: Supervoxel, dataset: Dataset, run: Run = None, why: Why = "") -> None:
+    """Keep two supervoxels in two bodies, whatever the votes say."""
+    services = connected()
+    _add(services, _review(services, dataset, run), EditKind.PART, first, second, why)
+
+
+@cli.command()
+def edits(
+    dataset: Dataset,
+    run: Run = None,
+    forget: Annotated[int | None, typer.Option(min=1, help="Number of a decision to take out")] = None,
+) -> None:
+    """List what people decided about the segmentation of a run, or take one decision out."""
+    services = connected()
+    review = _review(services, dataset, run)
+    if forget is not None:
+        change_edits(services.store, dataset, review.segment_key, lambda known: _without(known, forget))
+    table = Table("number", "decision", "first", "second", "why")
+    for number, edit in enumerate(read_edits(services.store, dataset, review.segment_key).edits, 1):
+        table.add_row(str(number), edit.kind, str(edit.first), str(edit.second), edit.why)
+    console.print(table)
+
+
+def _without(known: tuple[Edit, ...], number: int) -> tuple[Edit, ...]:
+    if number > len(known):
+        raise PermanentError(
+            "taking a decision out", f"number {number}", f"there are {len(known)}", "List them: emseg stitch edits"
+        )
+    return known[: number - 1] + known[number:]
+
+
+def _review(services: DvidServices, dataset: str, run: str | None) -> StitchReview:
+    if run is None:
+        served = current_release(services.store, dataset)
+        if served is None:
+            raise PermanentError(
+                "looking at the stitching of a release", dataset, "nothing is published yet", "Name a run: --run"
+            )
+        run = served.run
+    return StitchReview.of(services, dataset, run)
+
+
+def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: int, second: int, why: str) -> None:
+    """Keep a decision about two supervoxels that the run has; saying it twice changes nothing."""
+    for supervoxel in (first, second):
+        if not (review.pieces.supervoxel == supervoxel).any() or first == second:
+            raise PermanentError(
+                "editing a segmentation",
+                f"supervoxel {supervoxel}",
+                "it is named twice" if first == second else f"run {review.spec.run} has no such supervoxel",
+                "Take two ids from `emseg stitch explain BODY`, or from DVID with supervoxels=true",
+            )
+    fields = {"kind": kind, "first": first, "second": second, "why": why}
+    edit = validated(Edit, fields, "checking the options", f"emseg stitch {kind}")
+    others = {(kind, first, second), (kind, second, first)}
+    changed = change_edits(
+        services.store,
+        review.spec.dataset,
+        review.segment_key,
+        lambda known: known if any((e.kind, e.first, e.second) in others for e in known) else (*known, edit),
+    )
+    console.print(f"{len(changed.edits)} decisions; the next run of {review.spec.dataset} stitches again with them")
+
+
+def _show(title: str, rows: pa.Table, most: int) -> None:
+    table = Table(
+        "first",
+        "second",
+        "shared",
+        "of first",
+        "of second",
+        "weak",
+        "what",
+        title=f"{rows.num_rows} {title}",
+        title_justify="left",
+    )
+    for row in rows.slice(0, most).to_pylist():
+        against = f" ({row['apart_first']} and {row['apart_second']})" if row["apart_first"] else ""
+        table.add_row(
+            str(row["first"]),
+            str(row["second"]),
+            str(row["overlap_vox"]),
+            f"{row['overlap_vox'] / row['first_vox']:.0%}",
+            f"{row['overlap_vox'] / row['second_vox']:.0%}",
+            "weak" if row["weak"] else "",
+            row["reason"] + against,
+        )
+    console.print(table)

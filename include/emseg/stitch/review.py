@@ -1,0 +1,55 @@
+"""Questions to a merge ledger: why a body is one, what was refused at its border, what falls apart without a join."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from emseg.stitch.resolve import Mapping
+from emseg.stitch.votes import Ids
+
+
+def members_of(mapping: Mapping, body: int) -> Ids:
+    """Supervoxels of a body, ascending; a body that was never joined has itself."""
+    members = mapping.supervoxels[mapping.bodies == np.uint64(body)]
+    return members if len(members) else np.array([body], np.uint64)
+
+
+def joins_of(ledger: pa.Table, members: Ids) -> pa.Table:
+    """The joined rows inside a body, best evidence first."""
+    inside = np.isin(ledger["first"].to_numpy(), members) & np.isin(ledger["second"].to_numpy(), members)
+    return ledger.filter(pa.array(inside & ledger["joined"].to_numpy())).sort_by("rank")
+
+
+def refusals_of(ledger: pa.Table, members: Ids) -> pa.Table:
+    """The rows that would have joined a body to something else, most shared voxels first."""
+    first, second = (np.isin(ledger[side].to_numpy(), members) for side in ("first", "second"))
+    return ledger.filter(pa.array(first ^ second)).sort_by([("overlap_vox", "descending")])
+
+
+def parked(ledger: pa.Table) -> pa.Table:
+    """The joins that wait for a person, most shared voxels first."""
+    return ledger.filter(ledger["parked"]).sort_by([("overlap_vox", "descending")])
+
+
+def row_of(ledger: pa.Table, first: int, second: int) -> pa.Table:
+    """The row about two supervoxels, in either order; empty where they never shared a voxel."""
+    low, high = (pa.scalar(id_, pa.uint64()) for id_ in sorted((first, second)))
+    return ledger.filter(pc.and_(pc.equal(ledger["first"], low), pc.equal(ledger["second"], high)))
+
+
+def parts_without(ledger: pa.Table, members: Ids, first: int, second: int) -> list[Ids]:
+    """What a body falls into when one of its joins is taken back: one part where others hold it together.
+
+    Nothing else is decided anew: a candidate that was refused because of this join may be taken next time.
+    """
+    joins = joins_of(ledger, members)
+    ends = np.stack([joins["first"].to_numpy(), joins["second"].to_numpy()], axis=1)
+    dropped = (ends == np.sort(np.array([first, second], np.uint64))).all(axis=1)
+    a, b = np.searchsorted(members, ends[~dropped]).T
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(members), len(members)))
+    _, component = connected_components(graph, directed=False)
+    return [members[component == number] for number in np.unique(component)]
