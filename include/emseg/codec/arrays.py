@@ -4,8 +4,8 @@ Both layouts are chunks in the container of `container.py`; `decode_array` reads
 
 Layout 0, `encode_array`, for images and probabilities: LZ4 blocks of up to 4 MiB, the CRC-32 of a chunk is that of its
 raw bytes. Layout 1, `encode_labels`, for ids: chunks of 4 Mi voxels as `label_chunks.py` has them, the CRC-32 is that
-of the stored bytes. Labels mostly equal their neighbours; layout 1 stores where they do not, and is 4 to 5 times
-smaller and faster to write than general codecs (`python -m benchmarks arrays`).
+of the stored bytes. Labels mostly equal their neighbours; layout 1 stores where they do not, and is several times
+smaller than what general codecs make, as fast (`python -m benchmarks label_codecs`).
 """
 
 from __future__ import annotations
