@@ -2,6 +2,7 @@
 
 import struct
 import time
+import tracemalloc
 from zlib import crc32
 
 import numpy as np
@@ -132,3 +133,21 @@ def test_labels_pass_at_more_than_200_megabytes_a_second():
     start = time.process_time()
     decode_array(encode_labels(labels))
     assert 2 * labels.nbytes / (time.process_time() - start) > 200e6
+
+
+def test_labels_over_two_gigabytes_pass_in_bounded_memory():
+    """Kills 32-bit places and a copy of the whole: beside the arrays there is room for a chunk or two."""
+    labels = np.zeros((300, 1000, 1000), np.uint64)
+    labels[::7, 100:200, 300:700] = 2**63 + 5
+    labels[250:, 500, ::3] = 9
+    assert labels.nbytes > 2 << 30
+    tracemalloc.start()
+    encoded = encode_labels(labels)
+    encoding = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    decoded = decode_array(encoded)
+    decoding = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(decoded, labels)
+    assert encoding < 32 << 20
+    assert decoding < labels.nbytes + (36 << 20)
