@@ -7,7 +7,18 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import arrays, contingency, dvid, forest, label_block, quality, resume, robustness, stitching
+from benchmarks import (
+    arrays,
+    contingency,
+    dvid,
+    forest,
+    label_block,
+    label_codecs,
+    quality,
+    resume,
+    robustness,
+    stitching,
+)
 from benchmarks.rows import Row, save, shown
 from emseg.errors import EmsegError
 
@@ -15,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "contingency": contingency.run,
     "label_block": label_block.run,
     "arrays": arrays.run,
+    "label_codecs": label_codecs.run,
     "stitching": stitching.run,
     "resume": resume.run,
     "dvid": dvid.run,

@@ -1,7 +1,7 @@
 """Counting label pairs, the inner loop of evaluation: emseg, scikit-image, and packed keys with fastremap.
 
 The others do a little less (they keep ground truth 0), so the ratios flatter them. Labels come in runs along X; emseg
-counts runs, so its lead grows with their length, which is a row of its own.
+looks a run up once, so its lead grows with their length, which is a row of its own.
 """
 
 from __future__ import annotations

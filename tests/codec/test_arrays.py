@@ -65,7 +65,11 @@ def test_an_array_over_two_gigabytes_passes():
     """LZ4 itself stops below 2 GiB (0x7E000000 bytes): kills an encoder that hands it the array in one piece."""
     array = np.zeros((2200, 1000, 1000), np.uint8)
     array[::97, 13, 7] = 5
+    tracemalloc.start()
     decoded = decode_array(encode_array(array))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < array.nbytes + (48 << 20)
     assert decoded.shape == array.shape
     assert np.array_equal(decoded[:, 13, 7], array[:, 13, 7])
     assert int(decoded.sum(dtype=np.uint64)) == int(array.sum(dtype=np.uint64))

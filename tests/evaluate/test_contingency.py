@@ -112,3 +112,19 @@ def test_rows_that_no_writer_makes_are_quarantined(columns):
     data = ContingencyTable(seg, truth, np.array(columns[2], np.int64)).to_parquet()
     with pytest.raises(IntegrityError, match="sorted"):
         ContingencyTable.from_parquet(data, "evaluate/table.parquet")
+
+
+@pytest.mark.parametrize("shift", [0, 24, 48])
+def test_many_pairs_of_ids_that_share_their_low_or_high_bits_are_all_counted(shift):
+    """Kills a table that loses pairs when it grows, and one where ids without low bits all begin in one place."""
+    rng = np.random.default_rng(6)
+    seg, truth = rng.integers(0, 400, (2, 300_000)).astype(np.uint64) << np.uint64(shift)
+    pairs, counts = np.unique(np.stack([seg, truth], 1)[truth != 0], axis=0, return_counts=True)
+    table = contingency_table(seg, truth)
+    np.testing.assert_array_equal(table.segmentation, pairs[:, 0])
+    np.testing.assert_array_equal(table.groundtruth, pairs[:, 1])
+    np.testing.assert_array_equal(table.count, counts)
+
+
+def test_no_voxels_give_the_empty_table():
+    assert len(contingency_table(np.empty((0, 3, 3), np.uint64), np.empty((0, 3, 3), np.uint64))) == 0

@@ -74,7 +74,7 @@ def spiral() -> np.ndarray:
 
 
 def comb() -> np.ndarray:
-    """Body 1: a back along X at Y 0 to 3, and teeth of 3 voxels down to the last Y; body 2: a comb from the other side."""
+    """Body 1: a back along X at low Y, and teeth of 3 voxels towards high Y; body 2: a comb from the other side."""
     labels = np.zeros((SIDE, SIDE, SIDE), np.uint32)
     labels[:, :4], labels[:, -4:] = 1, 2
     for x in range(0, SIDE, 6):
@@ -141,5 +141,7 @@ def test_a_body_that_crosses_one_edge_only_is_joined_though_both_face_neighbours
 
 
 def test_with_mode_none_every_core_keeps_its_own_pieces():
+    """The tube is in one piece in each core; the cores that it has voxels in are counted by numpy."""
     labels = diagonal_tube()
-    assert len(bodies_in(stitched(labels, StitchMode.NONE), labels == 1)) == 3
+    cores = {tuple(place // CORE) for place in np.argwhere(labels == 1)}
+    assert len(bodies_in(stitched(labels, StitchMode.NONE), labels == 1)) == len(cores)

@@ -1,6 +1,6 @@
 """Arrays and tables to bytes and back: checksummed, deterministic, never pickle."""
 
-from emseg.codec.arrays import decode_array, encode_array
+from emseg.codec.arrays import decode_array, encode_array, encode_labels
 from emseg.codec.tables import decode_table, encode_table
 
-__all__ = ["decode_array", "decode_table", "encode_array", "encode_table"]
+__all__ = ["decode_array", "decode_table", "encode_array", "encode_labels", "encode_table"]

@@ -1,0 +1,148 @@
+"""One chunk of labels to bytes and back: the five streams of `label_kernels`, each a Zstandard frame of its own.
+
+Little-endian: form u8. Form 0: one LZ4 block of the voxels, for labels so rough that this is smaller. Form 1: bytes of
+each of the five streams u32, bytes of their frames u32 (0 and no frame for an empty one), then the frames.
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import pairwise
+from typing import Any
+
+import lz4.block
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+from emseg.codec.label_kernels import (
+    CHOICES,
+    CODES,
+    GAPS,
+    GROUP_VOX,
+    MASKS,
+    STREAMS,
+    capacities,
+    from_streams,
+    to_streams,
+)
+
+LZ4_MAX_RATIO = 255
+"""An LZ4 block cannot grow more than this, so a small object cannot claim a large array."""
+_LZ4, _STREAMS = b"\0", b"\1"
+_LEVEL = 1
+_SHARE_LISTED = 16
+"""At most one voxel in so many is listed: more labels than that are noise."""
+_TABLE = struct.Struct(f"<{2 * (STREAMS + 1)}I")
+
+Neighbours = tuple[int, int]
+
+
+class ChunkError(Exception):
+    """What is wrong with the bytes of a chunk."""
+
+
+def neighbours(shape: tuple[int, ...]) -> Neighbours:
+    """How many voxels back the same place in the row before and in the section before lies, for a C-ordered shape.
+
+    Axes too short to be told from noise (rows of less than 8 voxels) are taken with the next: (9, 5, 4) gives (20, 20),
+    (125, 250, 300) gives (300, 75000). Without such axes both are 1.
+    """
+    found, stride = [], 1
+    for length in reversed(shape[1:]):
+        stride *= length
+        if stride >= GROUP_VOX and stride not in found:
+            found.append(stride)
+    row = found[0] if found else 1
+    return row, found[1] if len(found) > 1 else row
+
+
+def pack_labels(voxels: npt.NDArray[Any], back: Neighbours) -> bytes:
+    """Bytes of at least one voxel, a C-ordered unsigned line; the same for the same labels."""
+    streams = _streams(voxels, back)
+    if streams is None:
+        return _LZ4 + bytes(lz4.block.compress(voxels.view(np.uint8).data, store_size=False))
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    frames = [compressor.compress(stream.data) if stream.size else b"" for stream in streams]
+    table = _TABLE.pack(*(stream.size for stream in streams), *map(len, frames))
+    return b"".join([_STREAMS, table, *frames])
+
+
+def _streams(voxels: npt.NDArray[Any], back: Neighbours) -> list[npt.NDArray[np.uint8]] | None:
+    """The five streams as bytes; None for labels that are too rough for them."""
+    starts = np.concatenate([[0], np.cumsum(capacities(voxels.size))])
+    room = np.empty(int(starts[-1]), np.uint8)
+    labels = np.empty(voxels.size // _SHARE_LISTED + 2, voxels.dtype)
+    used = to_streams(voxels, *back, room, starts, labels)
+    if used[0] < 0:
+        return None
+    streams = [room[start : start + size] for start, size in zip(starts[:-1], used[:-1], strict=True)]
+    return [*streams, labels[: used[-1]].view(np.uint8)]
+
+
+def check_chunk(chunk: memoryview, voxels: int, itemsize: int) -> None:
+    """Raise `ChunkError` unless the chunk could hold so many voxels, as far as can be told without unpacking it.
+
+    What unpacking allocates is bounded by what is checked here: less than the voxels themselves and 1 byte for each.
+    """
+    form = bytes(chunk[:1])
+    if form == _LZ4:
+        if voxels * itemsize > LZ4_MAX_RATIO * len(chunk):
+            raise ChunkError(f"{voxels} voxels cannot be in an LZ4 block of {len(chunk) - 1} bytes")
+        return
+    if form != _STREAMS or len(chunk) < 1 + _TABLE.size:
+        raise ChunkError(f"form {form!r} in {len(chunk)} bytes")
+    sizes, _ = _frames(chunk)
+    most = [*capacities(voxels).tolist(), (voxels // _SHARE_LISTED + 2) * itemsize]
+    if any(size > limit for size, limit in zip(sizes, most, strict=True)) or sizes[-1] % itemsize:
+        raise ChunkError(f"streams of {sizes} bytes for {voxels} voxels")
+    groups = 255 * sizes[GAPS] + sizes[MASKS]
+    if sizes[GAPS] == 0 or GROUP_VOX * groups < voxels - 1 or sizes[CHOICES] < 2 or sizes[CODES] < sizes[MASKS]:
+        raise ChunkError(f"streams of {sizes} bytes cannot hold {voxels} voxels")
+
+
+def unpack_labels(chunk: memoryview, voxels: npt.NDArray[Any], back: Neighbours) -> None:
+    """Write the voxels of a checked chunk; `ChunkError` where its bytes are not what `pack_labels` makes."""
+    if chunk[0] == _LZ4[0]:
+        _unpack_lz4(chunk[1:], voxels)
+        return
+    sizes, frames = _frames(chunk)
+    streams = [_unpacked(frame, size) for frame, size in zip(frames, sizes, strict=True)]
+    labels = np.frombuffer(streams.pop(), voxels.dtype)
+    starts = np.concatenate([[0], np.cumsum(sizes[:STREAMS])])
+    if not from_streams(voxels, *back, np.frombuffer(b"".join(streams), np.uint8), starts, labels):
+        raise ChunkError("its streams do not describe so many voxels")
+
+
+def _unpack_lz4(block: memoryview, voxels: npt.NDArray[Any]) -> None:
+    try:
+        raw = lz4.block.decompress(block, uncompressed_size=voxels.nbytes)
+    except lz4.block.LZ4BlockError:
+        raise ChunkError("not LZ4") from None
+    if len(raw) != voxels.nbytes:
+        raise ChunkError(f"{len(raw)} bytes instead of {voxels.nbytes}")
+    voxels[:] = np.frombuffer(raw, voxels.dtype)
+
+
+def _frames(chunk: memoryview) -> tuple[tuple[int, ...], list[memoryview]]:
+    table = _TABLE.unpack_from(chunk, 1)
+    sizes, stored = table[: STREAMS + 1], table[STREAMS + 1 :]
+    if 1 + _TABLE.size + sum(stored) != len(chunk):
+        raise ChunkError(f"frames of {stored} bytes in {len(chunk)} bytes")
+    ends = np.cumsum([1 + _TABLE.size, *stored]).tolist()
+    return sizes, [chunk[start:end] for start, end in pairwise(ends)]
+
+
+def _unpacked(frame: memoryview, size: int) -> bytes:
+    """One stream; its frame is unpacked only where it says the same size as the table."""
+    if size == 0 and len(frame) == 0:
+        return b""
+    try:
+        if zstandard.frame_content_size(frame) != size:
+            raise ChunkError(f"a frame that is not of {size} bytes")
+        stream = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise ChunkError(f"not Zstandard ({error})") from None
+    if len(stream) != size:
+        raise ChunkError(f"a stream of {len(stream)} bytes instead of {size}")
+    return stream
