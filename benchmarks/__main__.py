@@ -9,14 +9,17 @@ from pathlib import Path
 
 from benchmarks import (
     arrays,
+    bridges,
     contingency,
     dvid,
     forest,
     label_block,
     label_codecs,
     quality,
+    resolution,
     resume,
     robustness,
+    stitch_modes,
     stitching,
 )
 from benchmarks.rows import Row, save, shown
@@ -28,6 +31,9 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "arrays": arrays.run,
     "label_codecs": label_codecs.run,
     "stitching": stitching.run,
+    "stitch_modes": stitch_modes.run,
+    "bridges": bridges.run,
+    "resolution": resolution.run,
     "resume": resume.run,
     "dvid": dvid.run,
     "forest": forest.run,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import fastremap
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -21,7 +22,7 @@ from emseg.config.dataset import Constraints
 from emseg.errors import PermanentError
 from emseg.stitch.modes import NEARLY_EQUAL
 from emseg.stitch.pieces import Contacts, Pieces
-from emseg.stitch.supervoxels import cells_of
+from emseg.stitch.supervoxels import cells_of, is_among
 from emseg.stitch.votes import Flags, Floats, Ids, Votes, VoxelSize
 
 JOINED, ALREADY, KEPT_APART, FORBIDDEN, LARGE, FACES, ENTRIES = range(7)
@@ -90,7 +91,8 @@ def disputed_pieces(votes: Votes, floor_vox: float) -> Ids:
         order = np.lexsort((cells, pieces))
         pieces, cells = pieces[order], cells[order]
         found.append(pieces[1:][(pieces[1:] == pieces[:-1]) & (cells[1:] == cells[:-1])])
-    return np.unique(np.concatenate(found))
+    disputed: Ids = fastremap.unique(np.concatenate(found))
+    return disputed
 
 
 def join_constrained(
@@ -106,7 +108,7 @@ def join_constrained(
 
     `weak` tells for each candidate whether constraints apply to it. Memory: about 100 bytes a candidate and contact.
     """
-    nodes = np.unique(np.concatenate([votes.first, votes.second, links.must.ravel()]))
+    nodes: Ids = fastremap.unique(np.concatenate([votes.first, votes.second, links.must.ravel()]))
     order = np.lexsort((votes.second, votes.first, -votes.overlap_vox, -votes.iou, weak))
     apart, area = _kept_apart(nodes, contacts, links, constraints)
     shared_nm3 = votes.overlap_vox * prod(voxel_size_nm)
@@ -131,14 +133,14 @@ def join_constrained(
 def is_weak(votes: Votes, all_votes: Votes, floor_vox: float) -> Flags:
     """Which candidates `votes` are weak evidence, seen beside all votes."""
     disputed = disputed_pieces(all_votes, floor_vox)
-    in_doubt = np.isin(votes.first, disputed) | np.isin(votes.second, disputed)
+    in_doubt = is_among(votes.first, disputed) | is_among(votes.second, disputed)
     weak: Flags = (votes.agreement < NEARLY_EQUAL) | in_doubt
     return weak
 
 
 def _check_links(nodes: Ids, component: Numbers, links: Links) -> None:
     """Candidates never join what people keep apart, so one body with both sides of a pair is of their own making."""
-    said = links.cannot[np.isin(links.cannot, nodes).all(axis=1)]
+    said = links.cannot[is_among(links.cannot, nodes).all(axis=1)]
     one, other = component[_places(nodes, said)].T
     if bool((one == other).any()):
         first, second = said[one == other][0].tolist()
@@ -154,10 +156,11 @@ def _kept_apart(nodes: Ids, contacts: Contacts, links: Links, constraints: Const
     """Pairs that must not be one body, and the area over which they touch; without end for what people said."""
     pairs, area = np.empty((0, 2), np.uint64), np.empty(0)
     if constraints.kept_apart_nm2 is not None:
-        known = np.isin(contacts.first, nodes) & np.isin(contacts.second, nodes)
-        which = known & (contacts.area_nm2 >= constraints.kept_apart_nm2)
-        pairs, area = np.stack([contacts.first[which], contacts.second[which]], axis=1), contacts.area_nm2[which]
-    said = links.cannot[np.isin(links.cannot, nodes).all(axis=1)]
+        large = contacts.area_nm2 >= constraints.kept_apart_nm2
+        pairs, area = np.stack([contacts.first[large], contacts.second[large]], axis=1), contacts.area_nm2[large]
+        known = is_among(pairs, nodes).all(axis=1)
+        pairs, area = pairs[known], area[known]
+    said = links.cannot[is_among(links.cannot, nodes).all(axis=1)]
     return np.concatenate([said, pairs]), np.concatenate([np.full(len(said), np.inf), area])
 
 

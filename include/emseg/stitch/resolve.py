@@ -62,11 +62,11 @@ class Mapping:
 
     @classmethod
     def of_components(cls, nodes: Ids, component: npt.NDArray[np.int64]) -> Mapping:
-        """Bodies of `nodes` (ascending) with a number of its component each; single ones are left out."""
-        _, first, place, sizes = np.unique(component, return_index=True, return_inverse=True, return_counts=True)
-        several = sizes[place] > 1
-        # Nodes ascend, so the first node met of each component is its smallest supervoxel.
-        return cls(nodes[several], nodes[first[place]][several])
+        """Bodies of `nodes` (ascending) from the place of one node of its body for each; single ones are left out."""
+        smallest = np.full(len(nodes), len(nodes), np.int64)
+        np.minimum.at(smallest, component, np.arange(len(nodes)))  # nodes ascend, so the first is the smallest id
+        several = np.bincount(component, minlength=len(nodes))[component] > 1
+        return cls(nodes[several], nodes[smallest[component[several]]])
 
 
 @dataclass(frozen=True, eq=False)

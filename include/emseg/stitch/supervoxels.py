@@ -31,3 +31,11 @@ def supervoxel_ids(labels: npt.NDArray[np.uint32], cell_number: int) -> npt.NDAr
 def cells_of(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """Cell number of each supervoxel id."""
     return (ids >> np.uint64(LOCAL_BITS)).astype(np.int64)
+
+
+def is_among(ids: npt.NDArray[np.uint64], ascending: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Which of `ids` (any shape) are in `ascending`: several times as fast as a hash of millions of ids."""
+    if len(ascending) == 0:
+        return np.zeros(ids.shape, bool)
+    found: npt.NDArray[np.bool_] = ascending[np.minimum(np.searchsorted(ascending, ids), len(ascending) - 1)] == ids
+    return found

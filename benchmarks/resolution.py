@@ -1,0 +1,80 @@
+"""Resolution of very many votes in one process: time and peak memory, at 10^6 and 10^7 candidates.
+
+The votes are made: a lattice of pieces, each with votes for its neighbours, some of them weak, and contacts between
+pieces of one subvolume. Each size runs in a process of its own, whose peak memory the operating system tells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from benchmarks.rows import Row
+from emseg.config.dataset import Stitching
+from emseg.stitch import Contacts, Evidence, Pieces, Votes, resolve
+
+SIZES = (10**6, 10**7)
+PIECES_A_CELL = 50
+VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
+
+
+def run() -> list[Row]:
+    """Seconds, peak memory, and bytes a candidate of each size."""
+    rows: list[Row] = []
+    for candidates in SIZES:
+        command = [sys.executable, "-m", "benchmarks.resolution", str(candidates)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ})
+        found = json.loads(done.stdout)
+        said = f"made votes, {found['candidates']} candidates and {found['contacts']} contacts"
+        rows += [
+            Row(f"{said}: resolution, CPU", found["cpu_s"], "s"),
+            Row(f"{said}: peak memory, input included", found["peak_bytes"] / 2**30, "GiB"),
+            Row(f"{said}: peak memory above the input", found["added_bytes"] / found["candidates"], "bytes/candidate"),
+        ]
+    return rows
+
+
+def made(candidates: int, seed: int = 0) -> Evidence:
+    """Pieces in a line of cells; every piece votes for the next cell's, and some for another one there."""
+    rng = np.random.default_rng(seed)
+    cells = candidates // PIECES_A_CELL
+    local = np.arange(1, PIECES_A_CELL + 1, dtype=np.uint64)
+    piece = ((np.arange(cells + 1, dtype=np.uint64) << np.uint64(24))[:, None] | local).ravel()
+    first = piece[:-PIECES_A_CELL]
+    second = piece[PIECES_A_CELL:]
+    size = rng.integers(2000, 200_000, len(first))
+    shared = (size * rng.choice([0.6, 0.95, 0.99], len(first), p=[0.1, 0.3, 0.6])).astype(np.int64)
+    reaches = np.ones(len(first), bool)
+    votes = Votes(first, second, shared, size, shared + size // 100, shared * 10.0, reaches, reaches)
+    pair = np.flatnonzero(np.arange(len(piece)) % PIECES_A_CELL != PIECES_A_CELL - 1)
+    touching = Contacts(piece[pair], piece[pair + 1], rng.exponential(2e5, len(pair)))
+    return Evidence(votes, Pieces(piece, np.full(len(piece), 50_000), np.zeros(len(piece), np.uint8)), touching)
+
+
+def measure(candidates: int) -> dict[str, float]:
+    """Resolve `candidates` made votes in this process."""
+    resolve(made(10 * PIECES_A_CELL), Stitching(), VOXEL_SIZE_NM)  # compiles
+    evidence = made(candidates)
+    before, started = _peak_bytes(), time.process_time()
+    counts = resolve(evidence, Stitching(), VOXEL_SIZE_NM).counts
+    return {
+        "candidates": counts["candidates"],
+        "contacts": len(evidence.contacts),
+        "cpu_s": time.process_time() - started,
+        "peak_bytes": _peak_bytes(),
+        "added_bytes": _peak_bytes() - before,
+    }
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(int(sys.argv[1]))))
