@@ -7,7 +7,7 @@ does not grow with their number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
 from math import ceil
@@ -105,44 +105,40 @@ class _Plan:
 
     def __init__(self, image: Image, wanted: ImageFeatures, voxel_size_nm: VoxelSize) -> None:
         self.image = image
-        self._size = voxel_size_nm
         copies: dict[Factor, Image] = {}
-        self._parts: list[tuple[Scale, Factor, list[Image] | None]] = []
+        self._parts: list[tuple[_Filter, Factor, list[Image] | None]] = []
         for scale in wanted.scales:
             factor = _factor(scale.sigma_nm, voxel_size_nm)
-            if factor == (1, 1, 1):
-                self._parts.append((scale, factor, None))
-                continue
-            if factor not in copies:
+            if factor != (1, 1, 1) and factor not in copies:
                 copies[factor] = averaged(image, factor)
-            self._parts.append((scale, factor, _filtered(copies[factor], scale, _coarser(voxel_size_nm, factor))))
+            for each in _filters(scale, _coarser(voxel_size_nm, factor)):
+                self._parts.append((each, factor, each.features(copies[factor]) if factor in copies else None))
 
     def fill(self, core: tuple[slice, slice], out: Image, row: int) -> int:
         """Write this image's features of a tile into `out` from `row` on; the row after the last."""
         z, y = core
+        shape = (z.stop - z.start, y.stop - y.start, self.image.shape[2])
         out[row] = self.image[z, y].ravel()
         row += 1
-        for scale, factor, coarse in self._parts:
+        for each, factor, coarse in self._parts:
+            rows = out[row : row + each.count]
             if coarse is None:
-                for feature in self._fine(core, scale):
-                    out[row] = feature.ravel()
-                    row += 1
+                self._fine(core, each, rows)
             else:
-                shape = (z.stop - z.start, y.stop - y.start, self.image.shape[2])
-                for feature in coarse:
-                    _interpolate(feature, factor, (z.start, y.start, 0), out[row].reshape(shape))
-                    row += 1
+                for feature, place in zip(coarse, rows, strict=True):
+                    _interpolate(feature, factor, (z.start, y.start, 0), place.reshape(shape))
+            row += each.count
         return row
 
-    def _fine(self, core: tuple[slice, slice], scale: Scale) -> Iterator[Image]:
-        reach = _reach_vox(scale, self._size)
+    def _fine(self, core: tuple[slice, slice], each: _Filter, out: Image) -> None:
+        """One filter, on the tile and the margin that it looks at; nothing but `out` is kept."""
         grown = tuple(
             slice(max(0, c.start - r), min(n, c.stop + r))
-            for c, r, n in zip(core, reach, self.image.shape, strict=False)
+            for c, r, n in zip(core, each.reach_vox, self.image.shape, strict=False)
         )
         inner = tuple(slice(c.start - g.start, c.stop - g.start) for c, g in zip(core, grown, strict=True))
-        for feature in _filtered(np.ascontiguousarray(self.image[grown]), scale, self._size):
-            yield feature[inner]
+        for row, feature in zip(out, each.features(np.ascontiguousarray(self.image[grown])), strict=True):
+            row.reshape(feature[inner].shape)[...] = feature[inner]
 
 
 def _names(scale: Scale) -> tuple[str, ...]:
@@ -151,21 +147,39 @@ def _names(scale: Scale) -> tuple[str, ...]:
     return tuple(f"{kind}_{scale.sigma_nm:g}nm" for kind in kinds)
 
 
-def _filtered(image: Image, scale: Scale, voxel_size_nm: VoxelSize) -> list[Image]:
-    """Features of one scale, in the order of `_names`."""
+@dataclass(frozen=True)
+class _Filter:
+    """One filter: how far it looks, voxels Z Y X, how many features it makes, and those of an image."""
+
+    reach_vox: Margin
+    count: int
+    features: Callable[[Image], list[Image]]
+
+
+def _filters(scale: Scale, voxel_size_nm: VoxelSize) -> list[_Filter]:
+    """The filters of one scale; their features are in the order of `_names`."""
     sigma = _sigma_vox(scale.sigma_nm, voxel_size_nm)
-    hessian = hessian_of_gaussian_eigenvalues(image, sigma, window_size=_WINDOW)
-    features = [
-        gaussian_smoothing(image, sigma, window_size=_WINDOW),
-        gaussian_gradient_magnitude(image, sigma, window_size=_WINDOW),
-        hessian.sum(axis=-1, dtype=np.float32),
-        *(hessian[..., k] for k in range(3)),
+    near = _kernel_vox(sigma)
+
+    def hessian(image: Image) -> list[Image]:
+        values = hessian_of_gaussian_eigenvalues(image, sigma, window_size=_WINDOW)
+        return [values.sum(axis=-1, dtype=np.float32), *np.moveaxis(values, -1, 0)]
+
+    filters = [
+        _Filter(near, 1, lambda image: [gaussian_smoothing(image, sigma, window_size=_WINDOW)]),
+        _Filter(near, 1, lambda image: [gaussian_gradient_magnitude(image, sigma, window_size=_WINDOW)]),
+        _Filter(near, 4, hessian),
     ]
     if scale.structure_nm:
         outer = _sigma_vox(scale.structure_nm, voxel_size_nm)
-        tensor = structure_tensor_eigenvalues(image, sigma, outer, window_size=_WINDOW)
-        features += [tensor[..., k] for k in range(3)]
-    return features
+
+        def structure(image: Image) -> list[Image]:
+            values = structure_tensor_eigenvalues(image, sigma, outer, window_size=_WINDOW)
+            return list(np.moveaxis(values, -1, 0))
+
+        z, y, x = (a + b for a, b in zip(near, _kernel_vox(outer), strict=True))
+        filters.append(_Filter((z, y, x), 3, structure))
+    return filters
 
 
 def _sigma_vox(sigma_nm: float, voxel_size_nm: VoxelSize) -> tuple[float, float, float]:
@@ -184,15 +198,18 @@ def _coarser(voxel_size_nm: VoxelSize, factor: Factor) -> VoxelSize:
     return z, y, x
 
 
+def _kernel_vox(sigma: tuple[float, float, float]) -> Margin:
+    z, y, x = (ceil(_WINDOW * s) for s in sigma)
+    return z, y, x
+
+
 def _reach_vox(scale: Scale, voxel_size_nm: VoxelSize) -> Margin:
     factor = _factor(scale.sigma_nm, voxel_size_nm)
-    size = _coarser(voxel_size_nm, factor)
-    widths = [_sigma_vox(scale.sigma_nm, size)]
-    if scale.structure_nm:
-        widths.append(_sigma_vox(scale.structure_nm, size))
-    kernels = [sum(ceil(_WINDOW * width[axis]) for width in widths) for axis in range(3)]
+    kernels = [each.reach_vox for each in _filters(scale, _coarser(voxel_size_nm, factor))]
     # Interpolation looks one coarse voxel farther, and averaging spreads over one.
-    z, y, x = (k * f + (2 * f - 1 if f > 1 else 0) for k, f in zip(kernels, factor, strict=True))
+    z, y, x = (
+        max(kernel[axis] for kernel in kernels) * f + (2 * f - 1 if f > 1 else 0) for axis, f in enumerate(factor)
+    )
     return z, y, x
 
 
