@@ -97,8 +97,11 @@ def normalised(gray: Gray, mask: Mask, mean: float, std: float) -> Image:
 
 
 def tile_voxels(voxels: int) -> int:
-    """Voxels of a tile: a twelfth of the volume, so that features cost few bytes a voxel; margins cost time."""
-    return min(max(voxels // 12, 250_000), 2_000_000)
+    """Voxels of a tile: a twelfth of the volume, so that features cost few bytes a voxel; margins cost time.
+
+    Below a million voxels tiles do not shrink with the volume, and a voxel costs more, though the whole costs little.
+    """
+    return min(max(voxels // 12, 60_000), 2_000_000)
 
 
 def forest_of(model: ModelFolder, name: str, features: tuple[str, ...]) -> Forest:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from emseg.segment.protocol import Margin
 
 Image = npt.NDArray[np.float32]
 Factor = tuple[int, int, int]
+Core = tuple[slice, slice, slice]
 
 _WINDOW = 3.0
 """Kernels are cut at this many sigmas."""
@@ -75,9 +76,9 @@ class FeatureBank(Model):
 
 @dataclass(frozen=True)
 class Tile:
-    """Features of the voxels `core` (Z and Y slices; X whole): float32, (features, voxels in C order)."""
+    """Features of the voxels `core`: float32, (features, voxels in C order)."""
 
-    core: tuple[slice, slice]
+    core: Core
     features: Image
 
 
@@ -91,9 +92,7 @@ def feature_tiles(
     plans = [_Plan(images[each.image], each, voxel_size_nm) for each in bank.images]
     shape = plans[0].image.shape
     for core in _tiles(shape, tile_voxels):
-        z, y = core
-        voxels = (z.stop - z.start) * (y.stop - y.start) * shape[2]
-        out = np.empty((len(bank.names), voxels), np.float32)
+        out = np.empty((len(bank.names), prod(_shape(core))), np.float32)
         row = 0
         for plan in plans:
             row = plan.fill(core, out, row)
@@ -114,11 +113,10 @@ class _Plan:
             for each in _filters(scale, _coarser(voxel_size_nm, factor)):
                 self._parts.append((each, factor, each.features(copies[factor]) if factor in copies else None))
 
-    def fill(self, core: tuple[slice, slice], out: Image, row: int) -> int:
+    def fill(self, core: Core, out: Image, row: int) -> int:
         """Write this image's features of a tile into `out` from `row` on; the row after the last."""
-        z, y = core
-        shape = (z.stop - z.start, y.stop - y.start, self.image.shape[2])
-        out[row] = self.image[z, y].ravel()
+        z, y, x = core
+        out[row] = self.image[core].ravel()
         row += 1
         for each, factor, coarse in self._parts:
             rows = out[row : row + each.count]
@@ -126,19 +124,19 @@ class _Plan:
                 self._fine(core, each, rows)
             else:
                 for feature, place in zip(coarse, rows, strict=True):
-                    _interpolate(feature, factor, (z.start, y.start, 0), place.reshape(shape))
+                    _interpolate(feature, factor, (z.start, y.start, x.start), place.reshape(_shape(core)))
             row += each.count
         return row
 
-    def _fine(self, core: tuple[slice, slice], each: _Filter, out: Image) -> None:
+    def _fine(self, core: Core, each: _Filter, out: Image) -> None:
         """One filter, on the tile and the margin that it looks at; nothing but `out` is kept."""
         grown = tuple(
             slice(max(0, c.start - r), min(n, c.stop + r))
-            for c, r, n in zip(core, each.reach_vox, self.image.shape, strict=False)
+            for c, r, n in zip(core, each.reach_vox, self.image.shape, strict=True)
         )
         inner = tuple(slice(c.start - g.start, c.stop - g.start) for c, g in zip(core, grown, strict=True))
         for row, feature in zip(out, each.features(np.ascontiguousarray(self.image[grown])), strict=True):
-            row.reshape(feature[inner].shape)[...] = feature[inner]
+            row.reshape(_shape(core))[...] = feature[inner]
 
 
 def _names(scale: Scale) -> tuple[str, ...]:
@@ -213,12 +211,21 @@ def _reach_vox(scale: Scale, voxel_size_nm: VoxelSize) -> Margin:
     return z, y, x
 
 
-def _tiles(shape: tuple[int, ...], voxels: int) -> Iterator[tuple[slice, slice]]:
-    """Tiles over Z and Y, about as deep as they are high: the margins cost least."""
-    side = max(8, round((voxels / shape[2]) ** 0.5))
-    depth = min(shape[0], side)
-    height = min(shape[1], max(8, voxels // (shape[2] * depth)))
-    yield from product(_pieces(shape[0], depth), _pieces(shape[1], height))
+def _tiles(shape: tuple[int, ...], voxels: int) -> Iterator[Core]:
+    """Tiles about as deep as they are high and wide: the margins cost least."""
+    depth = _side(shape[0], voxels ** (1 / 3))
+    height = _side(shape[1], (voxels / depth) ** 0.5)
+    width = _side(shape[2], voxels / (depth * height))
+    yield from product(_pieces(shape[0], depth), _pieces(shape[1], height), _pieces(shape[2], width))
+
+
+def _side(length: int, wanted: float) -> int:
+    return min(length, max(8, round(wanted)))
+
+
+def _shape(core: Core) -> tuple[int, int, int]:
+    z, y, x = (part.stop - part.start for part in core)
+    return z, y, x
 
 
 def _pieces(length: int, longest: int) -> list[slice]:
