@@ -35,6 +35,7 @@ def test_a_volume_is_segmented_and_scored_from_the_command_line(volume, tmp_path
     done = emseg("segment", volume, "--preset", "classical", "--out", out, "--core", 64, 64, 64)
     assert done.returncode == 0, done.stderr
     assert "100 %" in done.stdout
+    assert "Voxels of 10 x 10 x 10 nm (Z Y X), emseg's default" in done.stdout
     with np.load(out) as segmented, np.load(volume) as given:
         labels, truth = segmented["labels"], given["groundtruth"]
     assert labels.dtype == np.uint64
@@ -66,6 +67,8 @@ def test_stitching_joins_what_the_cuts_divide(volume, tmp_path):
         (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 65], ["(64, 64, 65)", "multiples of 64"]),
         (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 64, "--halo", 90, 20, 20], ["halo"]),
         (["segment", "FLOAT", "--out", "o.npz"], ["float32", "uint8"]),
+        (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),
+        (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", "nan", 4, 4], ["--voxel-size (nan, 4.0, 4.0)"]),
         (["evaluate", "VOLUME", "VOLUME"], ["key `labels`"]),
         (["plan", "unknown"], ["unknown", "demo"]),
     ],

@@ -36,7 +36,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_and_a_report_are_written_and_the_figures_told(files):
     said = (files / "said").read_text()
-    for expected in ("Out of fold: boundary average precision", "VI split", "Model "):
+    for expected in ("Out of fold: boundary average precision", "VI split", "Model ", "Voxels of 10 x 10 x 10 nm"):
         assert expected in said
     report = json.loads((files / "model-report" / "report.json").read_text())
     assert report["regions"][0]["stop"] == [48, 64, 80]
@@ -111,7 +111,7 @@ def test_a_seed_below_0_is_no_seed(files):
         (("--data", "one.npz", "--out", "notes"), "something else of this name, with mine.md"),
         (("--data", "one.npz", "--data", "one.npz", "--out", "new"), "overlap"),
         (("--data", "one.npz", "--data", "copy.npz", "--out", "new"), "each volume once"),
-        (("--data", "one.npz", "--out", "new", "--voxel-size", "nan", "4", "4"), "the voxel size is (nan, 4.0, 4.0)"),
+        (("--data", "one.npz", "--out", "new", "--voxel-size", "nan", "4", "4"), "--voxel-size (nan, 4.0, 4.0)"),
         (("--data", "one.npz", "--out", "new", "--node", "de30"), "--dataset (and --node)"),
         (("--data", "one.npz"), "--data and --out"),
         (("--out", "new"), "--data and --out"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -111,6 +112,42 @@ def test_trained_steps_keep_the_promises_of_the_protocol(trained, name):
     setting = Setting(ISOTROPIC, trained[name].model)
     assert problems_of(PixelClassifier(PixelClassifierParameters(), setting)) == []
     assert problems_of(LearnedEdges(LearnedEdgesParameters(), setting)) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "place", "value"),
+    [
+        ("boundary", ("gray_mean",), float("nan")),
+        ("boundary", ("gray_std",), 0),
+        ("boundary", ("passes",), []),
+        ("edges", ("gray_std",), float("nan")),
+        ("edges", ("rounds",), []),
+        ("edges", ("rounds", 0, "forests"), []),
+        ("edges", ("rounds", 0, "threshold"), float("nan")),
+        ("texture", ("limit",), 0),
+        ("texture", ("mean",), [1.0] * 5),
+        ("texture", ("precision",), [[float("nan")] * 4] * 4),
+    ],
+)
+def test_a_model_with_impossible_numbers_is_refused_before_any_voxel_is_read(trained, section, place, value):
+    """Kills NaN that becomes one body of everything, and an error in the middle of a run."""
+    model = trained["default"].model
+    document = json.loads(model.files["model.json"])
+    part = document["sections"][section]
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    damaged = ModelFolder({**model.files, "model.json": json.dumps(document).encode()})
+    with pytest.raises(PermanentError, match=rf"reading a model .*{place[0]}"):
+        Pipeline(with_model(preset("default"), damaged.digest), ISOTROPIC, lambda _: damaged)
+
+
+@pytest.mark.parametrize("size", [float("nan"), 0, -10])
+def test_a_model_for_voxels_of_no_size_is_refused(trained, size):
+    document = json.loads(trained["default"].model.files["model.json"])
+    document["voxel_size_nm"][1] = size
+    with pytest.raises(PermanentError, match=r"voxel_size_nm\.1"):
+        _ = ModelFolder({"model.json": json.dumps(document).encode()}).description
 
 
 def test_out_of_fold_probability_is_made_by_the_other_half(source):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -20,7 +21,7 @@ from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
 from emseg.geometry import Box
 from emseg.segment import ModelFolder
-from emseg.segment.model import TrainingRegion, file_source
+from emseg.segment.model import TrainingRegion, VoxelSize, file_source
 from emseg.stages import segment_array
 from emseg.stages.local import VOXEL_SIZE_NM
 from emseg.store import FolderStore
@@ -54,7 +55,7 @@ def segment(
     fields = {"preset": preset, "core_vox": core, "halo_vox": halo}
     segmentation = validated(Segmentation, fields, "checking the options", "emseg segment")
     trained = None if model is None else ModelFolder.read(model)
-    size = voxel_size or (VOXEL_SIZE_NM if trained is None else trained.description.voxel_size_nm)
+    size = said_voxel_size(voxel_size, trained)
     with TemporaryDirectory() as folder:
         store = FolderStore(Path(folder))
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
@@ -78,6 +79,26 @@ def evaluate(
             "Give two volumes of one shape",
         )
     console.print(score_table(score(contingency_table(labels, groundtruth))))
+
+
+def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -> VoxelSize:
+    """The voxel size of a file, nm Z Y X: given, or of the model, or `VOXEL_SIZE_NM`; what was not given is told.
+
+    PermanentError for a size that is none.
+    """
+    if given is None:
+        size = VOXEL_SIZE_NM if model is None else model.description.voxel_size_nm
+        why = "emseg's default" if model is None else "those of the model"
+        console.print(f"Voxels of {' x '.join(f'{s:g}' for s in size)} nm (Z Y X), {why}: no --voxel-size was given")
+        return size
+    if not all(isfinite(size) and size > 0 for size in given):
+        raise PermanentError(
+            "checking the options",
+            f"--voxel-size {given}",
+            "the voxel size is none",
+            "Give it in nm, Z Y X, all above 0",
+        )
+    return given
 
 
 def trained_on(model: ModelFolder | None) -> npt.NDArray[np.str_]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
 from emseg.config.base import Model
 from emseg.errors import PermanentError
@@ -27,12 +28,12 @@ class PassDescription(Model):
     forest: str
 
 
-class BoundaryDescription(Model):
+class BoundaryDescription(Model, allow_inf_nan=False):
     """Section `boundary` of a model: gray levels are taken in deviations from the mean of the training data."""
 
     gray_mean: float
-    gray_std: float
-    passes: tuple[PassDescription, ...]
+    gray_std: float = Field(gt=0)
+    passes: tuple[PassDescription, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,7 @@ _LEAST_SIGMA_VOX = 0.3
 """An axis on which a sigma is shorter is not smoothed: the section is thicker than the filter."""
 
 
-class Scale(Model):
+class Scale(Model, allow_inf_nan=False):
     """Gaussian, gradient magnitude, Hessian eigenvalues and their sum; the structure tensor where it has a width."""
 
     sigma_nm: float = Field(gt=0)
