@@ -67,6 +67,12 @@ def test_stitching_joins_what_the_cuts_divide(volume, tmp_path):
         (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 65], ["(64, 64, 65)", "multiples of 64"]),
         (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 64, "--halo", 90, 20, 20], ["halo"]),
         (["segment", "FLOAT", "--out", "o.npz"], ["float32", "uint8"]),
+        (["segment", "CONSTANT", "--out", "o.npz"], ["constant.npz", "all its voxels are 90"]),
+        (["segment", "NAN", "--out", "o.npz"], ["float64", "uint8"]),
+        (["segment", "VOLUME", "--out", "name"], ["--out name", "does not end with .npz"]),
+        (["segment", "VOLUME", "--out", "FOLDER"], ["folder.npz", "it is a folder"]),
+        (["segment", "VOLUME", "--out", "BELOW"], ["float.npz/o.npz", "is a file"]),
+        (["steps", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),
         (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),
         (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", "nan", 4, 4], ["--voxel-size (nan, 4.0, 4.0)"]),
         (["evaluate", "VOLUME", "VOLUME"], ["key `labels`"]),
@@ -74,9 +80,22 @@ def test_stitching_joins_what_the_cuts_divide(volume, tmp_path):
     ],
 )
 def test_bad_input_ends_with_one_message_and_no_traceback(volume, tmp_path, words, expected):
-    wrong = tmp_path / "float.npz"
-    np.savez(wrong, grayscale=np.zeros((3, 3, 3), np.float32))
-    places = {"VOLUME": volume, "FLOAT": wrong, "o.npz": tmp_path / "o.npz"}
+    for name, gray in (
+        ("float", np.eye(3, dtype=np.float32)[None]),
+        ("constant", np.full((9, 9, 9), 90, np.uint8)),
+        ("nan", np.full((9, 9, 9), np.nan)),
+    ):
+        np.savez(tmp_path / f"{name}.npz", grayscale=gray)
+    (tmp_path / "folder.npz").mkdir()
+    places = {
+        "VOLUME": volume,
+        "FLOAT": tmp_path / "float.npz",
+        "CONSTANT": tmp_path / "constant.npz",
+        "NAN": tmp_path / "nan.npz",
+        "FOLDER": tmp_path / "folder.npz",
+        "BELOW": tmp_path / "float.npz" / "o.npz",
+        "o.npz": tmp_path / "o.npz",
+    }
     done = emseg(*(places.get(word, word) if isinstance(word, str) else word for word in words))
     assert done.returncode == 64, done.stdout + done.stderr
     for word in expected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,7 +52,9 @@ def segment(
     stitch: Annotated[StitchMode, typer.Option(help="Which overlaps join bodies")] = MODE,
 ) -> None:
     """Segment a local volume: the same plan, steps and stitching as a real run."""
+    _require_npz(out)
     grayscale = load_array(file, "grayscale")
+    _require_signal(grayscale, file)
     fields = {"preset": preset, "core_vox": core, "halo_vox": halo}
     segmentation = validated(Segmentation, fields, "checking the options", "emseg segment")
     trained = None if model is None else ModelFolder.read(model)
@@ -91,6 +94,11 @@ def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -
         why = "emseg's default" if model is None else "those of the model"
         console.print(f"Voxels of {' x '.join(f'{s:g}' for s in size)} nm (Z Y X), {why}: no --voxel-size was given")
         return size
+    return checked_voxel_size(given)
+
+
+def checked_voxel_size(given: VoxelSize) -> VoxelSize:
+    """`given`; PermanentError unless all three are finite and above 0."""
     if not all(isfinite(size) and size > 0 for size in given):
         raise PermanentError(
             "checking the options",
@@ -99,6 +107,28 @@ def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -
             "Give it in nm, Z Y X, all above 0",
         )
     return given
+
+
+def _require_npz(out: Path) -> None:
+    """PermanentError unless a file can be written there: asked before the work, not after it."""
+    there = next(path for path in out.absolute().parents if path.exists())
+    found = ""
+    if out.suffix != ".npz":
+        found = "its name does not end with .npz"
+    elif out.is_dir():
+        found = "it is a folder"
+    elif not there.is_dir():
+        found = f"{there} is a file"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        found = f"{there} may not be written by this user"
+    if found:
+        raise PermanentError("checking the options", f"--out {out}", found, "Name a file NAME.npz")
+
+
+def _require_signal(grayscale: npt.NDArray[np.uint8], file: Path) -> None:
+    if grayscale.size and (grayscale == grayscale.flat[0]).all():
+        found = f"all its voxels are {grayscale.flat[0]}"
+        raise PermanentError("segmenting a volume", f"grayscale of {file}", found, "Give a volume with tissue in it")
 
 
 def trained_on(model: ModelFolder | None) -> npt.NDArray[np.str_]:
