@@ -75,6 +75,8 @@ def test_stitching_joins_what_the_cuts_divide(volume, tmp_path):
         (["steps", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),
         (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),
         (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", "nan", 4, 4], ["--voxel-size (nan, 4.0, 4.0)"]),
+        (["segment", "TORN", "--out", "o.npz"], ["torn.npz", "not a readable npz file"]),
+        (["segment", "NPY", "--out", "o.npz"], ["single.npy", "a single array"]),
         (["evaluate", "VOLUME", "VOLUME"], ["key `labels`"]),
         (["plan", "unknown"], ["unknown", "demo"]),
     ],
@@ -87,11 +89,15 @@ def test_bad_input_ends_with_one_message_and_no_traceback(volume, tmp_path, word
     ):
         np.savez(tmp_path / f"{name}.npz", grayscale=gray)
     (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "torn.npz").write_bytes(volume.read_bytes()[:5000])
+    np.save(tmp_path / "single.npy", np.eye(3, dtype=np.uint8))
     places = {
         "VOLUME": volume,
         "FLOAT": tmp_path / "float.npz",
         "CONSTANT": tmp_path / "constant.npz",
         "NAN": tmp_path / "nan.npz",
+        "TORN": tmp_path / "torn.npz",
+        "NPY": tmp_path / "single.npy",
         "FOLDER": tmp_path / "folder.npz",
         "BELOW": tmp_path / "float.npz" / "o.npz",
         "o.npz": tmp_path / "o.npz",

@@ -20,7 +20,7 @@ from emseg.segment.model import TrainingRegion
 from emseg.segment.protocol import Setting
 from emseg.segment.steps.learned_edges import LearnedEdges, LearnedEdgesParameters
 from emseg.segment.steps.pixel_classifier import PixelClassifier, PixelClassifierParameters
-from emseg.segment.training import TrainingVolume, train_boundary
+from emseg.segment.training import TrainingVolume, train_boundary, train_edges
 from emseg.segment.training.figures import separation
 from emseg.segment.training.presets import training_settings
 from emseg.stages.train import report_page_of, train
@@ -220,6 +220,18 @@ def test_data_that_cannot_be_learned_from_are_refused_by_name(changes, found):
     given = {"grayscale": GRAY, "groundtruth": LABELS, "voxel_size_nm": ISOTROPIC}
     with pytest.raises(PermanentError, match=f"volume 1 of 1.*{found}"):
         train_boundary([TrainingVolume(**{**given, **changes})], small("default").boundary, 0, quiet)
+
+
+@pytest.mark.parametrize(("side", "found"), [(20, "fewer than 40"), (4, "all of one class")])
+def test_contacts_that_teach_nothing_are_refused_by_name(side, found):
+    """Kills an error of LightGBM in place of a message: few large supervoxels, or one body of many small ones."""
+    truth = LABELS if found.startswith("fewer") else np.ones_like(LABELS)
+    z, y, x = np.indices(GRAY.shape) // side
+    supervoxels = (1 + x + 100 * y + 10_000 * z).astype(np.uint32)
+    probability = (GRAY / 255).astype(np.float32)
+    volume = TrainingVolume(GRAY, truth, ISOTROPIC)
+    with pytest.raises(PermanentError, match=f"training the agglomeration.*{found}"):
+        train_edges([volume], [probability], [supervoxels], (128, 40), small("default").edges, 0, quiet)
 
 
 def test_no_volume_and_different_voxels_are_refused():

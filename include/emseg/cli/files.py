@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -168,13 +170,16 @@ def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
 
 
 def load_array(file: Path, key: str) -> npt.NDArray[np.uint8]:
-    """Array `key` of an npz file; PermanentError for a missing file, another format, or a missing key."""
+    """Array `key` of an npz file; PermanentError for a missing or torn file, another format, or a missing key."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("a single array")
+        with loaded as arrays:
             if key in arrays:
                 return np.asarray(arrays[key])
             found = f"keys {', '.join(arrays)}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         found = f"not a readable npz file ({type(error).__name__}: {error})"
     raise PermanentError("reading a volume", str(file), found, f"Give an npz file with key `{key}`")
 
