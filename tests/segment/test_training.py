@@ -88,7 +88,7 @@ def test_a_model_is_text_and_json_and_says_what_it_has_seen(trained, source):
         assert name.endswith((".txt", ".json"))
         data.decode("ascii")
     assert model.description.training.regions == (source.region,)
-    assert set(model.description.sections) == {"boundary", "edges", "texture"}
+    assert set(model.description.sections) == {"boundary", "edges", "texture", "seen"}
 
 
 def test_the_report_is_about_voxels_that_were_not_learned_from(trained):

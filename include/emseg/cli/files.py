@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from math import isfinite
@@ -24,7 +23,9 @@ from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
 from emseg.geometry import Box
 from emseg.segment import ModelFolder
-from emseg.segment.model import TrainingRegion, VoxelSize, file_source
+from emseg.segment.model import VoxelSize
+from emseg.segment.seen import SECTION as SEEN
+from emseg.segment.seen import Seen
 from emseg.stages import segment_array
 from emseg.stages.local import VOXEL_SIZE_NM
 from emseg.store import FolderStore
@@ -65,8 +66,7 @@ def segment(
         store = FolderStore(Path(folder))
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
     out.parent.mkdir(parents=True, exist_ok=True)
-    # What was segmented is kept too, so that `evaluate` knows it even where the ground truth has a file of its own.
-    np.savez_compressed(out, labels=labels, trained_on=trained_on(trained), source=np.array(file_source(grayscale)))
+    np.savez_compressed(out, labels=labels, seen=_seen(trained, grayscale))
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
 
 
@@ -133,31 +133,23 @@ def _require_signal(grayscale: npt.NDArray[np.uint8], file: Path) -> None:
         raise PermanentError("segmenting a volume", f"grayscale of {file}", found, "Give a volume with tissue in it")
 
 
-def trained_on(model: ModelFolder | None) -> npt.NDArray[np.str_]:
-    """What a model has seen, as JSON lines of `TrainingRegion`, to be kept with its results."""
-    training = None if model is None else model.description.training
-    return np.array([region.model_dump_json() for region in training.regions] if training else [], dtype=np.str_)
+def _seen(model: ModelFolder | None, grayscale: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """The parts of a volume that a model was trained on: (n, 2, 3), first and last voxel (not included), Z Y X."""
+    known = model is not None and SEEN in model.description.sections
+    boxes = model.section(SEEN, Seen).found_in(grayscale) if model is not None and known else []
+    return np.array([(box.start, box.stop) for box in boxes], np.int64).reshape(-1, 2, 3)
 
 
 def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
-    """Ground truth without the boxes that the model of a segmentation was trained on; PermanentError if none is left.
-
-    A training volume is known by its grayscale: the one that was segmented, and the one beside the ground truth.
-    """
+    """Ground truth without what the model of the segmentation was trained on; PermanentError if none is left."""
     groundtruth: npt.NDArray[np.integer] = load_array(truth, "groundtruth")
-    with np.load(segmented, allow_pickle=False) as one, np.load(truth, allow_pickle=False) as other:
-        lines = one["trained_on"].tolist() if "trained_on" in one else []
-        sources = {one["source"].item()} if "source" in one else set()
-        sources |= {file_source(other["grayscale"])} if "grayscale" in other and lines else set()
-    regions = [
-        validated(TrainingRegion, json.loads(line), "reading what was trained on", str(segmented)) for line in lines
-    ]
-    seen = [Box(region.start, region.stop) for region in regions if region.source in sources]
+    with np.load(segmented, allow_pickle=False) as arrays:
+        seen = arrays["seen"].tolist() if "seen" in arrays else []
     if not seen:
         return groundtruth
     rest = groundtruth.copy()
-    for box in seen:
-        rest[box.slices()] = 0
+    for start, stop in seen:
+        rest[Box(start, stop).slices()] = 0
     if not rest.any():
         raise PermanentError(
             "evaluating a segmentation",
@@ -165,7 +157,8 @@ def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
             "the model was trained on all of this ground truth, so the score would mean nothing",
             "Evaluate on other tissue, or train on boxes of this file",
         )
-    console.print(f"Left out, because the model was trained there: {', '.join(f'{b.start} to {b.stop}' for b in seen)}")
+    told = ", ".join(f"{tuple(start)} to {tuple(stop)}" for start, stop in seen)
+    console.print(f"Left out, because the model was trained there: {told}")
     return rest
 
 
