@@ -36,7 +36,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_and_a_report_are_written_and_the_figures_told(files):
     said = (files / "said").read_text()
-    for expected in ("Out of fold: boundary average precision", "VI split", "Model "):
+    for expected in ("Out of fold: boundary average precision", "VI split", "Model ", "Voxels of 10 x 10 x 10 nm"):
         assert expected in said
     report = json.loads((files / "model-report" / "report.json").read_text())
     assert report["regions"][0]["stop"] == [48, 64, 80]
@@ -84,6 +84,16 @@ def test_ground_truth_in_a_file_of_its_own_does_not_hide_what_was_learned(files)
     assert emseg("evaluate", out, alone).returncode == 64
 
 
+def test_a_part_saved_as_a_file_of_its_own_is_known(files):
+    """Kills a name made of the whole file: whoever crops before saving would be scored on what was learned."""
+    part, out = files / "cut.npz", files / "cut-out.npz"
+    with np.load(files / "one.npz") as arrays:
+        place = (slice(3, 48), slice(20, 90), slice(7, 75))
+        np.savez(part, **{key: arrays[key][place] for key in ("grayscale", "groundtruth")})
+    emseg("segment", part, "--preset", "default", "--model", files / "model", "--out", out)
+    assert "was trained there: (0, 0, 0) to (45, 44, 68)" in " ".join(emseg("evaluate", out, part).stdout.split())
+
+
 @pytest.mark.parametrize("words", [("--box", "0,0,0,99,64,80"), ("--preset", "classical"), ("--data", "none.npz")])
 def test_a_refused_training_leaves_the_model_that_was_there(files, words):
     """Kills making room before it is known that there will be something to put there."""
@@ -111,7 +121,7 @@ def test_a_seed_below_0_is_no_seed(files):
         (("--data", "one.npz", "--out", "notes"), "something else of this name, with mine.md"),
         (("--data", "one.npz", "--data", "one.npz", "--out", "new"), "overlap"),
         (("--data", "one.npz", "--data", "copy.npz", "--out", "new"), "each volume once"),
-        (("--data", "one.npz", "--out", "new", "--voxel-size", "nan", "4", "4"), "the voxel size is (nan, 4.0, 4.0)"),
+        (("--data", "one.npz", "--out", "new", "--voxel-size", "nan", "4", "4"), "--voxel-size (nan, 4.0, 4.0)"),
         (("--data", "one.npz", "--out", "new", "--node", "de30"), "--dataset (and --node)"),
         (("--data", "one.npz"), "--data and --out"),
         (("--out", "new"), "--data and --out"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from emseg.segment.model import TrainingRegion
 from emseg.segment.protocol import Setting
 from emseg.segment.steps.learned_edges import LearnedEdges, LearnedEdgesParameters
 from emseg.segment.steps.pixel_classifier import PixelClassifier, PixelClassifierParameters
-from emseg.segment.training import TrainingVolume, train_boundary
+from emseg.segment.training import TrainingVolume, train_boundary, train_edges
 from emseg.segment.training.figures import separation
 from emseg.segment.training.presets import training_settings
 from emseg.stages.train import report_page_of, train
@@ -87,7 +88,7 @@ def test_a_model_is_text_and_json_and_says_what_it_has_seen(trained, source):
         assert name.endswith((".txt", ".json"))
         data.decode("ascii")
     assert model.description.training.regions == (source.region,)
-    assert set(model.description.sections) == {"boundary", "edges", "texture"}
+    assert set(model.description.sections) == {"boundary", "edges", "texture", "seen"}
 
 
 def test_the_report_is_about_voxels_that_were_not_learned_from(trained):
@@ -105,10 +106,48 @@ def test_the_page_shows_plots_and_slices(trained, source):
     assert trained["best"].model.digest in page
 
 
-def test_trained_steps_keep_the_promises_of_the_protocol(trained):
-    setting = Setting(ISOTROPIC, trained["default"].model)
+@pytest.mark.parametrize("name", ["default", "best"])
+def test_trained_steps_keep_the_promises_of_the_protocol(trained, name):
+    """Kills tiles whose features take more memory than planning was told, which a second pass needs most."""
+    setting = Setting(ISOTROPIC, trained[name].model)
     assert problems_of(PixelClassifier(PixelClassifierParameters(), setting)) == []
     assert problems_of(LearnedEdges(LearnedEdgesParameters(), setting)) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "place", "value"),
+    [
+        ("boundary", ("gray_mean",), float("nan")),
+        ("boundary", ("gray_std",), 0),
+        ("boundary", ("passes",), []),
+        ("edges", ("gray_std",), float("nan")),
+        ("edges", ("rounds",), []),
+        ("edges", ("rounds", 0, "forests"), []),
+        ("edges", ("rounds", 0, "threshold"), float("nan")),
+        ("texture", ("limit",), 0),
+        ("texture", ("mean",), [1.0] * 5),
+        ("texture", ("precision",), [[float("nan")] * 4] * 4),
+    ],
+)
+def test_a_model_with_impossible_numbers_is_refused_before_any_voxel_is_read(trained, section, place, value):
+    """Kills NaN that becomes one body of everything, and an error in the middle of a run."""
+    model = trained["default"].model
+    document = json.loads(model.files["model.json"])
+    part = document["sections"][section]
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    damaged = ModelFolder({**model.files, "model.json": json.dumps(document).encode()})
+    with pytest.raises(PermanentError, match=rf"reading a model .*{place[0]}"):
+        Pipeline(with_model(preset("default"), damaged.digest), ISOTROPIC, lambda _: damaged)
+
+
+@pytest.mark.parametrize("size", [float("nan"), 0, -10])
+def test_a_model_for_voxels_of_no_size_is_refused(trained, size):
+    document = json.loads(trained["default"].model.files["model.json"])
+    document["voxel_size_nm"][1] = size
+    with pytest.raises(PermanentError, match=r"voxel_size_nm\.1"):
+        _ = ModelFolder({"model.json": json.dumps(document).encode()}).description
 
 
 def test_out_of_fold_probability_is_made_by_the_other_half(source):
@@ -181,6 +220,18 @@ def test_data_that_cannot_be_learned_from_are_refused_by_name(changes, found):
     given = {"grayscale": GRAY, "groundtruth": LABELS, "voxel_size_nm": ISOTROPIC}
     with pytest.raises(PermanentError, match=f"volume 1 of 1.*{found}"):
         train_boundary([TrainingVolume(**{**given, **changes})], small("default").boundary, 0, quiet)
+
+
+@pytest.mark.parametrize(("side", "found"), [(20, "fewer than 40"), (4, "all of one class")])
+def test_contacts_that_teach_nothing_are_refused_by_name(side, found):
+    """Kills an error of LightGBM in place of a message: few large supervoxels, or one body of many small ones."""
+    truth = LABELS if found.startswith("fewer") else np.ones_like(LABELS)
+    z, y, x = np.indices(GRAY.shape) // side
+    supervoxels = (1 + x + 100 * y + 10_000 * z).astype(np.uint32)
+    probability = (GRAY / 255).astype(np.float32)
+    volume = TrainingVolume(GRAY, truth, ISOTROPIC)
+    with pytest.raises(PermanentError, match=f"training the agglomeration.*{found}"):
+        train_edges([volume], [probability], [supervoxels], (128, 40), small("default").edges, 0, quiet)
 
 
 def test_no_volume_and_different_voxels_are_refused():

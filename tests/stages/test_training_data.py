@@ -9,7 +9,7 @@ from emseg.config import load_dataset
 from emseg.errors import PermanentError
 from emseg.geometry import Box
 from emseg.segment.model import TrainingRegion, dvid_source, file_source
-from emseg.stages.training_data import check_apart, source_of_arrays, sources_in_dvid
+from emseg.stages.training_data import check_apart, check_memory, source_of_arrays, sources_in_dvid
 
 ISOTROPIC = (10.0, 10.0, 10.0)
 GRAY = np.random.default_rng(0).integers(0, 256, (12, 14, 16), np.uint8)
@@ -77,6 +77,14 @@ def test_one_volume_in_two_files_is_still_one_volume():
     check_apart([copies[0], other], "two volumes")
 
 
+def test_boxes_that_take_too_much_memory_are_refused_together():
+    """Kills a limit for each box alone. By hand: 1000 MiB, and 16 Mvoxels of 100 bytes are 1525.9 MiB."""
+    half = Box((0, 0, 0), (80, 250, 400))
+    check_memory([half, half], 2526, "a dataset")
+    with pytest.raises(PermanentError, match=r"max_task_memory_mb = 2525.*16000000 voxels.*takes 2526 MiB"):
+        check_memory([half, half], 2525, "a dataset")
+
+
 @pytest.mark.parametrize(
     "size", [(0.0, 10.0, 10.0), (10.0, -4.0, 4.0), (float("nan"), 4.0, 4.0), (40, 4, float("inf"))]
 )
@@ -113,6 +121,14 @@ class TestInDvid:
             assert source.volume.voxel_size_nm == ISOTROPIC
             expected = TrainingRegion(source=dvid_source(volume.node, "grayscale"), start=box.start, stop=box.stop)
             assert source.region == expected
+
+    def test_boxes_are_refused_before_a_voxel_is_read(self, dataset_files, server, monkeypatch):
+        """Kills a day of reading before the memory is gone."""
+        dataset = load_dataset(dataset_files, "trained")
+        small = dataset.model_copy(update={"limits": dataset.limits.model_copy(update={"max_task_memory_mb": 1001})})
+        monkeypatch.setattr("emseg.dvid.Grayscale.read", lambda *_: pytest.fail("a voxel was read"))
+        with pytest.raises(PermanentError, match="max_task_memory_mb = 1001"):
+            sources_in_dvid(small, [self.BOX], server)
 
     @pytest.mark.parametrize(
         ("boxes", "volume_fields", "found"),

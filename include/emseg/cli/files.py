@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import os
+import zlib
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +23,9 @@ from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
 from emseg.geometry import Box
 from emseg.segment import ModelFolder
-from emseg.segment.model import TrainingRegion, file_source
+from emseg.segment.model import VoxelSize
+from emseg.segment.seen import SECTION as SEEN
+from emseg.segment.seen import Seen
 from emseg.stages import segment_array
 from emseg.stages.local import VOXEL_SIZE_NM
 from emseg.store import FolderStore
@@ -50,17 +55,18 @@ def segment(
     stitch: Annotated[StitchMode, typer.Option(help="Which overlaps join bodies")] = MODE,
 ) -> None:
     """Segment a local volume: the same plan, steps and stitching as a real run."""
+    _require_npz(out)
     grayscale = load_array(file, "grayscale")
+    _require_signal(grayscale, file)
     fields = {"preset": preset, "core_vox": core, "halo_vox": halo}
     segmentation = validated(Segmentation, fields, "checking the options", "emseg segment")
     trained = None if model is None else ModelFolder.read(model)
-    size = voxel_size or (VOXEL_SIZE_NM if trained is None else trained.description.voxel_size_nm)
+    size = said_voxel_size(voxel_size, trained)
     with TemporaryDirectory() as folder:
         store = FolderStore(Path(folder))
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
     out.parent.mkdir(parents=True, exist_ok=True)
-    # What was segmented is kept too, so that `evaluate` knows it even where the ground truth has a file of its own.
-    np.savez_compressed(out, labels=labels, trained_on=trained_on(trained), source=np.array(file_source(grayscale)))
+    np.savez_compressed(out, labels=labels, seen=_seen(trained, grayscale))
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
 
 
@@ -80,31 +86,70 @@ def evaluate(
     console.print(score_table(score(contingency_table(labels, groundtruth))))
 
 
-def trained_on(model: ModelFolder | None) -> npt.NDArray[np.str_]:
-    """What a model has seen, as JSON lines of `TrainingRegion`, to be kept with its results."""
-    training = None if model is None else model.description.training
-    return np.array([region.model_dump_json() for region in training.regions] if training else [], dtype=np.str_)
+def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -> VoxelSize:
+    """The voxel size of a file, nm Z Y X: given, or of the model, or `VOXEL_SIZE_NM`; what was not given is told.
+
+    PermanentError for a size that is none.
+    """
+    if given is None:
+        size = VOXEL_SIZE_NM if model is None else model.description.voxel_size_nm
+        why = "emseg's default" if model is None else "those of the model"
+        console.print(f"Voxels of {' x '.join(f'{s:g}' for s in size)} nm (Z Y X), {why}: no --voxel-size was given")
+        return size
+    return checked_voxel_size(given)
+
+
+def checked_voxel_size(given: VoxelSize) -> VoxelSize:
+    """`given`; PermanentError unless all three are finite and above 0."""
+    if not all(isfinite(size) and size > 0 for size in given):
+        raise PermanentError(
+            "checking the options",
+            f"--voxel-size {given}",
+            "the voxel size is none",
+            "Give it in nm, Z Y X, all above 0",
+        )
+    return given
+
+
+def _require_npz(out: Path) -> None:
+    """PermanentError unless a file can be written there: asked before the work, not after it."""
+    there = next(path for path in out.absolute().parents if path.exists())
+    found = ""
+    if out.suffix != ".npz":
+        found = "its name does not end with .npz"
+    elif out.is_dir():
+        found = "it is a folder"
+    elif not there.is_dir():
+        found = f"{there} is a file"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        found = f"{there} may not be written by this user"
+    if found:
+        raise PermanentError("checking the options", f"--out {out}", found, "Name a file NAME.npz")
+
+
+def _require_signal(grayscale: npt.NDArray[np.uint8], file: Path) -> None:
+    if grayscale.size and (grayscale == grayscale.flat[0]).all():
+        found = f"all its voxels are {grayscale.flat[0]}"
+        raise PermanentError("segmenting a volume", f"grayscale of {file}", found, "Give a volume with tissue in it")
+
+
+def _seen(model: ModelFolder | None, grayscale: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """The parts of a volume that a model was trained on: (n, 2, 3), first and last voxel (not included), Z Y X."""
+    known = model is not None and SEEN in model.description.sections
+    boxes = model.section(SEEN, Seen).found_in(grayscale) if model is not None and known else []
+    return np.array([(box.start, box.stop) for box in boxes], np.int64).reshape(-1, 2, 3)
 
 
 def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
-    """Ground truth without the boxes that the model of a segmentation was trained on; PermanentError if none is left.
-
-    A training volume is known by its grayscale: the one that was segmented, and the one beside the ground truth.
-    """
+    """Ground truth without what the model of the segmentation was trained on; PermanentError if none is left."""
     groundtruth: npt.NDArray[np.integer] = load_array(truth, "groundtruth")
-    with np.load(segmented, allow_pickle=False) as one, np.load(truth, allow_pickle=False) as other:
-        lines = one["trained_on"].tolist() if "trained_on" in one else []
-        sources = {one["source"].item()} if "source" in one else set()
-        sources |= {file_source(other["grayscale"])} if "grayscale" in other and lines else set()
-    regions = [
-        validated(TrainingRegion, json.loads(line), "reading what was trained on", str(segmented)) for line in lines
-    ]
-    seen = [Box(region.start, region.stop) for region in regions if region.source in sources]
+    with np.load(segmented, allow_pickle=False) as arrays:
+        seen = arrays["seen"].tolist() if "seen" in arrays else []
     if not seen:
         return groundtruth
     rest = groundtruth.copy()
-    for box in seen:
-        rest[box.slices()] = 0
+    for start, stop in seen:
+        rest[Box(start, stop).slices()] = 0
     if not rest.any():
         raise PermanentError(
             "evaluating a segmentation",
@@ -112,18 +157,22 @@ def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
             "the model was trained on all of this ground truth, so the score would mean nothing",
             "Evaluate on other tissue, or train on boxes of this file",
         )
-    console.print(f"Left out, because the model was trained there: {', '.join(f'{b.start} to {b.stop}' for b in seen)}")
+    told = ", ".join(f"{tuple(start)} to {tuple(stop)}" for start, stop in seen)
+    console.print(f"Left out, because the model was trained there: {told}")
     return rest
 
 
 def load_array(file: Path, key: str) -> npt.NDArray[np.uint8]:
-    """Array `key` of an npz file; PermanentError for a missing file, another format, or a missing key."""
+    """Array `key` of an npz file; PermanentError for a missing or torn file, another format, or a missing key."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("a single array")
+        with loaded as arrays:
             if key in arrays:
                 return np.asarray(arrays[key])
             found = f"keys {', '.join(arrays)}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         found = f"not a readable npz file ({type(error).__name__}: {error})"
     raise PermanentError("reading a volume", str(file), found, f"Give an npz file with key `{key}`")
 

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from emseg.cli.console import console
-from emseg.cli.files import load_array
+from emseg.cli.files import load_array, said_voxel_size
 from emseg.cli.models import require_room, write_over
 from emseg.cli.place import connected
 from emseg.config import RunParameters, datasets_folder, load_dataset
@@ -19,7 +19,6 @@ from emseg.config.base import validated
 from emseg.errors import PermanentError
 from emseg.geometry import Box
 from emseg.segment.model import VoxelSize
-from emseg.stages.local import VOXEL_SIZE_NM
 from emseg.stages.train import Trained, report_page_of, train, train_in_store
 from emseg.stages.training_data import TrainingSource, check_apart, source_of_arrays
 
@@ -51,8 +50,9 @@ def train_command(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed and data: same model")] = 0,
     voxel_size: Annotated[
-        tuple[float, float, float], typer.Option(help="Voxel size of files, nm Z Y X")
-    ] = VOXEL_SIZE_NM,
+        tuple[float, float, float] | None,
+        typer.Option(help="Voxel size of files, nm Z Y X; 10 10 10 where it is not given"),
+    ] = None,
 ) -> None:
     """Train the steps of a preset; the report goes beside the model, into OUT-report."""
     boxes = [_box(text) for text in box or []]
@@ -74,7 +74,8 @@ def train_command(
         if out is not None:
             write_over(out, result.model)
     elif out is not None:
-        sources = [source for file in data or [] for source in _sources_of(file, boxes, voxel_size)]
+        size = said_voxel_size(voxel_size)
+        sources = [source for file in data or [] for source in _sources_of(file, boxes, size)]
         check_apart([source.region for source in sources], ", ".join(map(str, data or [])))
         result = train(sources, preset, seed, _clock())
         write_over(out, result.model)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
 from emseg.config.base import Model
 from emseg.errors import PermanentError
@@ -27,12 +28,12 @@ class PassDescription(Model):
     forest: str
 
 
-class BoundaryDescription(Model):
+class BoundaryDescription(Model, allow_inf_nan=False):
     """Section `boundary` of a model: gray levels are taken in deviations from the mean of the training data."""
 
     gray_mean: float
-    gray_std: float
-    passes: tuple[PassDescription, ...]
+    gray_std: float = Field(gt=0)
+    passes: tuple[PassDescription, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +98,11 @@ def normalised(gray: Gray, mask: Mask, mean: float, std: float) -> Image:
 
 
 def tile_voxels(voxels: int) -> int:
-    """Voxels of a tile: a twelfth of the volume, so that features cost few bytes a voxel; margins cost time."""
-    return min(max(voxels // 12, 250_000), 2_000_000)
+    """Voxels of a tile: a twelfth of the volume, so that features cost few bytes a voxel; margins cost time.
+
+    Below a million voxels tiles do not shrink with the volume, and a voxel costs more, though the whole costs little.
+    """
+    return min(max(voxels // 12, 60_000), 2_000_000)
 
 
 def forest_of(model: ModelFolder, name: str, features: tuple[str, ...]) -> Forest:

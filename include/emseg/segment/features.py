@@ -7,10 +7,10 @@ does not grow with their number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from emseg.segment.protocol import Margin
 
 Image = npt.NDArray[np.float32]
 Factor = tuple[int, int, int]
+Core = tuple[slice, slice, slice]
 
 _WINDOW = 3.0
 """Kernels are cut at this many sigmas."""
@@ -38,7 +39,7 @@ _LEAST_SIGMA_VOX = 0.3
 """An axis on which a sigma is shorter is not smoothed: the section is thicker than the filter."""
 
 
-class Scale(Model):
+class Scale(Model, allow_inf_nan=False):
     """Gaussian, gradient magnitude, Hessian eigenvalues and their sum; the structure tensor where it has a width."""
 
     sigma_nm: float = Field(gt=0)
@@ -75,9 +76,9 @@ class FeatureBank(Model):
 
 @dataclass(frozen=True)
 class Tile:
-    """Features of the voxels `core` (Z and Y slices; X whole): float32, (features, voxels in C order)."""
+    """Features of the voxels `core`: float32, (features, voxels in C order)."""
 
-    core: tuple[slice, slice]
+    core: Core
     features: Image
 
 
@@ -91,9 +92,7 @@ def feature_tiles(
     plans = [_Plan(images[each.image], each, voxel_size_nm) for each in bank.images]
     shape = plans[0].image.shape
     for core in _tiles(shape, tile_voxels):
-        z, y = core
-        voxels = (z.stop - z.start) * (y.stop - y.start) * shape[2]
-        out = np.empty((len(bank.names), voxels), np.float32)
+        out = np.empty((len(bank.names), prod(_shape(core))), np.float32)
         row = 0
         for plan in plans:
             row = plan.fill(core, out, row)
@@ -105,44 +104,39 @@ class _Plan:
 
     def __init__(self, image: Image, wanted: ImageFeatures, voxel_size_nm: VoxelSize) -> None:
         self.image = image
-        self._size = voxel_size_nm
         copies: dict[Factor, Image] = {}
-        self._parts: list[tuple[Scale, Factor, list[Image] | None]] = []
+        self._parts: list[tuple[_Filter, Factor, list[Image] | None]] = []
         for scale in wanted.scales:
             factor = _factor(scale.sigma_nm, voxel_size_nm)
-            if factor == (1, 1, 1):
-                self._parts.append((scale, factor, None))
-                continue
-            if factor not in copies:
+            if factor != (1, 1, 1) and factor not in copies:
                 copies[factor] = averaged(image, factor)
-            self._parts.append((scale, factor, _filtered(copies[factor], scale, _coarser(voxel_size_nm, factor))))
+            for each in _filters(scale, _coarser(voxel_size_nm, factor)):
+                self._parts.append((each, factor, each.features(copies[factor]) if factor in copies else None))
 
-    def fill(self, core: tuple[slice, slice], out: Image, row: int) -> int:
+    def fill(self, core: Core, out: Image, row: int) -> int:
         """Write this image's features of a tile into `out` from `row` on; the row after the last."""
-        z, y = core
-        out[row] = self.image[z, y].ravel()
+        z, y, x = core
+        out[row] = self.image[core].ravel()
         row += 1
-        for scale, factor, coarse in self._parts:
+        for each, factor, coarse in self._parts:
+            rows = out[row : row + each.count]
             if coarse is None:
-                for feature in self._fine(core, scale):
-                    out[row] = feature.ravel()
-                    row += 1
+                self._fine(core, each, rows)
             else:
-                shape = (z.stop - z.start, y.stop - y.start, self.image.shape[2])
-                for feature in coarse:
-                    _interpolate(feature, factor, (z.start, y.start, 0), out[row].reshape(shape))
-                    row += 1
+                for feature, place in zip(coarse, rows, strict=True):
+                    _interpolate(feature, factor, (z.start, y.start, x.start), place.reshape(_shape(core)))
+            row += each.count
         return row
 
-    def _fine(self, core: tuple[slice, slice], scale: Scale) -> Iterator[Image]:
-        reach = _reach_vox(scale, self._size)
+    def _fine(self, core: Core, each: _Filter, out: Image) -> None:
+        """One filter, on the tile and the margin that it looks at; nothing but `out` is kept."""
         grown = tuple(
             slice(max(0, c.start - r), min(n, c.stop + r))
-            for c, r, n in zip(core, reach, self.image.shape, strict=False)
+            for c, r, n in zip(core, each.reach_vox, self.image.shape, strict=True)
         )
         inner = tuple(slice(c.start - g.start, c.stop - g.start) for c, g in zip(core, grown, strict=True))
-        for feature in _filtered(np.ascontiguousarray(self.image[grown]), scale, self._size):
-            yield feature[inner]
+        for row, feature in zip(out, each.features(np.ascontiguousarray(self.image[grown])), strict=True):
+            row.reshape(_shape(core))[...] = feature[inner]
 
 
 def _names(scale: Scale) -> tuple[str, ...]:
@@ -151,21 +145,39 @@ def _names(scale: Scale) -> tuple[str, ...]:
     return tuple(f"{kind}_{scale.sigma_nm:g}nm" for kind in kinds)
 
 
-def _filtered(image: Image, scale: Scale, voxel_size_nm: VoxelSize) -> list[Image]:
-    """Features of one scale, in the order of `_names`."""
+@dataclass(frozen=True)
+class _Filter:
+    """One filter: how far it looks, voxels Z Y X, how many features it makes, and those of an image."""
+
+    reach_vox: Margin
+    count: int
+    features: Callable[[Image], list[Image]]
+
+
+def _filters(scale: Scale, voxel_size_nm: VoxelSize) -> list[_Filter]:
+    """The filters of one scale; their features are in the order of `_names`."""
     sigma = _sigma_vox(scale.sigma_nm, voxel_size_nm)
-    hessian = hessian_of_gaussian_eigenvalues(image, sigma, window_size=_WINDOW)
-    features = [
-        gaussian_smoothing(image, sigma, window_size=_WINDOW),
-        gaussian_gradient_magnitude(image, sigma, window_size=_WINDOW),
-        hessian.sum(axis=-1, dtype=np.float32),
-        *(hessian[..., k] for k in range(3)),
+    near = _kernel_vox(sigma)
+
+    def hessian(image: Image) -> list[Image]:
+        values = hessian_of_gaussian_eigenvalues(image, sigma, window_size=_WINDOW)
+        return [values.sum(axis=-1, dtype=np.float32), *np.moveaxis(values, -1, 0)]
+
+    filters = [
+        _Filter(near, 1, lambda image: [gaussian_smoothing(image, sigma, window_size=_WINDOW)]),
+        _Filter(near, 1, lambda image: [gaussian_gradient_magnitude(image, sigma, window_size=_WINDOW)]),
+        _Filter(near, 4, hessian),
     ]
     if scale.structure_nm:
         outer = _sigma_vox(scale.structure_nm, voxel_size_nm)
-        tensor = structure_tensor_eigenvalues(image, sigma, outer, window_size=_WINDOW)
-        features += [tensor[..., k] for k in range(3)]
-    return features
+
+        def structure(image: Image) -> list[Image]:
+            values = structure_tensor_eigenvalues(image, sigma, outer, window_size=_WINDOW)
+            return list(np.moveaxis(values, -1, 0))
+
+        z, y, x = (a + b for a, b in zip(near, _kernel_vox(outer), strict=True))
+        filters.append(_Filter((z, y, x), 3, structure))
+    return filters
 
 
 def _sigma_vox(sigma_nm: float, voxel_size_nm: VoxelSize) -> tuple[float, float, float]:
@@ -184,24 +196,36 @@ def _coarser(voxel_size_nm: VoxelSize, factor: Factor) -> VoxelSize:
     return z, y, x
 
 
-def _reach_vox(scale: Scale, voxel_size_nm: VoxelSize) -> Margin:
-    factor = _factor(scale.sigma_nm, voxel_size_nm)
-    size = _coarser(voxel_size_nm, factor)
-    widths = [_sigma_vox(scale.sigma_nm, size)]
-    if scale.structure_nm:
-        widths.append(_sigma_vox(scale.structure_nm, size))
-    kernels = [sum(ceil(_WINDOW * width[axis]) for width in widths) for axis in range(3)]
-    # Interpolation looks one coarse voxel farther, and averaging spreads over one.
-    z, y, x = (k * f + (2 * f - 1 if f > 1 else 0) for k, f in zip(kernels, factor, strict=True))
+def _kernel_vox(sigma: tuple[float, float, float]) -> Margin:
+    z, y, x = (ceil(_WINDOW * s) for s in sigma)
     return z, y, x
 
 
-def _tiles(shape: tuple[int, ...], voxels: int) -> Iterator[tuple[slice, slice]]:
-    """Tiles over Z and Y, about as deep as they are high: the margins cost least."""
-    side = max(8, round((voxels / shape[2]) ** 0.5))
-    depth = min(shape[0], side)
-    height = min(shape[1], max(8, voxels // (shape[2] * depth)))
-    yield from product(_pieces(shape[0], depth), _pieces(shape[1], height))
+def _reach_vox(scale: Scale, voxel_size_nm: VoxelSize) -> Margin:
+    factor = _factor(scale.sigma_nm, voxel_size_nm)
+    kernels = [each.reach_vox for each in _filters(scale, _coarser(voxel_size_nm, factor))]
+    # Interpolation looks one coarse voxel farther, and averaging spreads over one.
+    z, y, x = (
+        max(kernel[axis] for kernel in kernels) * f + (2 * f - 1 if f > 1 else 0) for axis, f in enumerate(factor)
+    )
+    return z, y, x
+
+
+def _tiles(shape: tuple[int, ...], voxels: int) -> Iterator[Core]:
+    """Tiles about as deep as they are high and wide: the margins cost least."""
+    depth = _side(shape[0], voxels ** (1 / 3))
+    height = _side(shape[1], (voxels / depth) ** 0.5)
+    width = _side(shape[2], voxels / (depth * height))
+    yield from product(_pieces(shape[0], depth), _pieces(shape[1], height), _pieces(shape[2], width))
+
+
+def _side(length: int, wanted: float) -> int:
+    return min(length, max(8, round(wanted)))
+
+
+def _shape(core: Core) -> tuple[int, int, int]:
+    z, y, x = (part.stop - part.start for part in core)
+    return z, y, x
 
 
 def _pieces(length: int, longest: int) -> list[slice]:

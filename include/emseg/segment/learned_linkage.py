@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from bioimage_cpp.filters import gaussian_smoothing
+from pydantic import Field
 
 from emseg.config.base import Model
 from emseg.segment.boundary import forest_of
@@ -32,20 +33,20 @@ REACH_NM = _WINDOW * _WIDE_NM
 """Nothing farther from a contact than this enters its levels."""
 
 
-class RoundDescription(Model):
+class RoundDescription(Model, allow_inf_nan=False):
     """One round in `model.json`: the files of its forests, and the score below which regions join."""
 
-    forests: tuple[str, ...]
+    forests: tuple[str, ...] = Field(min_length=1)
     threshold: float
 
 
-class EdgesDescription(Model):
+class EdgesDescription(Model, allow_inf_nan=False):
     """Section `edges` of a model."""
 
     gray_mean: float
-    gray_std: float
+    gray_std: float = Field(gt=0)
     channels: tuple[str, ...]
-    rounds: tuple[RoundDescription, ...]
+    rounds: tuple[RoundDescription, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True, eq=False)

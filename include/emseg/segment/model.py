@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, PositiveFloat
 
 from emseg.config.base import Model, validated
 from emseg.config.runspec import digest_of
@@ -59,12 +59,14 @@ class TrainingRecord(Model):
     figures: dict[str, float]
 
 
-class ModelDescription(Model):
+class ModelDescription(Model, allow_inf_nan=False):
     """The contents of `model.json`. `sections` has one entry for each step that reads the model."""
 
     format: Literal["emseg-model"] = "emseg-model"
     version: Literal[1] = 1
-    voxel_size_nm: VoxelSize = Field(description="Voxel size that it was made for, nm, Z Y X")
+    voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
+        description="Voxel size that it was made for, nm, Z Y X"
+    )
     training: TrainingRecord | None = None
     sections: dict[str, JsonValue] = Field(default_factory=dict)
 

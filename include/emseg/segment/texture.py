@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from bioimage_cpp.filters import gaussian_smoothing
+from pydantic import Field
 from scipy import ndimage
 
 from emseg.config.base import Model
@@ -27,13 +28,16 @@ _FAR = 1.6
 """In limits: clean tissue of the same kind stays below."""
 
 
-class TextureStatistics(Model):
+_OfEachFeature = tuple[float, float, float, float]
+
+
+class TextureStatistics(Model, allow_inf_nan=False):
     """Section `texture` of a model."""
 
     voxel_size_nm: VoxelSize
-    mean: tuple[float, ...]
-    precision: tuple[tuple[float, ...], ...]
-    limit: float
+    mean: _OfEachFeature
+    precision: tuple[_OfEachFeature, _OfEachFeature, _OfEachFeature, _OfEachFeature]
+    limit: float = Field(gt=0)
 
     def foreign(self, gray: Gray, mask: Mask) -> Mask:
         """Voxels of the tiles that are unlike the training data, among those that lie wholly in `mask`.
@@ -69,8 +73,8 @@ def texture_statistics(volumes: Sequence[Gray], voxel_size_nm: VoxelSize) -> Tex
     distance = np.sqrt(np.einsum("ni,ij,nj->n", away, precision, away))
     return TextureStatistics(
         voxel_size_nm=voxel_size_nm,
-        mean=tuple(mean.tolist()),
-        precision=tuple(tuple(row) for row in precision.tolist()),
+        mean=mean.tolist(),
+        precision=precision.tolist(),
         limit=float(_MARGIN * np.quantile(distance, 0.999)),
     )
 

@@ -34,6 +34,8 @@ from emseg.segment.learned_linkage import SECTION as EDGES
 from emseg.segment.model import TrainingRecord
 from emseg.segment.protocol import Labels, Probability
 from emseg.segment.registry import make_step
+from emseg.segment.seen import SECTION as SEEN
+from emseg.segment.seen import Seen
 from emseg.segment.texture import SECTION as TEXTURE
 from emseg.segment.texture import texture_statistics
 from emseg.segment.training import TrainedBoundary, TrainedEdges, TrainingVolume, train_boundary, train_edges
@@ -165,6 +167,7 @@ def _model(
         TEXTURE: texture_statistics(
             [source.volume.grayscale for source in sources], sources[0].volume.voxel_size_nm
         ).model_dump(mode="json"),
+        SEEN: Seen.of([source.volume.grayscale for source in sources]).model_dump(mode="json"),
         EDGES: EdgesDescription(**levels, channels=CHANNELS, rounds=tuple(rounds)).model_dump(mode="json"),
     }
     description = ModelDescription(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import isfinite
+from math import ceil, isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from emseg.segment.model import TrainingRegion, VoxelSize, dvid_source, file_sou
 from emseg.segment.training import TrainingVolume
 
 DOING = "reading the training data"
+TRAINING_MB, TRAINING_BYTES_PER_VOXEL = 1000, 100
+"""Memory of a training: what does not grow with the boxes (libraries, samples), MiB, and what each voxel takes."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ def source_of_arrays(
 
 
 def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) -> list[TrainingSource]:
-    """Sources from boxes of a dataset's grayscale and ground truth, as of its locked nodes."""
+    """Sources from boxes of a dataset's grayscale and ground truth, as of its locked nodes.
+
+    PermanentError, before any voxel is read, for boxes that `check_boxes` refuses or that take too much memory.
+    """
     volume = dataset.volume
     node = resolve_locked_node(server, volume.node).uuid
     truth = node if volume.groundtruth.node is None else resolve_locked_node(server, volume.groundtruth.node).uuid
@@ -78,6 +83,7 @@ def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) 
     if not boxes:
         raise PermanentError(DOING, on, "no box", "Give the boxes whose ground truth is complete")
     check_boxes(boxes, info.extents, on)
+    check_memory(boxes, dataset.limits.max_task_memory_mb, on)
     source = dvid_source(repo_info(server, node).root, volume.grayscale)
     return [
         TrainingSource(
@@ -103,6 +109,19 @@ def check_boxes(boxes: Sequence[Box], bounds: Box, on: str) -> None:
                 "Give boxes inside the data",
             )
     check_apart([TrainingRegion(source=on, start=box.start, stop=box.stop) for box in boxes], on)
+
+
+def check_memory(boxes: Sequence[Box], limit_mb: int, on: str) -> None:
+    """PermanentError where training on `boxes` would take more than `limit_mb`: 16 Mvoxels take 2526 MiB."""
+    voxels = sum(box.voxels for box in boxes)
+    needed_mb = TRAINING_MB + ceil(voxels * TRAINING_BYTES_PER_VOXEL / 2**20)
+    if needed_mb > limit_mb:
+        raise PermanentError(
+            DOING,
+            f"{on}, limits.max_task_memory_mb = {limit_mb}",
+            f"the boxes have {voxels} voxels, and training on them takes {needed_mb} MiB",
+            "Give smaller boxes from different places, or raise the limit",
+        )
 
 
 def check_apart(regions: Sequence[TrainingRegion], on: str) -> None:

@@ -32,6 +32,8 @@ PARAMETERS: dict[str, Any] = {
     "feature_fraction": 0.6,
     "min_data_in_leaf": 20,
 }
+LEAST_CONTACTS = 2 * PARAMETERS["min_data_in_leaf"]
+"""With fewer no tree can split."""
 PURE = 0.6
 """A region is learned from when one body has more than this share of its labelled voxels."""
 STRIPE_NM = 320.0
@@ -95,7 +97,7 @@ def train_edges(
 ) -> TrainedEdges:
     """Train all rounds on out-of-fold `probabilities` and the `supervoxels` made of them. Deterministic by seed.
 
-    PermanentError where the contacts are all of one class. `gray_levels` are mean and deviation of the training data.
+    PermanentError where the contacts are too few or all of one class. `gray_levels`: mean and deviation of the data.
     """
     samples = [
         _Sample(
@@ -119,8 +121,8 @@ def train_edges(
         joined = list(samples)
         if rounds:
             joined = [_joined(s, score, rounds[-1].threshold) for s, score in zip(samples, scores, strict=True)]
-        if rounds and not _has_both_classes(joined):
-            say("  nothing is left to learn: the rounds before leave contacts of one class only")
+        if rounds and _unlearnable(joined):
+            say(f"  nothing is left to learn: the rounds before leave {_unlearnable(joined)}")
             break
         samples = joined
         made, scores = _train_round(samples, settings, threshold, seed + 1000 * number)
@@ -144,9 +146,15 @@ def _joined(sample: _Sample, score: npt.NDArray[np.float64], threshold: float) -
     return _Sample(sample.supervoxels, sample.groundtruth, graph, region_of[sample.region_of])
 
 
-def _has_both_classes(samples: Sequence[_Sample]) -> bool:
+def _unlearnable(samples: Sequence[_Sample]) -> str:
+    """Why nothing can be learned from the contacts; empty where something can."""
     target, usable = _all_targets(samples)
-    return bool(target[usable].any() and not target[usable].all())
+    found = f"{int(usable.sum())} contacts of known bodies"
+    if usable.sum() < LEAST_CONTACTS:
+        return f"{found}, fewer than {LEAST_CONTACTS}"
+    if target[usable].any() and not target[usable].all():
+        return ""
+    return f"{found}, all of one class: no two regions of one body touch, or no two bodies do"
 
 
 def _train_round(
@@ -160,11 +168,11 @@ def _train_round(
     # A large contact is seen better and decides about more voxels, but is still one decision.
     weight = np.sqrt(np.concatenate([sample.graph.contact_nm2 for sample in samples]))
     weight /= weight.mean()
-    if not _has_both_classes(samples):
+    if fault := _unlearnable(samples):
         raise PermanentError(
             "training the agglomeration",
-            f"{int(usable.sum())} contacts of supervoxels",
-            "all of them are of one class: no two supervoxels of one body touch, or no two bodies do",
+            "supervoxels of the training volumes",
+            fault,
             "Give more ground truth, or check that it belongs to the grayscale",
         )
 
@@ -177,7 +185,8 @@ def _train_round(
 
     score = np.empty(len(target))
     for k in np.unique(fold):
-        others = usable & (fold != k) if (usable & (fold != k)).any() else usable
+        apart = usable & (fold != k)
+        others = apart if apart.sum() >= LEAST_CONTACTS else usable
         made = tuple(Forest.from_text(text, f"fold {k}") for text in forests(others))
         score[fold == k] = mean_score(made, np.ascontiguousarray(features[:, fold == k]))
     figures = separation(score[usable], target[usable])
