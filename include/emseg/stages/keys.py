@@ -26,6 +26,9 @@ SEGMENTATION_LIBRARIES = (
 )
 """Libraries whose own version may change a segmentation."""
 
+WRITING = ("bricks", "chosen_cell", "complete_labelmap", "renaming", "write")
+"""Files of `stages` that say what is written."""
+
 
 @dataclass(frozen=True)
 class StageKeys:
@@ -46,7 +49,7 @@ def code_versions() -> dict[str, str]:
         ),
         "match": code_version("geometry", "codec", "stitch", "stages/match.py"),
         "resolve": code_version("stitch", "stages/resolve_bodies.py"),
-        "write": code_version("geometry", "dvid", "stages/bricks.py", "stages/write.py", "stages/complete_labelmap.py"),
+        "write": code_version("geometry", "dvid", *(f"stages/{name}.py" for name in WRITING)),
         "evaluate": code_version("dvid", "evaluate", "stages/evaluate.py"),
     }
 
