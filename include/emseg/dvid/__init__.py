@@ -25,6 +25,7 @@ from emseg.dvid.label_remains import LabelClashError, refuse_clashes
 from emseg.dvid.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
 from emseg.dvid.old_labels import Mask, OldLabels, coarser, kept_supervoxels
+from emseg.dvid.preserved import voxels_of_bodies
 from emseg.dvid.repos import InstanceInfo, NodeInfo, RepoInfo, create_repo, repo_info
 from emseg.dvid.roi import RoiInstance
 
@@ -68,6 +69,7 @@ __all__ = [
     "repo_info",
     "resolve_locked_node",
     "resolve_node",
+    "voxels_of_bodies",
     "write_blocks",
     "write_brick",
 ]

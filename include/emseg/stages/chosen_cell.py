@@ -1,7 +1,7 @@
 """A subvolume of the run as it is to be in the labelmap: which of its voxels are replaced, by which ids.
 
 All of it is a function of the spec, so that every brick that holds a part of the subvolume sees the same. Memory: 5
-bytes a core voxel; 4 more while ids are looked up.
+bytes a core voxel.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import fastremap
 import numpy as np
 import numpy.typing as npt
 
 from emseg.dvid import BLOCK_VOX, Mask, kept_supervoxels
 from emseg.geometry import Box, Subvolume
-from emseg.stages.complete_labelmap import ancestor_of
 from emseg.stages.match import read_labels
 from emseg.stages.renaming import Renaming
 from emseg.stages.segment import STAGE as SEGMENT
 from emseg.stages.services import DvidServices, Workplace
 from emseg.stitch import Ids, cells_of, supervoxel_ids
+from emseg.store import ItemMarker
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class ChosenCell:
     subvolume: Subvolume
 
     def changed_in(self, part: Box) -> Mask:
-        """Which voxels of `part` are replaced: those in the ROI. Bool, `part.shape`."""
+        """Which voxels of `part` are replaced: those in the ROI and in no preserved body. Bool, `part.shape`."""
         return self._changed[part.slices(self._blocks.start)]
 
     def ids_in(self, part: Box) -> npt.NDArray[np.uint64]:
@@ -41,17 +40,22 @@ class ChosenCell:
 
     @cached_property
     def renaming(self) -> Renaming:
-        """The new supervoxels that are not called as their place says."""
-        taken = self._taken()
-        labels = fastremap.unique(self._labels) if len(taken) else np.empty(0, np.uint32)
-        return Renaming.beside(taken, supervoxel_ids(labels[labels > 0], self.subvolume.number))
+        """The new supervoxels that are not called as their place says.
+
+        Also of labels that lie in the halo only: a body may be named after one.
+        """
+        labels = np.arange(1, int(self._marker.statistics["segments"]) + 1, dtype=np.uint32)
+        return Renaming.beside(self._taken(), supervoxel_ids(labels, self.subvolume.number))
 
     def _taken(self) -> Ids:
-        """Ids of this subvolume that old supervoxels in its blocks keep; also those past the edge of the volume."""
-        ancestor = ancestor_of(self.place.open_services(), self.place.spec)
-        kept = kept_supervoxels(ancestor, self._blocks, self._changed)
-        taken: Ids = kept[cells_of(kept) == self.subvolume.number]
-        return taken
+        """Ids of this subvolume that stay: of old supervoxels in its blocks (also past the edge of the volume), and the
+        names of preserved bodies, which need not be a supervoxel's.
+        """
+        spec = self.place.spec
+        kept = kept_supervoxels(self.place.open_services().inherited(spec), self._blocks, self._changed)
+        taken = np.union1d(kept, np.array(spec.output.preserve_bodies, np.uint64))
+        own: Ids = taken[cells_of(taken) == self.subvolume.number]
+        return own
 
     @property
     def _blocks(self) -> Box:
@@ -60,13 +64,17 @@ class ChosenCell:
 
     @cached_property
     def _changed(self) -> Mask:
-        core, roi = self.subvolume.core, self.place.open_services().roi(self.place.spec)
+        spec, services, core = self.place.spec, self.place.open_services(), self.subvolume.core
+        roi, free = services.roi(spec), ~services.preserved(spec, core)
         changed = np.zeros(self._blocks.shape, bool)
-        changed[core.slices(self._blocks.start)] = True if roi is None else roi.mask(core)
+        changed[core.slices(self._blocks.start)] = free if roi is None else free & roi.mask(core)
         return changed
 
     @cached_property
     def _labels(self) -> npt.NDArray[np.uint32]:
-        segmented = self.place.folder(SEGMENT)
-        (marker,) = segmented.item_markers([self.subvolume.name])
-        return read_labels(segmented, marker, "labels")
+        return read_labels(self.place.folder(SEGMENT), self._marker, "labels")
+
+    @cached_property
+    def _marker(self) -> ItemMarker:
+        (marker,) = self.place.folder(SEGMENT).item_markers([self.subvolume.name])
+        return marker

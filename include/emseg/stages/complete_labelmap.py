@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from emseg.config import RunSpec
-from emseg.dvid import IndexTable, LabelContents, Labelmap, Node
+from emseg.dvid import IndexTable, LabelContents
 from emseg.stages.engine import Scalars
 from emseg.stages.renaming import RENAMED_SCHEMA, Renaming
 from emseg.stages.resolve_bodies import STAGE as RESOLVE
@@ -73,7 +72,7 @@ class FinishLabelmap:
 
     def _contents(self, markers: Sequence[ItemMarker], new: IndexTable) -> LabelContents:
         spec = self.place.spec
-        ancestor = ancestor_of(self.place.open_services(), spec)
+        ancestor = self.place.open_services().inherited(spec)
         return LabelContents.over(ancestor, new, self._rows(markers, REPLACED), spec.volume.bounds)
 
     @contextmanager
@@ -107,8 +106,3 @@ class FinishLabelmap:
         """The tables `name` of all bricks as one."""
         folder = self.place.folder(STAGE)
         return pa.concat_tables([schema.empty_table(), *(read_table(folder, m, name, schema) for m in markers)])
-
-
-def ancestor_of(services: DvidServices, spec: RunSpec) -> Labelmap:
-    """The output instance as the segmented (locked) version has it: what the run inherits."""
-    return Labelmap(Node(services.server, spec.volume.node), spec.output.instance)

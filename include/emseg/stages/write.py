@@ -3,9 +3,9 @@
 One item is one brick. It writes supervoxel blocks at every scale, reads them back, compares digests, and leaves the
 tables `counts` (voxels of each new supervoxel in each block), `replaced` (those of an ancestor that gave way) and
 `renamed` (new supervoxels whose own id an old one keeps).
-Replaced are the voxels of the chosen subvolumes that lie in the ROI; what an ancestor holds elsewhere is not touched,
-at any scale. When every brick is written, `complete_labelmap` does the rest in the driver. Memory of a task: 20 bytes a
-brick voxel (340 MB at max_scale 2), 36 where an ancestor holds labels.
+Replaced are the voxels of the chosen subvolumes that lie in the ROI and in no preserved body; what an ancestor holds
+elsewhere is not touched, at any scale. When every brick is written, `complete_labelmap` does the rest in the driver.
+Memory of a task: 20 bytes a brick voxel (340 MB at max_scale 2), 36 where an ancestor holds labels.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from emseg.dvid import (
 from emseg.geometry import Box
 from emseg.stages.bricks import blocks_within, brick_grid, bricks_of, cells_of_blocks, whole_brick
 from emseg.stages.chosen_cell import ChosenCell
-from emseg.stages.complete_labelmap import COUNTS_SCHEMA, NEW, RENAMED, REPLACED, STAGE, FinishLabelmap, ancestor_of
+from emseg.stages.complete_labelmap import COUNTS_SCHEMA, NEW, RENAMED, REPLACED, STAGE, FinishLabelmap
 from emseg.stages.engine import Phase
 from emseg.stages.keys import stage_keys
 from emseg.stages.renaming import Renaming
@@ -108,7 +108,7 @@ class WriteBrick:
     def _write_scales(self, labels: Labels, changed: Mask, box: Box) -> tuple[int, IndexTable]:
         """Blocks written at all scales, and the voxels of old supervoxels that gave way at scale 0."""
         spec, services = self.place.spec, self.place.open_services()
-        labelmap, ancestor = services.segmentation(spec), ancestor_of(services, spec)
+        labelmap, ancestor = services.segmentation(spec), services.inherited(spec)
         written, replaced = 0, IndexTable.joined([])
         for scale in range(spec.output.max_scale + 1):
             if scale > 0:
@@ -125,17 +125,18 @@ class WriteBrick:
 def _refuse_clashes(place: Workplace[DvidServices]) -> None:
     spec, services = place.spec, place.open_services()
     roi = services.roi(spec)
-    cells = chosen_cells(spec.grid, roi)
+    cells, preserved = chosen_cells(spec.grid, roi), np.array(spec.output.preserve_bodies, np.uint64)
 
     def strays(rows: IndexTable) -> Mask:
         """Rows that stay, at least in part, outside of the subvolume whose ids they have."""
         here = cells_of_blocks(spec.grid, rows.block)
         found: Mask = here != cells_of(rows.supervoxel)
         elsewhere = np.flatnonzero(found)
-        found[elsewhere] = ~np.isin(here[elsewhere], cells) | ~blocks_within(spec.grid, roi, rows.block[elsewhere])
+        goes = np.isin(here[elsewhere], cells) & blocks_within(spec.grid, roi, rows.block[elsewhere])
+        found[elsewhere] = ~goes | np.isin(rows.body[elsewhere], preserved)
         return found
 
-    refuse_clashes(ancestor_of(services, spec), lambda ids: np.isin(cells_of(ids), cells), strays)
+    refuse_clashes(services.inherited(spec), lambda ids: np.isin(cells_of(ids), cells), strays)
 
 
 def _require_open(node: Node) -> None:
