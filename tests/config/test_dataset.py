@@ -45,6 +45,9 @@ def test_an_unknown_dataset_is_refused_with_the_names_that_are_known(tmp_path):
         ({"volume": {"node": "abcd"}}, "volume.groundtruth"),
         ({"segmentation": {"pipeline": {"mask": {"name": "empty-region"}}}}, "segmentation.pipeline"),
         ({"output": {"instance": "a/b"}}, "output.instance"),
+        ({"output": {"preserve_bodies": [5, 0]}}, r"output.preserve_bodies.1 = 0"),
+        ({"output": {"preserve_bodies": [2**48]}}, r"output.preserve_bodies.0 = 281474976710656"),
+        ({"output": {"preserve_bodies": 5}}, r"output.preserve_bodies = 5"),
     ],
 )
 def test_a_bad_field_is_named_with_its_value(tmp_path, changes, field):

@@ -114,9 +114,9 @@ def test_an_empty_result_hides_what_the_ancestor_has(labelmap: Labelmap, child: 
 
 def test_an_id_that_stays_elsewhere_is_refused_before_and_after(labelmap: Labelmap, child: Labelmap) -> None:
     """Supervoxel 13 lies in the right block, which is not written; a run that may name it is refused."""
-    refuse_clashes(labelmap, lambda ids: ids < 10, lambda blocks: blocks[:, 2] == 0)
+    refuse_clashes(labelmap, lambda ids: ids < 10, lambda rows: rows.block[:, 2] == 1)
     with pytest.raises(LabelClashError, match=r"supervoxel 13 of body 12, block \(0, 0, 1\)"):
-        refuse_clashes(labelmap, lambda ids: ids == 13, lambda blocks: blocks[:, 2] == 0)
+        refuse_clashes(labelmap, lambda ids: ids == 13, lambda rows: rows.block[:, 2] == 1)
     with pytest.raises(LabelClashError, match=r"supervoxel 13 of body 12, block \(0, 0, 1\)"):
         laid_over(labelmap, child, both(5, 13))
     assert rows(child) == rows(labelmap)

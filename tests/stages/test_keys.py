@@ -63,6 +63,8 @@ def changed(**fields: object) -> RunSpec:
         (changed(gate=GatePolicy(are_max=0.1)), None),
         (changed(groundtruth=PinnedGroundTruth(node="ef01", instance="gt")), "evaluate"),
         (changed(output=Output(max_scale=3)), "write"),
+        (changed(output=Output(instance="other")), "write"),
+        (changed(output=Output(preserve_bodies=(7,))), "segment"),
         (changed(stitching=Stitching(mode=StitchMode.NONE)), "resolve"),
         (changed(volume=SPEC.volume.model_copy(update={"node": "ef01"})), "segment"),
         (changed(volume=SPEC.volume.model_copy(update={"roi": "r", "roi_digest": "1"})), "segment"),
@@ -85,6 +87,13 @@ def test_a_step_with_another_parameter_or_version_is_another_segmentation():
     for other in (step.model_copy(update={"version": 2}), step.model_copy(update={"parameters": {"a": 2}})):
         spec = changed(segmentation=SPEC.segmentation.model_copy(update={"steps": (other,)}))
         assert stage_keys(spec).segment != stage_keys(SPEC).segment
+
+
+def test_preserved_bodies_are_those_of_one_instance_in_any_order():
+    """Kills a segmentation around the bodies of one instance that is taken for that around another's."""
+    keys = [stage_keys(changed(output=Output(instance=name, preserve_bodies=(7, 9)))) for name in ("a", "b")]
+    assert keys[0].segment != keys[1].segment
+    assert stage_keys(changed(output=Output(instance="a", preserve_bodies=(9, 7, 7)))) == keys[0]
 
 
 def test_keys_survive_the_way_through_json():

@@ -7,7 +7,6 @@ second run into an empty instance, the release as it was, numpy on what DVID ret
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
+from tests.stages.runs_over import check_indices_against_voxels, killed, lose_markers, state, stitched
 
 from emseg.config import RunParameters, RunSpec
 from emseg.dvid import (
@@ -31,7 +31,6 @@ from emseg.dvid import (
     downsample_labels,
     indexed_labels,
     indices,
-    mappings,
     post_indices,
     write_brick,
 )
@@ -39,7 +38,7 @@ from emseg.geometry import Box, Roi
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
 from emseg.stages import DvidServices, InProcess, Workplace, resolve_run, run_segment, run_stitch, stage_keys
-from emseg.store import FolderStore, Lease
+from emseg.store import FolderStore
 from emseg.synthetic import make_volume
 
 pytestmark = pytest.mark.services
@@ -75,38 +74,6 @@ def dataset_file(folder: Path, node: str, instance: str) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / f"{NAME}.yaml").write_text(yaml.safe_dump(document))
     return folder
-
-
-def stitched(spec: RunSpec, store: FolderStore, server: DvidServer, attempt: str = "first") -> Labelmap:
-    services = DvidServices(store, server)
-    place = Workplace(spec, attempt, lambda: services)
-    run_segment(place, InProcess())
-    run_stitch(place, InProcess())
-    return services.segmentation(spec)
-
-
-class KilledError(Exception):
-    """The driver dies."""
-
-
-def dying_at(sign: int) -> Callable[[Lease], int]:
-    """A lease's `renew` that dies at a sign of life, counted from 0: between two requests to DVID."""
-    signs = iter(range(sign))
-
-    def renew(_: Lease) -> int:
-        if next(signs, None) is None:
-            raise KilledError
-        return 1
-
-    return renew
-
-
-def killed(spec: RunSpec, store: FolderStore, server: DvidServer, attempt: str, sign: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lease, "renew", dying_at(sign))
-        with pytest.raises(KilledError):
-            stitched(spec, store, server, attempt)
-    assert Workplace(spec, "look", lambda: DvidServices(store, server)).folder("write").stage_marker() is None
 
 
 @pytest.fixture(scope="module")
@@ -262,20 +229,8 @@ def test_the_merge_of_a_proofreader_holds_outside(old, over, replaced):
 
 
 def test_sizes_and_blocks_of_every_body_are_those_of_the_voxels(over):
-    """Oracle: numpy on the voxels that DVID returns, and DVID's own /sizes. Kills stale indices of the release."""
-    bodies, supervoxels = whole(over, 0, supervoxels=False), whole(over, 0, supervoxels=True)
-    names, sizes = np.unique(bodies[bodies > 0], return_counts=True)
-    np.testing.assert_array_equal(indexed_labels(over), names)
-    asked = json.dumps(names.tolist()).encode()
-    answer = json.loads(over.node.server.get(over.node.path("segmentation", "sizes"), body=asked))
-    assert answer == sizes.tolist()
-    counted = block_counts(supervoxels, (0, 0, 0))
-    table = indices(over, names.tolist())
-    order = np.lexsort((*table.block.T[::-1], table.supervoxel))
-    wanted = np.lexsort((*counted.block.T[::-1], counted.supervoxel))
-    np.testing.assert_array_equal(table.supervoxel[order], counted.supervoxel[wanted])
-    np.testing.assert_array_equal(table.block[order], counted.block[wanted])
-    np.testing.assert_array_equal(table.count[order], counted.count[wanted])
+    """Kills stale indices of the release."""
+    check_indices_against_voxels(over, WHOLE)
 
 
 def test_extents_and_largest_label_cover_both(over):
@@ -289,23 +244,14 @@ def test_the_release_is_as_it_was(old, over, replaced):
     assert np.isin(old.merged[0], indexed_labels(release))
 
 
-def state(labelmap: Labelmap) -> tuple[object, ...]:
-    digests = [labelmap.block_digests(Box.of_shape((2, 3, 6)), scale) for scale in range(MAX_SCALE + 1)]
-    table = indices(labelmap, indexed_labels(labelmap).tolist())
-    columns = (table.body, table.supervoxel, table.block, table.count, *mappings(labelmap))
-    return (digests, [column.tolist() for column in columns], labelmap.info(), labelmap.max_label())
-
-
 def test_a_run_that_lost_its_markers_leaves_the_same_again(over, spec_of, store, server):
     """Kills a retry that counts twice, and one that takes its own first try for labels of the ancestor."""
-    before, spec = state(over), spec_of("segmentation")
-    for key in list(store.keys_under(f"{NAME}/stages/write/{stage_keys(spec).write}")):
-        if "/items/" in key or key.endswith("marker.json"):
-            store.delete(key)
+    before, spec = state(over, WHOLE, MAX_SCALE), spec_of("segmentation")
+    lose_markers(spec, store)
     post_indices(over, _another_index(over))
-    assert state(over) != before
+    assert state(over, WHOLE, MAX_SCALE) != before
     stitched(spec, store, server, "again")
-    assert state(over) == before
+    assert state(over, WHOLE, MAX_SCALE) == before
 
 
 def _another_index(labelmap: Labelmap) -> IndexTable:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from emseg.config.base import Margin3, Model, Name, Vec3, validated
 from emseg.config.checks import ImageChecks
@@ -90,11 +90,18 @@ class Stitching(Model):
     constraints: Constraints = Constraints()
 
 
+BodyId = Annotated[int, Field(ge=1, lt=1 << 48)]
+
+
 class Output(Model):
-    """The labelmap written on the run's own branch, with `max_scale` downsampled levels (viewers need one)."""
+    """The labelmap written on the run's own branch, with `max_scale` downsampled levels (viewers need one).
+
+    `preserve_bodies`, ascending, are bodies of the instance as the segmented version has it: they stay as they are.
+    """
 
     instance: InstanceName = "segmentation"
     max_scale: int = Field(default=2, ge=1, le=4)
+    preserve_bodies: Annotated[tuple[BodyId, ...], AfterValidator(lambda ids: tuple(sorted(set(ids))))] = ()
 
 
 class GatePolicy(Model):

@@ -24,7 +24,8 @@ from emseg.dvid.label_mappings import MappingError, check_mappings, mappings, po
 from emseg.dvid.label_remains import LabelClashError, refuse_clashes
 from emseg.dvid.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
-from emseg.dvid.old_labels import OldLabels, halved
+from emseg.dvid.old_labels import Mask, OldLabels, coarser, kept_supervoxels
+from emseg.dvid.preserved import voxels_of_bodies
 from emseg.dvid.repos import InstanceInfo, NodeInfo, RepoInfo, create_repo, repo_info
 from emseg.dvid.roi import RoiInstance
 
@@ -43,6 +44,7 @@ __all__ = [
     "Labelmap",
     "LabelmapInfo",
     "MappingError",
+    "Mask",
     "Node",
     "NodeInfo",
     "NodeLockedError",
@@ -53,12 +55,13 @@ __all__ = [
     "block_counts",
     "check_indices",
     "check_mappings",
+    "coarser",
     "create_repo",
     "delete_indices",
     "downsample_labels",
-    "halved",
     "indexed_labels",
     "indices",
+    "kept_supervoxels",
     "mappings",
     "post_indices",
     "post_mappings",
@@ -66,6 +69,7 @@ __all__ = [
     "repo_info",
     "resolve_locked_node",
     "resolve_node",
+    "voxels_of_bodies",
     "write_blocks",
     "write_brick",
 ]

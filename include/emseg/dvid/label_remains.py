@@ -1,7 +1,7 @@
 """The bodies of an ancestor's version of a labelmap after a run has replaced the voxels of some of its subvolumes.
 
-Ids are a function of place, so inside those subvolumes the old ids are gone and may be given anew; outside of them old
-ids belong to other subvolumes and stay. A body that reached out of them keeps its other supervoxels, and its name
+Ids are a function of place: an id that is gone from its subvolume may be given anew, and one that stays there is not
+given (`emseg.stages.renaming`). A body that reached out of them keeps its other supervoxels, and its name
 unless the run gives that id to something else: then it is called by its smallest remaining supervoxel.
 """
 
@@ -37,12 +37,10 @@ class Remains:
     renamed: Flags
 
 
-def refuse_clashes(
-    ancestor: Labelmap, is_ours: Callable[[Ids], Flags], is_replaced: Callable[[npt.NDArray[np.int32]], Flags]
-) -> None:
-    """LabelClashError when a supervoxel that the run may name (`is_ours`) lies in a block that it does not replace.
+def refuse_clashes(ancestor: Labelmap, is_ours: Callable[[Ids], Flags], strays: Callable[[IndexTable], Flags]) -> None:
+    """LabelClashError when a supervoxel that the run may name (`is_ours`) has rows that stay where they should not.
 
-    Takes the place of blocks at scale 0, int32 (N, 3) ZYX. Nothing is written; a labelmap without labels passes.
+    Nothing is written; a labelmap without labels passes.
     """
     mapping = mappings(ancestor)
     known = np.union1d(indexed_labels(ancestor), mapping[0])
@@ -50,7 +48,7 @@ def refuse_clashes(
     bodies = bodies[bodies > 0]
     for at in range(0, len(bodies), REQUEST_LABELS):
         table = indices(ancestor, bodies[at : at + REQUEST_LABELS].tolist())
-        clashes = np.flatnonzero(is_ours(table.supervoxel) & ~is_replaced(table.block))
+        clashes = np.flatnonzero(is_ours(table.supervoxel) & strays(table))
         if len(clashes):
             raise _clash(ancestor, table, int(clashes[0]))
 
@@ -120,6 +118,6 @@ def _clash(ancestor: Labelmap, table: IndexTable, at: int) -> LabelClashError:
         "writing over the labels of an ancestor",
         f"{ancestor.instance!r} in node {ancestor.node.uuid}, supervoxel {table.supervoxel[at]} of body "
         f"{table.body[at]}, block {tuple(table.block[at].tolist())} (ZYX)",
-        "this block is not written, and its label is an id of a subvolume that is",
+        "it stays there, and its label is an id of another subvolume, which is written",
         "Use another instance name: these labels were not made on this grid of subvolumes",
     )

@@ -1,15 +1,16 @@
-"""What an ancestor's version of a labelmap holds in a brick, and how the labels of a run are laid over it.
+"""What an ancestor's version of a labelmap holds, and how the labels of a run are laid over it.
 
-A run replaces the voxels of its subvolumes and no other. Cores are multiples of 64 voxels, so down to scale 4 a voxel
-of a coarser scale lies in one core; only at the edge of the volume it may hold voxels beyond, and is then replaced.
+Which voxels change is said by a mask; no other is touched. At the next coarser scale a voxel changes where one of its
+eight does, and is then made from what all eight are now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import fastremap
 import numpy as np
+import numpy.typing as npt
 
 from emseg.dvid.label_block import BLOCK_VOX, SHAPE
 from emseg.dvid.label_bricks import Labels, block_counts
@@ -17,12 +18,15 @@ from emseg.dvid.label_index import IndexTable
 from emseg.dvid.labelmap import Labelmap
 from emseg.geometry import Box, Vec
 
+Mask = npt.NDArray[np.bool_]
+NO_LABEL = np.uint64(0)
+
 
 @dataclass(frozen=True, eq=False)
 class OldLabels:
     """The stored blocks of a box of blocks: SHA-256 of each by coordinates ZYX, and the voxels, uint64 ZYX.
 
-    `labels` is None where nothing is stored.
+    `labels` is None where nothing is stored. Masks are bool ZYX of the whole box.
     """
 
     box_blocks: Box
@@ -43,55 +47,56 @@ class OldLabels:
             labels[_voxels_of(block).slices(origin)] = voxels
         return cls(box_blocks, digests, labels)
 
-    def counts_in(self, parts: Sequence[Box]) -> IndexTable:
-        """Voxels of each old supervoxel in each block that lie in `parts` (boxes of voxels at this scale)."""
+    def counts_in(self, mask: Mask) -> IndexTable:
+        """Voxels of each old supervoxel in each block that lie in `mask`."""
         if self.labels is None:
             return IndexTable.joined([])
-        inside = np.zeros_like(self.labels)
-        for part in parts:
-            where = part.slices(self._origin)
-            inside[where] = self.labels[where]
-        return block_counts(inside, self.box_blocks.start)
+        return block_counts(np.where(mask, self.labels, NO_LABEL), self.box_blocks.start)
 
-    def overlaid(self, labels: Labels, parts: Sequence[Box]) -> Labels:
-        """`labels` (of the whole box) in `parts`, the old ones elsewhere."""
-        if self.labels is None:
-            return labels
-        merged = self.labels.copy()
-        for part in parts:
-            where = part.slices(self._origin)
-            merged[where] = labels[where]
-        return merged
+    def overlaid(self, labels: Labels, changed: Mask) -> Labels:
+        """`labels` (of the whole box) where `changed`, the old ones elsewhere."""
+        return np.where(changed, labels, NO_LABEL if self.labels is None else self.labels)
 
-    def blocks_to_write(self, labels: Labels, parts: Sequence[Box]) -> dict[Vec, Labels]:
-        """The blocks of `labels` that `parts` touch: those with a label, and empty ones over what is stored."""
-        touched = {block for part in parts for block in _blocks_touching(part)}
+    def blocks_to_write(self, labels: Labels, changed: Mask) -> dict[Vec, Labels]:
+        """The blocks of `labels` with a `changed` voxel: those with a label, and empty ones over what is stored."""
         blocks: dict[Vec, Labels] = {}
-        for block in sorted(touched):
-            voxels = labels[_voxels_of(block).slices(self._origin)]
-            if block in self.digests or voxels.any():
-                blocks[block] = voxels
+        for offset in np.ndindex(self.box_blocks.shape):
+            at = Box.of_shape(SHAPE, _times(offset)).slices()
+            z, y, x = (a + b for a, b in zip(self.box_blocks.start, offset, strict=True))
+            if changed[at].any() and ((z, y, x) in self.digests or labels[at].any()):
+                blocks[z, y, x] = labels[at]
         return blocks
 
-    @property
-    def _origin(self) -> Vec:
-        return _voxels_of(self.box_blocks.start).start
+
+def kept_supervoxels(ancestor: Labelmap, box: Box, changed: Mask) -> npt.NDArray[np.uint64]:
+    """The supervoxels that `ancestor` has in `box` (whole blocks) at voxels that are not `changed`, ascending.
+
+    A block is held at a time; nothing is read where all is changed.
+    """
+    if changed.all():
+        return np.empty(0, np.uint64)
+    box_blocks = Box(_over(box.start), _over(box.stop))
+    found = [np.empty(0, np.uint64)]
+    for block, _, voxels in ancestor.stored_blocks(box_blocks, 0):
+        found.append(fastremap.unique(voxels[~changed[_voxels_of(block).slices(box.start)]]))
+    kept = np.unique(np.concatenate(found))
+    return kept[kept > 0]
 
 
-def halved(parts: Sequence[Box]) -> list[Box]:
-    """The same boxes in voxels of the next coarser scale, grown to whole ones."""
-    return [Box(_half(part.covering((2, 2, 2)).start), _half(part.covering((2, 2, 2)).stop)) for part in parts]
-
-
-def _half(corner: Vec) -> Vec:
-    return corner[0] // 2, corner[1] // 2, corner[2] // 2
+def coarser(mask: Mask) -> Mask:
+    """Half of a ZYX mask with even sides: True where any of the eight voxels is."""
+    mask = mask[::2] | mask[1::2]
+    mask = mask[:, ::2] | mask[:, 1::2]
+    return mask[:, :, ::2] | mask[:, :, 1::2]
 
 
 def _voxels_of(block: Vec) -> Box:
-    return Box.of_shape(SHAPE, (block[0] * BLOCK_VOX, block[1] * BLOCK_VOX, block[2] * BLOCK_VOX))
+    return Box.of_shape(SHAPE, _times(block))
 
 
-def _blocks_touching(part: Box) -> list[Vec]:
-    covered = part.covering(SHAPE)
-    z, y, x = (range(a // BLOCK_VOX, b // BLOCK_VOX) for a, b in zip(covered.start, covered.stop, strict=True))
-    return [(i, j, k) for i in z for j in y for k in x]
+def _times(blocks: Vec) -> Vec:
+    return blocks[0] * BLOCK_VOX, blocks[1] * BLOCK_VOX, blocks[2] * BLOCK_VOX
+
+
+def _over(voxels: Vec) -> Vec:
+    return voxels[0] // BLOCK_VOX, voxels[1] // BLOCK_VOX, voxels[2] // BLOCK_VOX

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.dvid import BLOCK_VOX
-from emseg.geometry import Box, Grid
+from emseg.geometry import Box, Grid, Roi
 
 
 def brick_grid(bounds: Box, max_scale: int) -> Grid:
@@ -42,3 +42,13 @@ def cells_of_blocks(grid: Grid, blocks: npt.NDArray[np.int32]) -> npt.NDArray[np
     inside = ((cells >= 0) & (cells < grid.shape)).all(axis=1)
     _, ny, nx = grid.shape
     return np.where(inside, (cells[:, 0] * ny + cells[:, 1]) * nx + cells[:, 2], -1)
+
+
+def blocks_within(grid: Grid, roi: Roi | None, blocks: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Which blocks of scale 0 lie in the ROI with all their voxels of the volume; int32 (N, 3) ZYX."""
+    if roi is None:
+        return np.ones(len(blocks), bool)
+    places, which = np.unique(blocks, axis=0, return_inverse=True)
+    boxes = (Box.of_shape((BLOCK_VOX,) * 3, (z, y, x)) for z, y, x in (places * BLOCK_VOX).tolist())
+    within = np.array([roi.mask(box.clipped(grid.bounds)).all() for box in boxes], bool)
+    return within[which.ravel()]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from emseg.config import RunSpec
-from emseg.dvid import IndexTable, LabelContents, Labelmap, Node
+from emseg.dvid import IndexTable, LabelContents
 from emseg.stages.engine import Scalars
+from emseg.stages.renaming import RENAMED_SCHEMA, Renaming
 from emseg.stages.resolve_bodies import STAGE as RESOLVE
 from emseg.stages.resolve_bodies import read_mapping, read_table
 from emseg.stages.services import DvidServices, Workplace, branch_name, segmentation_uuid
@@ -37,6 +37,7 @@ COUNTS_SCHEMA = pa.schema(
 )
 NEW = "counts"
 REPLACED = "replaced"
+RENAMED = "renamed"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class FinishLabelmap:
         """Complete the labelmap. Safe to repeat: each call leaves the same state."""
         spec = self.place.spec
         labelmap = self.place.open_services().segmentation(spec)
-        new = self._rows(markers, NEW)
+        new = self._new(markers)
         contents = self._contents(markers, new)
         with self._only_writer() as lease:
             contents.post(labelmap, lease.renew)
@@ -66,12 +67,12 @@ class FinishLabelmap:
     def verify(self) -> None:
         """Compare what DVID holds now with what the finished phase left there; IntegrityError names what differs."""
         markers = self.place.folder(STAGE).manifest()
-        contents = self._contents(markers, self._rows(markers, NEW))
+        contents = self._contents(markers, self._new(markers))
         contents.verify(self.place.open_services().segmentation(self.place.spec))
 
     def _contents(self, markers: Sequence[ItemMarker], new: IndexTable) -> LabelContents:
         spec = self.place.spec
-        ancestor = ancestor_of(self.place.open_services(), spec)
+        ancestor = self.place.open_services().inherited(spec)
         return LabelContents.over(ancestor, new, self._rows(markers, REPLACED), spec.volume.bounds)
 
     @contextmanager
@@ -86,18 +87,22 @@ class FinishLabelmap:
         finally:
             lease.release()
 
+    def _new(self, markers: Sequence[ItemMarker]) -> IndexTable:
+        """The new supervoxels in their bodies, both under the names that they have in DVID."""
+        rows, renaming = self._rows(markers, NEW), Renaming.from_arrow(self._table(markers, RENAMED, RENAMED_SCHEMA))
+        renaming = Renaming.joined([renaming])
+        mapping = read_mapping(self.place.folder(RESOLVE))
+        body = renaming.applied_to(mapping.body_of(renaming.reverse.applied_to(rows.supervoxel)))
+        return IndexTable(rows.block, rows.supervoxel, body, rows.count)
+
     def _rows(self, markers: Sequence[ItemMarker], name: str) -> IndexTable:
-        """The tables `name` of all bricks; new supervoxels with their bodies, replaced ones with themselves."""
-        folder = self.place.folder(STAGE)
-        table = pa.concat_tables(
-            [COUNTS_SCHEMA.empty_table(), *(read_table(folder, m, name, COUNTS_SCHEMA) for m in markers)]
-        )
+        """The tables `name` (voxels of supervoxels in blocks) of all bricks, every supervoxel as its own body."""
+        table = self._table(markers, name, COUNTS_SCHEMA)
         supervoxel = table["supervoxel"].to_numpy()
         block = np.stack([table[axis].to_numpy() for axis in "zyx"], axis=1)
-        body = read_mapping(self.place.folder(RESOLVE)).body_of(supervoxel) if name == NEW else supervoxel
-        return IndexTable(block=block, supervoxel=supervoxel, body=body, count=table["voxels"].to_numpy())
+        return IndexTable(block=block, supervoxel=supervoxel, body=supervoxel, count=table["voxels"].to_numpy())
 
-
-def ancestor_of(services: DvidServices, spec: RunSpec) -> Labelmap:
-    """The output instance as the segmented (locked) version has it: what the run inherits."""
-    return Labelmap(Node(services.server, spec.volume.node), spec.output.instance)
+    def _table(self, markers: Sequence[ItemMarker], name: str, schema: pa.Schema) -> pa.Table:
+        """The tables `name` of all bricks as one."""
+        folder = self.place.folder(STAGE)
+        return pa.concat_tables([schema.empty_table(), *(read_table(folder, m, name, schema) for m in markers)])

@@ -26,6 +26,9 @@ SEGMENTATION_LIBRARIES = (
 )
 """Libraries whose own version may change a segmentation."""
 
+WRITING = ("bricks", "chosen_cell", "complete_labelmap", "renaming", "write")
+"""Files of `stages` that say what is written."""
+
 
 @dataclass(frozen=True)
 class StageKeys:
@@ -42,11 +45,17 @@ def code_versions() -> dict[str, str]:
     """Versions of the code behind each stage, as installed here; `resolve_run` pins them in the RunSpec."""
     return {
         "segment": code_version(
-            "geometry", "codec", "segment", "dvid/grayscale.py", "stages/segment.py", libraries=SEGMENTATION_LIBRARIES
+            "geometry",
+            "codec",
+            "segment",
+            "dvid/grayscale.py",
+            "dvid/preserved.py",
+            "stages/segment.py",
+            libraries=SEGMENTATION_LIBRARIES,
         ),
         "match": code_version("geometry", "codec", "stitch", "stages/match.py"),
         "resolve": code_version("stitch", "stages/resolve_bodies.py"),
-        "write": code_version("geometry", "dvid", "stages/bricks.py", "stages/write.py", "stages/complete_labelmap.py"),
+        "write": code_version("geometry", "dvid", *(f"stages/{name}.py" for name in WRITING)),
         "evaluate": code_version("dvid", "evaluate", "stages/evaluate.py"),
     }
 
@@ -54,13 +63,20 @@ def code_versions() -> dict[str, str]:
 def stage_keys(spec: RunSpec) -> StageKeys:
     """The keys of a run. Each stage's key holds the key of the stage it reads, so a change runs down the line."""
     volume = spec.volume.model_dump(mode="json")
-    segment = _key("segment", spec, {"volume": volume, "segmentation": spec.segmentation.model_dump(mode="json")})
+    segmentation = spec.segmentation.model_dump(mode="json")
+    segment = _key("segment", spec, {"volume": volume, "segmentation": segmentation, "preserved": _preserved(spec)})
     match = _key("match", spec, {"segment": segment})
     joins = {name: getattr(spec, name).model_dump(mode="json") for name in ("stitching", "edits")}
     resolve = _key("resolve", spec, {"match": match, **joins})
     write = _key("write", spec, {"resolve": resolve, "output": spec.output.model_dump(mode="json")})
     evaluate = _key("evaluate", spec, {"write": write, "groundtruth": spec.groundtruth.model_dump(mode="json")})
     return StageKeys(segment, match, resolve, write, evaluate)
+
+
+def _preserved(spec: RunSpec) -> list[object]:
+    """The bodies that are not segmented, and the instance that they are in."""
+    bodies = spec.output.preserve_bodies
+    return [spec.output.instance, *bodies] if bodies else []
 
 
 def _key(stage: str, spec: RunSpec, reads: dict[str, object]) -> str:

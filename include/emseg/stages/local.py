@@ -59,6 +59,10 @@ class LocalServices:
         """The whole volume."""
         return None
 
+    def preserved(self, spec: RunSpec, box: Box) -> npt.NDArray[np.bool_]:  # noqa: ARG002
+        """No voxel: there is no earlier segmentation."""
+        return np.zeros(box.shape, bool)
+
     def model(self, digest: str) -> ModelFolder:
         """The model given; PermanentError when a step asks for another."""
         if self._model is None or self._model.digest != digest:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from math import ceil, prod
 from pathlib import Path
 
+import numpy as np
+
 from emseg.config import Dataset, RunParameters, RunSpec, load_dataset
 from emseg.config.dataset import Segmentation
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSegmentation, PinnedVolume
@@ -21,6 +23,7 @@ from emseg.dvid import (
     NotFoundError,
     RepoInfo,
     RoiInstance,
+    indexed_labels,
     repo_info,
     resolve_locked_node,
 )
@@ -61,6 +64,7 @@ def resolve_run(
     )
     spec = spec.model_copy(update={"edits": edits(spec.dataset, stage_keys(spec).segment)})
     _check_output(spec, server)
+    _check_preserved(spec, server)
     _check_size(dataset, spec.grid, roi)
     _check_memory(dataset, spec, models)
     return spec
@@ -189,6 +193,21 @@ def _check_output(spec: RunSpec, server: DvidServer) -> None:
         f"the repository has an instance of this name, and {problem}",
         "Use another instance name: it must be new, or a labelmap of the same scales that earlier runs wrote",
     )
+
+
+def _check_preserved(spec: RunSpec, server: DvidServer) -> None:
+    """Bodies can be preserved only where the instance has them in the version that is segmented."""
+    name, node = spec.output.instance, Node(server, spec.volume.node)
+    bodies = np.array(spec.output.preserve_bodies, np.uint64)
+    known = indexed_labels(Labelmap(node, name)) if len(bodies) and name in node.repo().instances else bodies[:0]
+    unknown = np.setdiff1d(bodies, known).tolist()
+    if unknown:
+        raise PermanentError(
+            DOING,
+            f"output.preserve_bodies = {', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}",
+            f"{len(unknown)} of {len(bodies)} are no body of {name!r} in version {node.uuid}",
+            "Name bodies that the output instance has in this very version; a supervoxel or an older name is none",
+        )
 
 
 def _check_memory(dataset: Dataset, spec: RunSpec, models: ModelSource) -> None:

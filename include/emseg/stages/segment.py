@@ -54,8 +54,10 @@ class SegmentSubvolume:
         pipeline = pipeline_of(spec, services)
         context = pipeline.context(subvolume.padded, spec.grid.bounds)
         grayscale = services.grayscale(spec).read(context)
+        wanted = ~services.preserved(spec, context)
         roi = services.roi(spec)
-        wanted = np.ones(grayscale.shape, bool) if roi is None else roi.mask(context)
+        if roi is not None:
+            wanted &= roi.mask(context)
         result = pipeline.segment_subvolume(grayscale, wanted, subvolume.padded.slices(context.start))
         for name, text in result.statistics.items():
             if name.startswith(FINDING):

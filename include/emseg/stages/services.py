@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from emseg.config import RunSpec, dvid_connection, s3_connection
 from emseg.config.edits import Edits
-from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, RoiInstance
+from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, RoiInstance, voxels_of_bodies
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Grid, Roi
 from emseg.segment import ModelFolder
@@ -49,6 +49,10 @@ class Services(Protocol):
 
     def roi(self, spec: RunSpec) -> Roi | None:
         """The pinned ROI; None means the whole volume."""
+        ...
+
+    def preserved(self, spec: RunSpec, box: Box) -> npt.NDArray[np.bool_]:
+        """Which voxels of `box` belong to bodies that stay as they are, bool of `box.shape`."""
         ...
 
     def model(self, digest: str) -> ModelFolder:
@@ -86,6 +90,10 @@ class DvidServices:
             self._rois[volume.roi_digest] = roi
         return self._rois[volume.roi_digest]
 
+    def preserved(self, spec: RunSpec, box: Box) -> npt.NDArray[np.bool_]:
+        """Which voxels of `box` belong to bodies that stay as they are, bool of `box.shape`."""
+        return voxels_of_bodies(self.inherited(spec), spec.output.preserve_bodies, box)
+
     def model(self, digest: str) -> ModelFolder:
         """The model kept under `digest`, read once a process."""
         if digest not in self._models:
@@ -99,6 +107,10 @@ class DvidServices:
     def segmentation(self, spec: RunSpec) -> Labelmap:
         """The labelmap that this run writes, on the run's own branch."""
         return Labelmap(Node(self.server, segmentation_uuid(spec)), spec.output.instance)
+
+    def inherited(self, spec: RunSpec) -> Labelmap:
+        """The output instance as the segmented (locked) version has it: what the run inherits."""
+        return Labelmap(Node(self.server, spec.volume.node), spec.output.instance)
 
     def groundtruth(self, spec: RunSpec) -> Labelmap:
         """The labelmap to measure against."""

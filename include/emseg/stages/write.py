@@ -1,15 +1,15 @@
 """Phase `write`: labels and mapping in, a labelmap on the run's own DVID branch out.
 
 One item is one brick. It writes supervoxel blocks at every scale, reads them back, compares digests, and leaves the
-tables `counts` (voxels of each new supervoxel in each block) and `replaced` (those of an ancestor that gave way).
-A subvolume is replaced whole; what an ancestor holds outside of the chosen ones is not touched, at any scale. When
-every brick is written, `complete_labelmap` does the rest in the driver. Memory of a task: 20 bytes a brick voxel (340
-MB at max_scale 2), 36 where an ancestor holds labels.
+tables `counts` (voxels of each new supervoxel in each block), `replaced` (those of an ancestor that gave way) and
+`renamed` (new supervoxels whose own id an old one keeps).
+Replaced are the voxels of the chosen subvolumes that lie in the ROI and in no preserved body; what an ancestor holds
+elsewhere is not touched, at any scale. When every brick is written, `complete_labelmap` does the rest in the driver.
+Memory of a task: 20 bytes a brick voxel (340 MB at max_scale 2), 36 where an ancestor holds labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,25 +21,26 @@ from emseg.dvid import (
     BLOCK_VOX,
     IndexTable,
     Labelmap,
+    Mask,
     Node,
     NodeLockedError,
     OldLabels,
     block_counts,
     check_indices,
+    coarser,
     downsample_labels,
-    halved,
     refuse_clashes,
     write_blocks,
 )
 from emseg.geometry import Box
-from emseg.stages.bricks import brick_grid, bricks_of, cells_of_blocks, whole_brick
-from emseg.stages.complete_labelmap import COUNTS_SCHEMA, NEW, REPLACED, STAGE, FinishLabelmap, ancestor_of
+from emseg.stages.bricks import blocks_within, brick_grid, bricks_of, cells_of_blocks, whole_brick
+from emseg.stages.chosen_cell import ChosenCell
+from emseg.stages.complete_labelmap import COUNTS_SCHEMA, NEW, RENAMED, REPLACED, STAGE, FinishLabelmap
 from emseg.stages.engine import Phase
 from emseg.stages.keys import stage_keys
-from emseg.stages.match import read_labels
-from emseg.stages.segment import STAGE as SEGMENT
+from emseg.stages.renaming import Renaming
 from emseg.stages.services import DvidServices, Workplace, branch_name, chosen_cells, is_chosen, segmentation_uuid
-from emseg.stitch import cells_of, supervoxel_ids
+from emseg.stitch import cells_of
 from emseg.store import ItemMarker
 
 Labels = npt.NDArray[np.uint64]
@@ -80,60 +81,62 @@ class WriteBrick:
         box = whole_brick(
             brick_grid(spec.volume.bounds, spec.output.max_scale).subvolume(number).core, spec.output.max_scale
         )
-        parts = self._parts(box)
-        labels = self._gathered(box, parts)
+        labels, changed, renaming = self._gathered(box)
         counts = block_counts(labels, _blocks(box, 0).start)
         check_indices(counts)  # before a label that DVID cannot keep is written
-        written, replaced = self._write_scales(labels, box, list(parts.values()))
+        voxels = int(np.count_nonzero(labels))
+        written, replaced = self._write_scales(labels, changed, box)
         folder = self.place.folder(STAGE)
-        artefacts = [
-            folder.write_artefact(item, name, encode_table(_table(rows)))
-            for name, rows in ((NEW, counts), (REPLACED, replaced))
-        ]
-        return folder.commit_item(item, artefacts, {"blocks": written, "voxels": int(np.count_nonzero(labels))})
+        tables = {NEW: _table(counts), REPLACED: _table(replaced), RENAMED: renaming.to_arrow()}
+        artefacts = [folder.write_artefact(item, name, encode_table(table)) for name, table in tables.items()]
+        return folder.commit_item(item, artefacts, {"blocks": written, "voxels": voxels})
 
-    def _parts(self, box: Box) -> dict[int, Box]:
-        """What each chosen subvolume has of the brick."""
-        spec = self.place.spec
-        roi = self.place.open_services().roi(spec)
-        cores = {number: spec.grid.subvolume(number).core for number in spec.grid.cells_touching(box)}
-        return {number: core.clipped(box) for number, core in cores.items() if is_chosen(roi, core)}
+    def _gathered(self, box: Box) -> tuple[Labels, Mask, Renaming]:
+        """New labels of the brick, uint64; which of its voxels they replace; those with another id than of place."""
+        spec, roi = self.place.spec, self.place.open_services().roi(self.place.spec)
+        labels, changed = np.zeros(box.shape, np.uint64), np.zeros(box.shape, bool)
+        renamings: list[Renaming] = []
+        for subvolume in map(spec.grid.subvolume, spec.grid.cells_touching(box)):
+            if is_chosen(roi, subvolume.core):
+                cell, part = ChosenCell(self.place, subvolume), subvolume.core.clipped(box)
+                labels[part.slices(box.start)] = cell.ids_in(part)
+                changed[part.slices(box.start)] = cell.changed_in(part)
+                renamings.append(cell.renaming)
+        labels *= changed
+        return labels, changed, Renaming.joined(renamings)
 
-    def _gathered(self, box: Box, parts: Mapping[int, Box]) -> Labels:
-        grid, segmented = self.place.spec.grid, self.place.folder(SEGMENT)
-        brick = np.zeros(box.shape, np.uint64)
-        for number, part in parts.items():
-            subvolume = grid.subvolume(number)
-            (marker,) = segmented.item_markers([subvolume.name])
-            labels = read_labels(segmented, marker, "labels")[part.slices(subvolume.core.start)]
-            brick[part.slices(box.start)] = supervoxel_ids(labels, number)
-        return brick
-
-    def _write_scales(self, labels: Labels, box: Box, parts: list[Box]) -> tuple[int, IndexTable]:
+    def _write_scales(self, labels: Labels, changed: Mask, box: Box) -> tuple[int, IndexTable]:
         """Blocks written at all scales, and the voxels of old supervoxels that gave way at scale 0."""
         spec, services = self.place.spec, self.place.open_services()
-        labelmap, ancestor = services.segmentation(spec), ancestor_of(services, spec)
+        labelmap, ancestor = services.segmentation(spec), services.inherited(spec)
         written, replaced = 0, IndexTable.joined([])
         for scale in range(spec.output.max_scale + 1):
             if scale > 0:
-                labels, parts = downsample_labels(labels), halved(parts)
+                labels, changed = downsample_labels(labels), coarser(changed)
             old = OldLabels.read(ancestor, _blocks(box, scale), scale)
             if scale == 0:
-                replaced = old.counts_in(parts)
-            labels = old.overlaid(labels, parts)
-            blocks = old.blocks_to_write(labels, parts)
+                replaced = old.counts_in(changed)
+            labels = old.overlaid(labels, changed)
+            blocks = old.blocks_to_write(labels, changed)
             written += write_blocks(labelmap, scale, blocks, old.box_blocks, old.digests)
         return written, replaced
 
 
 def _refuse_clashes(place: Workplace[DvidServices]) -> None:
     spec, services = place.spec, place.open_services()
-    cells = chosen_cells(spec.grid, services.roi(spec))
-    refuse_clashes(
-        ancestor_of(services, spec),
-        is_ours=lambda ids: np.isin(cells_of(ids), cells),
-        is_replaced=lambda blocks: np.isin(cells_of_blocks(spec.grid, blocks), cells),
-    )
+    roi = services.roi(spec)
+    cells, preserved = chosen_cells(spec.grid, roi), np.array(spec.output.preserve_bodies, np.uint64)
+
+    def strays(rows: IndexTable) -> Mask:
+        """Rows that stay, at least in part, outside of the subvolume whose ids they have."""
+        here = cells_of_blocks(spec.grid, rows.block)
+        found: Mask = here != cells_of(rows.supervoxel)
+        elsewhere = np.flatnonzero(found)
+        goes = np.isin(here[elsewhere], cells) & blocks_within(spec.grid, roi, rows.block[elsewhere])
+        found[elsewhere] = ~goes | np.isin(rows.body[elsewhere], preserved)
+        return found
+
+    refuse_clashes(services.inherited(spec), lambda ids: np.isin(cells_of(ids), cells), strays)
 
 
 def _require_open(node: Node) -> None:

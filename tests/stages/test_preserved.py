@@ -1,0 +1,386 @@
+"""Runs over a release whose ROI cuts subvolumes, and runs that preserve bodies: what stays is the same, voxel by voxel.
+
+A proofreader took a supervoxel out of a body of the release (the server gave the new body an id that no voxel has),
+and that body, as well as one that crosses subvolumes, is to be kept. A third run keeps a body of the second one, too.
+Oracles: the release as it was, the same run into an empty instance, numpy on what DVID returns, and DVID's own sizes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import yaml
+from tests.stages.runs_over import check_indices_against_voxels, killed, lose_markers, state, stitched
+
+from emseg.config import RunParameters, RunSpec
+from emseg.dvid import (
+    DvidServer,
+    LabelClashError,
+    Labelmap,
+    Node,
+    RoiInstance,
+    block_counts,
+    create_repo,
+    downsample_labels,
+    indexed_labels,
+    indices,
+    mappings,
+    post_indices,
+    write_brick,
+)
+from emseg.errors import PermanentError
+from emseg.geometry import Box, Roi
+from emseg.ingest import ingest_grayscale, ingest_labels
+from emseg.ingest.arrays import ArrayVolume
+from emseg.stages import DvidServices, Workplace, resolve_run, stage_keys
+from emseg.stages.match import read_labels
+from emseg.stages.renaming import RENAMED_SCHEMA, Renaming
+from emseg.stages.resolve_bodies import read_table
+from emseg.stitch import cells_of
+from emseg.store import FolderStore
+from emseg.synthetic import make_volume
+
+pytestmark = pytest.mark.services
+
+Labels = npt.NDArray[np.uint64]
+SHAPE = (64, 128, 230)
+WHOLE = Box((0, 0, 0), (64, 128, 256))
+CORE = (64, 64, 192)
+"""Of the four subvolumes the two long ones are written in two bricks each: both must find the same ids free."""
+MAX_SCALE = 1
+NAME = "kept"
+ROI_BLOCKS = [(z, y, x) for z, y, x in np.ndindex(2, 4, 8) if x not in (1, 4, 6) and (z, y) not in {(0, 1), (1, 2)}]
+"""Blocks of 32 voxels; each subvolume, and each brick, is cut."""
+Run = Callable[..., RunSpec]
+
+
+@dataclass(frozen=True)
+class Old:
+    """The release, a node below it that holds the ROI, and two of its bodies."""
+
+    labelmap: Labelmap
+    node: Node
+    crossing: int
+    cleaved: int
+
+    @property
+    def both(self) -> list[int]:
+        return [self.crossing, self.cleaved]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> FolderStore:
+    return FolderStore(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def resolved(server: DvidServer, tmp_path_factory) -> Run:
+    """Resolves a run: which version, which instance, inside the ROI or not, what to preserve, how strongly to join."""
+
+    def make(
+        node: Node,
+        instance: str = "segmentation",
+        roi: str | None = None,
+        keep: list[int] | None = None,
+        t: float = 0.75,
+    ) -> RunSpec:
+        document = {
+            "name": NAME,
+            "description": "runs that keep something",
+            "volume": {"node": node.uuid, "groundtruth": {"instance": "groundtruth"}},
+            "segmentation": {"core_vox": [*CORE], "halo_vox": [20, 20, 20]},
+            "output": {"instance": instance, "max_scale": MAX_SCALE, "preserve_bodies": keep or []},
+        }
+        folder: Path = tmp_path_factory.mktemp("datasets")
+        (folder / f"{NAME}.yaml").write_text(yaml.safe_dump(document))
+        steps = {"agglomerate": {"threshold": t}}
+        return resolve_run(RunParameters(dataset=NAME, roi=roi, step_parameters=steps), "kept", folder, server)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def old(server: DvidServer, store, resolved) -> Old:
+    made = make_volume(SHAPE, seed=11)
+    root = Node(server, create_repo(server, "kept", "runs that keep something"))
+    ingest_grayscale(root, "grayscale", ArrayVolume(made.grayscale, "grayscale"), (10.0, 10.0, 10.0))
+    ingest_labels(root, "groundtruth", ArrayVolume(made.groundtruth, "groundtruth"), (10.0, 10.0, 10.0))
+    root.commit("volume")
+    release = stitched(resolved(root), store, server)
+    crossing, cleaved = _proofread(release)
+    release.node.commit("release")
+    node = release.node.branch("regions")
+    region = RoiInstance(node, "cut")
+    region.create()
+    region.write(Roi.of_blocks(ROI_BLOCKS))
+    node.commit("a region")
+    return Old(release, node, crossing, cleaved)
+
+
+def _proofread(labelmap: Labelmap) -> tuple[int, int]:
+    """The largest body of several subvolumes, and one that the server made of a supervoxel of the next largest."""
+    table = indices(labelmap, indexed_labels(labelmap).tolist())
+    pairs = np.unique(np.stack([table.body, cells_of(table.supervoxel).astype(np.uint64)], axis=1), axis=0)
+    bodies, cells = np.unique(pairs[:, 0], return_counts=True)
+    sizes = [int(table.count[table.body == body].sum()) for body in bodies[cells > 1]]
+    nearly, crossing = bodies[cells > 1][np.argsort(sizes, kind="stable")[-2:]].tolist()
+    one = int(table.supervoxel[table.body == nearly].max())
+    server = labelmap.node.server
+    answer = server.post_json(labelmap.node.path(labelmap.instance, "cleave", str(nearly)), [one])
+    return crossing, json.loads(answer)["CleavedLabel"]
+
+
+def place(spec: RunSpec, store: FolderStore, server: DvidServer) -> Workplace[DvidServices]:
+    services = DvidServices(store, server)
+    return Workplace(spec, "look", lambda: services)
+
+
+def renaming_of(spec: RunSpec, store: FolderStore, server: DvidServer) -> Renaming:
+    folder = place(spec, store, server).folder("write")
+    tables = [read_table(folder, marker, "renamed", RENAMED_SCHEMA) for marker in folder.manifest()]
+    return Renaming.joined([Renaming.from_arrow(table) for table in tables])
+
+
+@pytest.fixture(scope="module")
+def cut(old, resolved, store, server) -> Labelmap:
+    """A run inside the ROI, over the release."""
+    return stitched(resolved(old.node, roi="cut", t=0.6), store, server)
+
+
+@pytest.fixture(scope="module")
+def fresh(old, resolved, store, server) -> Labelmap:
+    """The same run into an instance of its own."""
+    return stitched(resolved(old.node, instance="fresh", roi="cut", t=0.6), store, server)
+
+
+@pytest.fixture(scope="module")
+def second(old, resolved) -> RunSpec:
+    """A run over the whole release that keeps two of its bodies."""
+    return resolved(old.node, keep=old.both, t=0.6)
+
+
+@pytest.fixture(scope="module")
+def kept(second, store, server) -> Labelmap:
+    """What it left, after it was killed before it posted mappings and before it posted indices."""
+    for attempt, sign in enumerate((0, 1)):
+        killed(second, store, server, f"killed-{attempt}", sign)
+    return stitched(second, store, server)
+
+
+@pytest.fixture(scope="module")
+def of_second(kept, second, store, server) -> int:
+    """A body of the second run that is named by a supervoxel which had to take another id."""
+    named = np.intersect1d(indexed_labels(kept), renaming_of(second, store, server).names)
+    table = indices(kept, named.tolist())
+    bodies, rows = np.unique(table.body, return_counts=True)
+    return int(bodies[rows.argmax()])
+
+
+@pytest.fixture(scope="module")
+def third(old, kept, of_second, resolved) -> RunSpec:
+    """A run inside the ROI over the second one, which was released; it keeps a body of that, too."""
+    kept.node.commit("second release")
+    return resolved(kept.node, roi="cut", keep=[*old.both, of_second], t=0.5)
+
+
+@pytest.fixture(scope="module")
+def kept_again(third, store, server) -> Labelmap:
+    return stitched(third, store, server)
+
+
+def whole(labelmap: Labelmap, supervoxels: bool, scale: int = 0) -> Labels:
+    z, y, x = (n >> scale for n in WHOLE.stop)
+    return labelmap.read(Box((0, 0, 0), (z, y, x)), supervoxels=supervoxels, scale=scale)
+
+
+def in_roi() -> npt.NDArray[np.bool_]:
+    """Which voxels of WHOLE lie in the ROI and in the volume."""
+    mask = np.zeros(WHOLE.shape, bool)
+    for z, y, x in ROI_BLOCKS:
+        mask[32 * z : 32 * z + 32, 32 * y : 32 * y + 32, 32 * x : 32 * x + 32] = True
+    mask[:, :, SHAPE[2] :] = False
+    return mask
+
+
+def check_one_to_one(first: Labels, second: Labels) -> None:
+    """Both cut the voxels in the same way, and 0 is 0."""
+    np.testing.assert_array_equal(first == 0, second == 0)
+    pairs = np.unique(np.stack([first, second], axis=1), axis=0)
+    assert len(pairs) == len(np.unique(first)) == len(np.unique(second))
+
+
+@pytest.mark.parametrize("scale", range(MAX_SCALE + 1))
+def test_outside_of_the_roi_every_voxel_is_as_it_was_at_every_scale(old, cut, scale):
+    """Kills subvolumes that are replaced whole: each of them is cut, and each has old voxels in what stays."""
+    step = slice(None, None, 1 << scale)
+    outside = ~in_roi()[step, step, step]
+    before, after = whole(old.labelmap, True, scale), whole(cut, True, scale)
+    cells = np.unique(cells_of(before[outside & (before > 0)]))
+    assert cells.tolist() == list(range(4))
+    np.testing.assert_array_equal(after[outside], before[outside])
+    assert (after[~outside] != before[~outside]).mean() > 0.2
+
+
+def test_outside_of_the_roi_bodies_are_cut_as_before(old, cut):
+    """Kills new mappings of supervoxels that stay."""
+    outside = ~in_roi()
+    check_one_to_one(whole(old.labelmap, False)[outside], whole(cut, False)[outside])
+
+
+def test_inside_of_the_roi_supervoxels_and_bodies_are_those_of_the_run(cut, fresh):
+    """Kills a renaming that joins two supervoxels, and a body that the mapping loses because its name was changed."""
+    inside = in_roi()
+    for supervoxels in (True, False):
+        found, expected = whole(cut, supervoxels)[inside], whole(fresh, supervoxels)[inside]
+        check_one_to_one(found, expected)
+        assert 0 < (found != expected).mean() < 0.9
+
+
+def test_no_new_label_has_the_id_of_one_that_stays(old, cut, fresh):
+    """The same ids would clash: the run in its own instance has some of those that stay."""
+    inside = in_roi()
+    for supervoxels in (True, False):
+        after = whole(cut, supervoxels)
+        stays = np.unique(after[~inside & (after > 0)])
+        assert not np.isin(after[inside], stays).any()
+    assert np.isin(whole(fresh, True)[inside], np.unique(whole(old.labelmap, True)[~inside])).any()
+
+
+@pytest.mark.parametrize("labelmap", ["cut", "kept", "kept_again"])
+def test_sizes_and_indices_are_those_of_the_voxels(labelmap, request):
+    check_indices_against_voxels(request.getfixturevalue(labelmap), WHOLE)
+
+
+@pytest.mark.parametrize("labelmap", ["cut", "kept", "kept_again"])
+def test_where_a_coarse_voxel_changed_it_is_the_mode_of_all_eight(labelmap, request, old, kept):
+    """Kills coarse voxels at the edge of a preserved body or of the ROI that are made of the new labels alone."""
+    after = request.getfixturevalue(labelmap)
+    before = kept if labelmap == "kept_again" else old.labelmap
+    fine, coarse, coarse_before = whole(after, True), whole(after, True, 1), whole(before, True, 1)
+    changed = coarse != coarse_before
+    assert changed.any()
+    np.testing.assert_array_equal(coarse[changed], downsample_labels(fine)[changed])
+
+
+def check_kept(before: Labelmap, after: Labelmap, body: int) -> None:
+    """The body has the same voxels, supervoxels, mappings and index, and nothing else has one of its ids."""
+    mask = whole(before, False) == body
+    assert mask.any()
+    np.testing.assert_array_equal(whole(after, False) == body, mask)
+    supervoxels = whole(before, True)[mask]
+    found = whole(after, True)
+    np.testing.assert_array_equal(found[mask], supervoxels)
+    assert not np.isin(found[~mask], supervoxels).any()
+    tables = [indices(labelmap, [body]) for labelmap in (before, after)]
+    assert tables[0].count.sum() == mask.sum()
+    for column in ("block", "supervoxel", "count"):
+        np.testing.assert_array_equal(getattr(tables[0], column), getattr(tables[1], column))
+    mapped = [dict(zip(*(c.tolist() for c in mappings(labelmap)), strict=True)) for labelmap in (before, after)]
+    for one in np.unique(supervoxels).tolist():
+        assert mapped[0].get(one, one) == mapped[1].get(one, one) == body
+
+
+def test_preserved_bodies_are_the_same_voxel_for_voxel(old, kept):
+    """One crosses subvolumes; of the other no voxel has the name."""
+    supervoxels = whole(old.labelmap, True)
+    assert len(np.unique(cells_of(supervoxels[whole(old.labelmap, False) == old.crossing]))) > 1
+    assert not (supervoxels == old.cleaved).any()
+    for body in old.both:
+        check_kept(old.labelmap, kept, body)
+
+
+def test_all_the_rest_is_new(old, kept):
+    """Kills a run that keeps more than it should: no old body but the two is there as it was."""
+    before, after = whole(old.labelmap, False), whole(kept, False)
+    mask = np.isin(before, np.array(old.both, np.uint64))
+    assert mask.mean() > 0.02
+    assert (before[~mask] != after[~mask]).mean() > 0.1
+    assert not np.isin(after[~mask], np.array(old.both, np.uint64)).any()
+
+
+def test_new_supervoxels_would_have_had_ids_of_preserved_ones_and_the_name_of_one(old, kept, second, store, server):
+    """Without it the tests above would hold for a run that looks at no id."""
+    renaming = renaming_of(second, store, server)
+    mask = np.isin(whole(old.labelmap, False), np.array(old.both, np.uint64))
+    assert np.isin(renaming.supervoxels, np.append(whole(old.labelmap, True)[mask], np.uint64(old.cleaved))).all()
+    assert old.cleaved in renaming.supervoxels
+    assert np.isin(renaming.names, whole(kept, True)).sum() > 2
+
+
+def test_segmentation_leaves_preserved_voxels_out(old, kept, second, store, server):
+    """Kills labels that grow through a preserved body and are cut by writing only."""
+    mask = np.isin(whole(old.labelmap, False), np.array(old.both, np.uint64))
+    folder = place(second, store, server).folder("segment")
+    for number in range(4):
+        subvolume = second.grid.subvolume(number)
+        (marker,) = folder.item_markers([subvolume.name])
+        labels, inside = read_labels(folder, marker, "labels"), mask[subvolume.core.slices()]
+        assert labels.any()
+        assert not labels[inside].any()
+
+
+def test_a_third_run_preserves_a_body_of_the_second_beside_those_of_the_first(old, kept, kept_again, of_second):
+    """Kills ids that are free in the release only; the body of the second run has an id of no place."""
+    for body in (*old.both, of_second):
+        check_kept(kept, kept_again, body)
+    step = ~in_roi()
+    np.testing.assert_array_equal(whole(kept_again, True)[step], whole(kept, True)[step])
+    assert (whole(kept_again, True) != whole(kept, True)).any()
+
+
+def test_a_run_that_lost_its_markers_leaves_the_same_again(third, kept_again, store, server):
+    """Kills names that depend on what the run itself has written."""
+    before = state(kept_again, WHOLE, MAX_SCALE)
+    lose_markers(third, store)
+    stitched(third, store, server, "again")
+    assert state(kept_again, WHOLE, MAX_SCALE) == before
+
+
+def test_bodies_that_are_not_there_cannot_be_preserved(old, resolved):
+    """Kills a misspelt id that is kept in silence by keeping nothing; a supervoxel is no body."""
+    known, bodies = mappings(old.labelmap)
+    supervoxel = int(known[(known != bodies) & (bodies > 0)][0])
+    with pytest.raises(
+        PermanentError, match=rf"preserve_bodies = {supervoxel}\): 1 of 2 are no body of 'segmentation'"
+    ):
+        resolved(old.node, keep=[supervoxel, old.crossing])
+    many = [*range(1 << 47, (1 << 47) + 7), supervoxel]
+    with pytest.raises(PermanentError, match=rf"preserve_bodies = .*, \.\.\.\): 8 of 8.*{old.node.uuid}"):
+        resolved(old.node, keep=many)
+    with pytest.raises(PermanentError, match=r"1 of 1 are no body of 'another'"):
+        resolved(old.node, instance="another", keep=[old.crossing])
+
+
+@pytest.fixture(scope="module")
+def foreign(old, server) -> Labelmap:
+    """Labels 5 and 6, ids of subvolume 0, lie in subvolume 2; 5 has half of a block, which is inside of the ROI."""
+    labelmap = Labelmap(old.node.branch("foreign"), "foreign")
+    labelmap.create(MAX_SCALE, (10.0, 10.0, 10.0))
+    labels = np.zeros((128, 128, 128), np.uint64)
+    labels[:, 96:, :32] = 5
+    labels[:, 96:, 64:128] = 6
+    assert in_roi()[:64, 96:128, :32].all()
+    write_brick(labelmap, 0, labels[:64], (0, 0, 0))
+    write_brick(labelmap, 1, downsample_labels(labels), (0, 0, 0))
+    post_indices(labelmap, block_counts(labels[:64], (0, 0, 0)))
+    labelmap.set_extents(Box.of_shape((64, 128, 128)))
+    labelmap.node.commit("somebody else's labels")
+    return labelmap
+
+
+@pytest.mark.parametrize(("roi", "keep", "clash"), [("cut", [], 5), (None, [6], 6), (None, [], None)])
+def test_ids_of_another_subvolume_are_refused_where_they_may_stay(foreign, resolved, store, server, roi, keep, clash):
+    """In a block that the ROI cuts, and in a preserved body; where all is replaced they are no harm."""
+    spec = resolved(foreign.node, instance="foreign", roi=roi, keep=keep)
+    if clash is None:
+        check_indices_against_voxels(stitched(spec, store, server), WHOLE)
+        return
+    with pytest.raises(LabelClashError, match=rf"'foreign'.*supervoxel {clash} of body {clash}, block \(0, 1, "):
+        stitched(spec, store, server)
+    assert stage_keys(spec).write not in foreign.node.repo().nodes
