@@ -23,6 +23,7 @@ SEGMENTATION_LIBRARIES = (
     "onnxruntime",
     "scikit-image",
     "scipy",
+    "zstandard",
 )
 """Libraries whose own version may change a segmentation."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emseg.codec import encode_array
+from emseg.codec import encode_labels
 from emseg.config import RunSpec
 from emseg.geometry import Box, Grid, Subvolume
 from emseg.segment import Pipeline
@@ -82,7 +82,7 @@ class SegmentSubvolume:
     ) -> ItemMarker:
         folder = self.place.folder(STAGE)
         artefacts: list[Artefact] = [
-            folder.write_artefact(item, name, encode_array(_part(labels, subvolume, box)))
+            folder.write_artefact(item, name, encode_labels(_part(labels, subvolume, box)))
             for name, box in _parts(self.place.spec.grid, subvolume)
         ]
         return folder.commit_item(item, artefacts, statistics)
