@@ -25,7 +25,7 @@ SEGMENTATION_LIBRARIES = (
     "scipy",
     "zstandard",
 )
-"""Libraries whose own version may change a segmentation."""
+"""Libraries whose own version may change a segmentation, or the bytes that keep it."""
 
 WRITING = ("bricks", "chosen_cell", "complete_labelmap", "renaming", "write")
 """Files of `stages` that say what is written."""

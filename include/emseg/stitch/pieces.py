@@ -88,7 +88,8 @@ class Contacts:
 
 def pieces_of(labels: Labels, cell_number: int, core: Box, bounds: Box) -> Pieces:
     """Pieces of the local `labels` (uint32 ZYX, 0 = none) of the core of one cell in a volume of `bounds`."""
-    sizes = np.bincount(labels.ravel())
+    flat = np.ascontiguousarray(labels).ravel()
+    sizes = _sizes(flat, int(flat.max(initial=0)) + 1)
     faces = np.zeros(len(sizes), np.uint8)
     for axis in range(3):
         layers = np.moveaxis(labels, axis, 0)
@@ -99,7 +100,7 @@ def pieces_of(labels: Labels, cell_number: int, core: Box, bounds: Box) -> Piece
             if reached:
                 faces[np.unique(layer)] |= np.uint8(1 << bit)
     found = np.flatnonzero(sizes[1:]) + 1
-    return Pieces(supervoxel_ids(found.astype(np.uint32), cell_number), sizes[found].astype(np.int64), faces[found])
+    return Pieces(supervoxel_ids(found.astype(np.uint32), cell_number), sizes[found], faces[found])
 
 
 def contacts_of(labels: Labels, cell_number: int, voxel_size_nm: VoxelSize) -> Contacts:
@@ -110,6 +111,20 @@ def contacts_of(labels: Labels, cell_number: int, voxel_size_nm: VoxelSize) -> C
     area = np.bincount(place, weights=areas, minlength=len(pairs))
     low, high = (pairs >> np.uint64(32)).astype(np.uint32), (pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32)
     return Contacts(supervoxel_ids(low, cell_number), supervoxel_ids(high, cell_number), area.astype(np.float64))
+
+
+@njit(cache=True, nogil=True)
+def _sizes(labels, count):  # type: ignore[no-untyped-def]
+    """Voxels of each label, by runs: half the time of `numpy.bincount`, which converts every voxel."""
+    sizes = np.zeros(count, np.int64)
+    start = 0
+    while start < labels.size:
+        label, stop = labels[start], start + 1
+        while stop < labels.size and labels[stop] == label:
+            stop += 1
+        sizes[label] += stop - start
+        start = stop
+    return sizes
 
 
 @njit(cache=True, nogil=True)
