@@ -5,7 +5,8 @@ tables `counts` (voxels of each new supervoxel in each block), `replaced` (those
 `renamed` (new supervoxels whose own id an old one keeps).
 Replaced are the voxels of the chosen subvolumes that lie in the ROI and in no preserved body; what an ancestor holds
 elsewhere is not touched, at any scale. When every brick is written, `complete_labelmap` does the rest in the driver.
-Memory of a task: 20 bytes a brick voxel (340 MB at max_scale 2), 36 where an ancestor holds labels.
+Memory of a task: 20 bytes a brick voxel (340 MB at max_scale 2), 28 where an ancestor holds labels; in place of that
+5 bytes a core voxel where cores are so much larger than bricks that this is more.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from emseg.dvid import (
     refuse_clashes,
     write_blocks,
 )
+from emseg.dvid.label_block import SHAPE
+from emseg.dvid.pieces import pieces
 from emseg.geometry import Box
 from emseg.stages.bricks import blocks_within, brick_grid, bricks_of, cells_of_blocks, whole_brick
 from emseg.stages.chosen_cell import ChosenCell
@@ -42,6 +45,9 @@ from emseg.stages.renaming import Renaming
 from emseg.stages.services import DvidServices, Workplace, branch_name, chosen_cells, is_chosen, segmentation_uuid
 from emseg.stitch import cells_of
 from emseg.store import ItemMarker
+
+PIECE_VOX = 8 * BLOCK_VOX**3
+"""Voxels that get their ids at once: 24 bytes each on the way."""
 
 Labels = npt.NDArray[np.uint64]
 
@@ -98,10 +104,11 @@ class WriteBrick:
         renamings: list[Renaming] = []
         for subvolume in map(spec.grid.subvolume, spec.grid.cells_touching(box)):
             if is_chosen(roi, subvolume.core):
-                cell, part = ChosenCell(self.place, subvolume), subvolume.core.clipped(box)
-                labels[part.slices(box.start)] = cell.ids_in(part)
-                changed[part.slices(box.start)] = cell.changed_in(part)
+                cell = ChosenCell(self.place, subvolume)
                 renamings.append(cell.renaming)
+                for part in pieces(subvolume.core.clipped(box), SHAPE, PIECE_VOX):
+                    labels[part.slices(box.start)] = cell.ids_in(part)
+                    changed[part.slices(box.start)] = cell.changed_in(part)
         labels *= changed
         return labels, changed, Renaming.joined(renamings)
 
