@@ -182,11 +182,12 @@ def _sub_blocks(rows):  # type: ignore[no-untyped-def]
     numbers = np.empty(_SUB_BLOCKS, np.uint16)
     locals_ = np.empty(_VOXELS, np.uint64)
     values = np.empty(_SUB_BLOCKS * _SUB_VOXELS * 9 // 8, np.uint8)
-    voxels = np.empty(_SUB_VOXELS, np.uint64)
+    strip = np.empty((_PER_AXIS, _SUB_VOXELS), np.uint64)
     total, at = 0, 0
     for sub in range(_SUB_BLOCKS):
-        z, y, x = sub // (_PER_AXIS * _PER_AXIS) * _SUB, sub // _PER_AXIS % _PER_AXIS * _SUB, sub % _PER_AXIS
-        _gather(rows, z, y, x, voxels)
+        if sub % _PER_AXIS == 0:
+            _gather(rows, sub // (_PER_AXIS * _PER_AXIS) * _SUB, sub // _PER_AXIS % _PER_AXIS * _SUB, strip)
+        voxels = strip[sub % _PER_AXIS]
         number = _distinct(voxels, locals_[total:])
         numbers[sub] = number
         names = locals_[total : total + number]
@@ -199,13 +200,15 @@ def _sub_blocks(rows):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _gather(rows, z, y, x, voxels):  # type: ignore[no-untyped-def]
+def _gather(rows, z, y, strip):  # type: ignore[no-untyped-def]
+    """Eight sub-blocks along x become contiguous each: read so, memory streams."""
     at = 0
     for dz in range(_SUB):
         for dy in range(_SUB):
-            row = rows[z + dz, y + dy, x].voxels
-            for dx in range(_SUB):
-                voxels[at + dx] = row[dx]
+            for sub in range(_PER_AXIS):
+                row = rows[z + dz, y + dy, sub].voxels
+                for dx in range(_SUB):
+                    strip[sub, at + dx] = row[dx]
             at += _SUB
 
 
