@@ -22,6 +22,7 @@ def run() -> list[Row]:
     """Sizes and speeds on all blocks of each segmentation."""
     rows: list[Row] = []
     for volume in segmentations():
-        blocks = [block for _, block in blocks_of(volume.labels.astype(np.uint64), (0, 0, 0))]
+        parts = blocks_of(volume.labels.astype(np.uint64), (0, 0, 0))
+        blocks = [np.ascontiguousarray(block) for _, block in parts]
         rows += compared(volume.name, blocks, CODECS)
     return rows
