@@ -28,6 +28,13 @@ def test_a_passed_run_says_so_and_shows_no_empty_sections():
         assert empty not in html
 
 
+def test_joins_that_wait_for_a_person_are_told():
+    told = report_page(verdict(), Findings(), (), {}, {}, stitching={"joined": 12_345, "parked": 3}).decode()
+    assert "12,345" in told
+    assert "emseg stitch parked" in told
+    assert "kept the two apart" not in told
+
+
 def test_a_failed_run_shows_reasons_rows_bodies_and_subvolumes():
     missed = MetricRow("subvolume", "sv-00000003", "vi", None, 4.0, "max")
     failed = verdict(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 from emseg.quality.findings import Finding, Findings, ImageFinding
 from emseg.quality.page import document, link_list, picture, section, table
@@ -18,6 +19,13 @@ _UNIT = {(metric.scope, metric.name): metric.unit for metric in METRICS}
 
 
 IMAGE_FINDINGS_SHOWN = 100
+STITCH_COUNTS = {
+    "candidates": "proposed by the mode",
+    "joined": "joined",
+    "kept_apart": "refused, because a subvolume kept the two apart where they touch, or a person did",
+    "parked": "parked for a person to decide (emseg stitch parked)",
+    "self_touching": "pairs of pieces that touch inside a subvolume and are one body now",
+}
 
 
 def report_page(
@@ -27,10 +35,12 @@ def report_page(
     pictures: Mapping[str, bytes],
     links: Mapping[str, str],
     left_out: int = 0,
+    stitching: Mapping[str, int] = MappingProxyType({}),
 ) -> bytes:
     """HTML, UTF-8. `pictures` are PNG bytes by caption, `links` addresses by title, both shown in the order given.
 
-    `left_out` labelled voxels are in no figure, because the model was trained on them.
+    `left_out` labelled voxels are in no figure, because the model was trained on them. `stitching` are the counts of
+    the phase `resolve`.
     """
     volume = [row for row in verdict.rows if row.scope == "volume"]
     subvolumes = [row for row in verdict.rows if row.scope == "subvolume"]
@@ -45,6 +55,7 @@ def report_page(
             section("Worst subvolumes", _metric_table(_about_subvolumes(verdict), subvolumes) if subvolumes else ""),
             section("Most cut bodies", _finding_table("Ground-truth bodies", "segments", "VI split", findings.cut)),
             section("Segments that join bodies", _finding_table("Segments", "bodies", "VI merge", findings.joining)),
+            section("Joins across subvolumes", _stitch_table(stitching)),
             section("Image findings", _image_table(images)),
             section("Pictures", "".join(picture(caption, png) for caption, png in pictures.items())),
             section("Links", link_list(links)),
@@ -79,6 +90,11 @@ def _metric_table(caption: str, rows: Sequence[MetricRow]) -> str:
             [f"{of}{_TITLE.get(key, escape(row.metric))}", value, f"{sign} {row.limit:g} {_UNIT.get(key, '')}", kept]
         )
     return table(caption, ["metric", "value", "limit", ""], cells)
+
+
+def _stitch_table(counts: Mapping[str, int]) -> str:
+    shown = [[title, f"{counts[name]:,}"] for name, title in STITCH_COUNTS.items() if name in counts]
+    return table("What stitching did; emseg stitch explains each", ["", "overlaps"], shown) if shown else ""
 
 
 def _image_table(images: Sequence[ImageFinding]) -> str:

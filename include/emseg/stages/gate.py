@@ -29,6 +29,8 @@ from emseg.quality import (
 from emseg.stages.addresses import run_links
 from emseg.stages.evaluate import Evaluation
 from emseg.stages.keys import stage_keys
+from emseg.stages.resolve_bodies import ITEM
+from emseg.stages.resolve_bodies import STAGE as RESOLVE
 from emseg.stages.run_folder import RunFolder
 from emseg.stages.run_stage import completed_evaluation
 from emseg.stages.segment import FINDING
@@ -55,7 +57,9 @@ def gate_run(spec: RunSpec, services: DvidServices) -> Verdict:
         folder.write_file(f"pictures/{caption.lower().replace(' ', '-')}.png", png, "image/png")
     segmented = StageFolder.reader(services.store, spec.dataset, SEGMENT, keys.segment).manifest()
     images = image_findings(segmented)
-    report = report_page(verdict, findings, images, pictures, run_links(spec, services), evaluation.left_out)
+    (joins,) = StageFolder.reader(services.store, spec.dataset, RESOLVE, keys.resolve).item_markers([ITEM])
+    counts = {name: int(count) for name, count in joins.statistics.items()}
+    report = report_page(verdict, findings, images, pictures, run_links(spec, services), evaluation.left_out, counts)
     folder.write_file("report.html", report, "text/html")
     folder.write("findings", findings)
     folder.write("verdict", verdict)
