@@ -54,13 +54,15 @@ def _labels_written(node: Node) -> list[Row]:
     body = b"".join(frame(block, pack_block(voxels)) for block, voxels in blocks.items())
     box = Box.of_shape((labels.shape[0] // 64, labels.shape[1] // 64, labels.shape[2] // 64))
     written, bare = "write_brick (encode, post, read back)", "post of ready bytes"
+    sent, checked = "encode and post", "post of ready bytes, bare read back"
     times = side_by_side(
         {
             written: _into_new(node, "brick", lambda to: write_brick(to, 0, labels, FIRST_BLOCK)),
-            "encode and post": _into_new(node, "encoded", lambda to: to.ingest_supervoxels(0, blocks)),
+            sent: _into_new(node, "encoded", lambda to: to.ingest_supervoxels(0, blocks)),
             "encode": lambda: [pack_block(voxels) for voxels in blocks.values()],
             "count voxels for the indices": lambda: block_counts(labels, FIRST_BLOCK),
             bare: _into_new(node, "bare", lambda to: _posted(to, body)),
+            checked: _into_new(node, "checked", lambda to: (_posted(to, body), _bare_read(to, box))),
             "read back digests": lambda: Labelmap(node, "brick-0").block_digests(box, 0),
         },
         ROUNDS,
@@ -68,7 +70,8 @@ def _labels_written(node: Node) -> list[Row]:
     )
     mvoxels, said = labels.size / 1e6, f"{volume.name} labels"
     rows = [Row(f"{said}: {name}", 1e3 * times.median_s(name) / mvoxels, "ms/Mvoxel") for name in times.seconds]
-    ratios = [Row(f"{said}: {name} / {bare}", times.ratio(name, bare), "x") for name in (written, "encode")]
+    beside = ((written, bare), (written, checked), (sent, bare), ("encode", bare))
+    ratios = [Row(f"{said}: {name} / {to}", times.ratio(name, to), "x") for name, to in beside]
     return [*rows, *ratios]
 
 
@@ -86,15 +89,21 @@ def _posted(labelmap: Labelmap, body: bytes) -> bytes:
     return labelmap.node.server.post(where, body, {"scale": "0"}, repeatable=True)
 
 
+def _bare_read(labelmap: Labelmap, box_blocks: Box) -> bytes:
+    """The stored bytes of every block of the box, which begins at block (0, 0, 0)."""
+    z, y, x = box_blocks.shape
+    path = labelmap.node.path(labelmap.instance, "blocks", xyz_text((64 * z, 64 * y, 64 * x)), xyz_text(FIRST_BLOCK))
+    return labelmap.node.server.get(path, {"compression": "blocks", "supervoxels": "true"})
+
+
 def _labels_read(node: Node) -> list[Row]:
     volume = segmentations()[0]
     labelmap, box = Labelmap(node, "brick-0"), Box.of_shape(volume.labels.shape)
     assert np.array_equal(labelmap.read(box, supervoxels=True), volume.labels)
-    path = node.path("brick-0", "blocks", xyz_text(box.shape), xyz_text(box.start))
-    params = {"compression": "blocks", "supervoxels": "true"}
+    blocks = Box.of_shape((box.shape[0] // 64, box.shape[1] // 64, box.shape[2] // 64))
     read, bare = "Labelmap.read", "the bare requests"
     times = side_by_side(
-        {read: lambda: labelmap.read(box, supervoxels=True), bare: lambda: node.server.get(path, params)},
+        {read: lambda: labelmap.read(box, supervoxels=True), bare: lambda: _bare_read(labelmap, blocks)},
         ROUNDS,
         time.perf_counter,
     )

@@ -13,6 +13,9 @@ from outside are checked before they are used: the worst that damaged ones can d
 The gzip around a block is ISA-L's. Its bytes were the same on emulated x86-64 processors of 2008 (SSE 4.2) and 2013
 (AVX2) as on one with AVX-512, but no release or architecture promises them to another: compare the gzip bytes that DVID
 returns with those that were sent to it, never with those of another writer.
+
+Only the two compiled functions that Python calls are cached on disk. Were their helpers, too, Numba could join helpers
+of two versions of this file after one was put back, and encode wrong labels: it did.
 """
 
 from __future__ import annotations
@@ -142,7 +145,7 @@ def _encoded(rows):  # type: ignore[no-untyped-def]
     return data
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _names_and_places(locals_):  # type: ignore[no-untyped-def]
     """The distinct labels, ascending, and the place in them of each of `locals_`, uint32.
 
@@ -176,7 +179,7 @@ def _names_and_places(locals_):  # type: ignore[no-untyped-def]
     return found[order], places
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _sub_blocks(rows):  # type: ignore[no-untyped-def]
     """Per sub-block: number of labels; its labels, ascending; its packed values (none for a solid one)."""
     numbers = np.empty(_SUB_BLOCKS, np.uint16)
@@ -199,7 +202,7 @@ def _sub_blocks(rows):  # type: ignore[no-untyped-def]
     return numbers, locals_[:total], values[:at]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _gather(rows, z, y, strip):  # type: ignore[no-untyped-def]
     """Eight sub-blocks along x become contiguous each: read so, memory streams."""
     at = 0
@@ -212,7 +215,7 @@ def _gather(rows, z, y, strip):  # type: ignore[no-untyped-def]
             at += _SUB
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _distinct(voxels, found):  # type: ignore[no-untyped-def]
     """Write the distinct labels of a sub-block into `found`, ascending, and return their number.
 
@@ -238,7 +241,7 @@ def _distinct(voxels, found):  # type: ignore[no-untyped-def]
     return number
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _is_solid(voxels):  # type: ignore[no-untyped-def]
     first, differing = voxels[0], np.uint64(0)
     for i in range(_SUB_VOXELS):
@@ -246,7 +249,7 @@ def _is_solid(voxels):  # type: ignore[no-untyped-def]
     return differing == 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _first_other(voxels, at, a, b, c, d):  # type: ignore[no-untyped-def]
     """The first of the 64 voxels from `at` on that has none of four labels; -1 if each has one of them."""
     others = np.uint64(0)
@@ -260,7 +263,7 @@ def _first_other(voxels, at, a, b, c, d):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _sorted_distinct(voxels, found):  # type: ignore[no-untyped-def]
     number = 0
     for i in range(_SUB_VOXELS):
@@ -270,7 +273,7 @@ def _sorted_distinct(voxels, found):  # type: ignore[no-untyped-def]
     return number
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _ascending(voxels, found):  # type: ignore[no-untyped-def]
     """Write the distinct labels of a sub-block into `found`, ascending, and return their number.
 
@@ -298,7 +301,7 @@ def _ascending(voxels, found):  # type: ignore[no-untyped-def]
     return number
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _pack(voxels, names, values, at):  # type: ignore[no-untyped-def]
     """Append the 512 values of one sub-block at byte `at`; return the byte after them."""
     bits = 0
@@ -320,7 +323,7 @@ def _pack(voxels, names, values, at):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _pack_few(voxels, names, values, at):  # type: ignore[no-untyped-def]
     """`_pack` for up to 16 labels: a place is the number of smaller labels, and a row of eight is packed at once.
 
@@ -362,7 +365,7 @@ def _fill(labels, locals_, numbers, values):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _unpack(labels, z, y, x, names, values, at):  # type: ignore[no-untyped-def]
     """Write the voxels of one sub-block from byte `at`; return the byte after them, or -1 for a value out of range."""
     bits = 0
