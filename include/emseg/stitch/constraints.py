@@ -181,7 +181,7 @@ def _places(nodes: Ids, pairs: Ids) -> Numbers:
     return np.searchsorted(nodes, pairs).astype(np.int64).reshape(-1, 2)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _root(parent, node):  # type: ignore[no-untyped-def]
     while parent[node] != node:
         parent[node] = parent[parent[node]]
@@ -221,7 +221,7 @@ def _join(must, edges, evidence, apart, area, sizes, limits):  # type: ignore[no
     return outcome, against, component
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _lists(apart, nodes):  # type: ignore[no-untyped-def]
     """For each node a linked list of the halves of the pairs that it is in: half `2 p + s` is side s of pair p."""
     head, tail, length = np.full(nodes, -1, np.int64), np.full(nodes, -1, np.int64), np.zeros(nodes, np.int64)
@@ -237,7 +237,7 @@ def _lists(apart, nodes):  # type: ignore[no-untyped-def]
     return head, tail, length, after
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _merge(a, b, weak_joins, parent, sums, lists):  # type: ignore[no-untyped-def]
     """Make one body of the roots `a` and `b`: sizes add up, lists are put one behind the other."""
     um3, faces, joins = sums
@@ -256,7 +256,7 @@ def _merge(a, b, weak_joins, parent, sums, lists):  # type: ignore[no-untyped-de
         length[a] += length[b]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _conflict(parent, bodies, apart, area, lists, needed):  # type: ignore[no-untyped-def]
     """The first pair with one side in each of two bodies and a contact as large as needed, or -1.
 
@@ -276,7 +276,7 @@ def _conflict(parent, bodies, apart, area, lists, needed):  # type: ignore[no-un
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _guarded(a, b, sums, limits):  # type: ignore[no-untyped-def]
     um3, faces, joins = sums
     together = _bits(faces[a] | faces[b])
@@ -289,7 +289,7 @@ def _guarded(a, b, sums, limits):  # type: ignore[no-untyped-def]
     return JOINED
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _bits(flags):  # type: ignore[no-untyped-def]
     count = 0
     for bit in range(6):
