@@ -38,7 +38,7 @@ def capacities(voxels: int) -> npt.NDArray[np.int64]:
     return np.array([groups + groups // 255 + 2, groups, groups + 3, voxels // 2 + GROUP_VOX], np.int64)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _distances(voxels, row, section):  # type: ignore[no-untyped-def]
     """First voxel of each of three parts of a chunk (and the end); in each, how far back L, U, Z and four more lie."""
     first = min(row, voxels)

@@ -41,7 +41,7 @@ def _modes(labels, half):  # type: ignore[no-untyped-def]
                 half[z, y, x] = _mode(eight) if differs else eight[0]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _mode(eight):  # type: ignore[no-untyped-def]
     best, most = np.uint64(0), 0
     for i in range(8):

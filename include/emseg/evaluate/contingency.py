@@ -132,7 +132,7 @@ def _tallied(seg, truth):  # type: ignore[no-untyped-def]
     return pairs[found, 0], pairs[found, 1], counts[found]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _slot(pairs, counts, a, b):  # type: ignore[no-untyped-def]
     """The slot of a pair; a free one is given its name."""
     spread = a * _SPREAD_A
@@ -145,7 +145,7 @@ def _slot(pairs, counts, a, b):  # type: ignore[no-untyped-def]
     return slot
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _doubled(pairs, counts):  # type: ignore[no-untyped-def]
     more_pairs, more_counts = np.empty((2 * len(counts), 2), np.uint64), np.zeros(2 * len(counts), np.int64)
     for old in range(len(counts)):

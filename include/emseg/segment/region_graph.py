@@ -175,7 +175,7 @@ def _scan(labels, stack, size, nodes):  # type: ignore[no-untyped-def]  # noqa: 
     return keys[:used], faces[:used], histograms[:used], places[:used], node_sums, node_places
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_place(sums, z, y, x):  # type: ignore[no-untyped-def]
     sums[0] += 1
     sums[1] += z
@@ -189,7 +189,7 @@ def _add_place(sums, z, y, x):  # type: ignore[no-untyped-def]
     sums[9] += y * x
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _slot(table, keys, key):  # type: ignore[no-untyped-def]
     """Where `key` is in the table, or where it would go."""
     last = len(table) - 1
@@ -199,7 +199,7 @@ def _slot(table, keys, key):  # type: ignore[no-untyped-def]
     return slot
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _rehashed(keys, capacity):  # type: ignore[no-untyped-def]
     table = np.full(capacity, -1, np.int64)
     for edge in range(len(keys)):
@@ -207,21 +207,21 @@ def _rehashed(keys, capacity):  # type: ignore[no-untyped-def]
     return table
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _grown(rows, capacity):  # type: ignore[no-untyped-def]
     out = np.zeros(capacity, rows.dtype)
     out[: len(rows)] = rows
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _grown2(rows, capacity):  # type: ignore[no-untyped-def]
     out = np.zeros((capacity, rows.shape[1]), rows.dtype)
     out[: len(rows)] = rows
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _grown3(rows, capacity):  # type: ignore[no-untyped-def]
     out = np.zeros((capacity, rows.shape[1], rows.shape[2]), rows.dtype)
     out[: len(rows)] = rows

@@ -1,0 +1,26 @@
+"""No compiled function that is cached on disk is called by another one.
+
+Numba keeps each function by the file that it stands in: one that was compiled anew may be joined with an old cached
+helper, and gives wrong numbers without an error.
+"""
+
+import ast
+from pathlib import Path
+
+import emseg
+
+
+def test_helpers_of_compiled_functions_are_not_cached_by_themselves():
+    compiled: dict[str, tuple[bool, set[str]]] = {}
+    for file in Path(emseg.__file__).parent.rglob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and (found := _decorators(node)):
+                calls = {c.func.id for c in ast.walk(node) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)}
+                compiled[f"{file.parent.name}/{file.name}:{node.name}"] = ("cache=True" in found, calls)
+    assert len(compiled) > 10
+    called = {f"{name.split(':')[0]}:{call}" for name, (_, calls) in compiled.items() for call in calls}
+    assert [name for name, (cached, _) in compiled.items() if cached and name in called] == []
+
+
+def _decorators(node: ast.FunctionDef) -> str:
+    return " ".join(text for each in node.decorator_list if "njit" in (text := ast.unparse(each)))
