@@ -27,7 +27,7 @@ down: $(READY)  ## stop all of it; the data stays
 bench: $(READY)  ## the figures of the documentation, printed and left in build/bench
 	$(BIN)/python -m benchmarks
 
-bench-quality: $(READY)  ## VI, time and memory of each shipped pipeline on held-out tissue: 15 minutes
+bench-quality: $(READY)  ## VI, time and memory of each shipped pipeline on held-out tissue: half an hour
 	$(BIN)/python -m benchmarks quality
 
 lock: $(READY)  ## compile the pinned requirements from the hand-written ones
