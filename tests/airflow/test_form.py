@@ -90,7 +90,7 @@ def test_choices_are_dropdowns_that_can_be_left_empty() -> None:
     form = params()
     assert form["dataset"].schema["enum"] == ["demo", "hemibrain"]
     assert form["preset"].schema["enum"] == ["classical", None]
-    assert form["stitch"].schema["enum"] == ["none", "medium", None]
+    assert form["stitch"].schema["enum"] == ["none", "conservative", "medium", "aggressive", "iou", None]
 
 
 def test_sizes_are_in_the_advanced_section() -> None:
