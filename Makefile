@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
+WORKERS ?= 2
 DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
 
 .PHONY: demo test check up down bench bench-quality lock browser clean
@@ -9,8 +10,8 @@ DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH
 demo: $(READY)  ## take EM through Airflow, Spark, S3 and DVID: make demo [DATA=FILE.npz] [STITCH=none] [PRESET=NAME]
 	$(BIN)/emseg demo $(DEMO_OPTIONS)
 
-test: $(READY) browser  ## every test, with real servers
-	$(BIN)/python -m pytest
+test: $(READY) browser  ## every test, with real servers of its own for each of two workers: make test [WORKERS=0]
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(READY)  ## lint, format, types, contracts between rooms
 	$(BIN)/ruff check

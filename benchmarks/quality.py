@@ -22,17 +22,12 @@ import numpy.typing as npt
 
 from benchmarks.data import LabelledEm, labelled_em
 from benchmarks.rows import Row
+from benchmarks.trained import Y, Z, half, trained_on
 from emseg.evaluate import contingency_table, score
-from emseg.segment.model import TrainingRegion, file_source
-from emseg.segment.training import TrainingVolume
-from emseg.stages.train import train
-from emseg.stages.training_data import TrainingSource
 
 UNTRAINED, TRAINED = ("classical",), ("default", "best")
-Y, Z = 1, 0
 TURNS = ((Y, 0, 1, 0), (Y, 1, 0, 0), (Z, 0, 1, 0), (Z, 1, 0, 0), (Z, 0, 1, 1))
 """Halved along which axis, trained on which half, scored on which, with which seed."""
-VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
@@ -58,25 +53,17 @@ def run() -> list[Row]:
     return rows
 
 
-def _half(em: LabelledEm, axis: int, number: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
-    gray, truth = (np.array_split(volume, 2, axis)[number] for volume in (em.grayscale, em.groundtruth))
-    return np.ascontiguousarray(gray), np.ascontiguousarray(truth)
-
-
 def _turns(preset: str, em: LabelledEm) -> Iterator[Measured]:
-    for axis, trained_on, scored_on, seed in TURNS:
+    for axis, learned, scored_on, seed in TURNS:
         if preset in UNTRAINED and seed:
             continue
         with TemporaryDirectory() as folder:
             model, seconds = "-", 0.0
             if preset in TRAINED:
-                gray, truth = _half(em, axis, trained_on)
-                region = TrainingRegion(source=file_source(gray), start=(0, 0, 0), stop=gray.shape)
-                source = TrainingSource(TrainingVolume(gray, truth, VOXEL_SIZE_NM), region)
-                result = train([source], preset, seed, lambda _: None)
+                result = trained_on(half(em, axis, learned), preset, seed)
                 model, seconds = f"{folder}/model", sum(result.report.seconds.values())
                 result.model.write(Path(model))
-            yield _measured(preset, model, *_half(em, axis, scored_on), Path(folder), seconds)
+            yield _measured(preset, model, *half(em, axis, scored_on), Path(folder), seconds)
 
 
 def _measured(

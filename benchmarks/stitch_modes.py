@@ -21,34 +21,26 @@ from scipy.sparse.csgraph import connected_components
 from benchmarks.data import labelled_em
 from benchmarks.restitch import Cut
 from benchmarks.rows import Row
+from benchmarks.trained import VOXEL_SIZE_NM, Volume, Y, half, trained_on
 from emseg.config.dataset import Constraints, Stitching, StitchMode
 from emseg.config.presets import preset
 from emseg.evaluate import contingency_table, score
 from emseg.geometry import Box, Grid
 from emseg.segment import Pipeline, with_model
-from emseg.segment.model import TrainingRegion, file_source
-from emseg.segment.training import TrainingVolume
-from emseg.stages.train import train
-from emseg.stages.training_data import TrainingSource
 from emseg.stitch import Evidence, Mapping, resolve
 
 PRESET = "default"
-VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 CUTS = ((64, 20), (96, 20), (128, 20))
 OFF = Constraints(kept_apart_nm2=None, max_weak_um3=None)
 REFERENCE = {"none": 2.821, "conservative": 1.419, "medium": 1.221, "aggressive": 1.276, "iou": 1.221, "oracle": 1.116}
 
 Flags = npt.NDArray[np.bool_]
-Volume = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 
 
 def run() -> list[Row]:
     """VI, precision and recall of joins by cut and mode, mean over both halves."""
     em = labelled_em()
-    halves = [
-        (np.ascontiguousarray(gray), np.ascontiguousarray(truth))
-        for gray, truth in zip(np.array_split(em.grayscale, 2, 1), np.array_split(em.groundtruth, 2, 1), strict=True)
-    ]
+    halves = [half(em, Y, number) for number in (0, 1)]
     turns = [(_pipeline(halves[0]), halves[1]), (_pipeline(halves[1]), halves[0])]
     rows: list[Row] = []
     for core, halo in CUTS:
@@ -60,10 +52,7 @@ def run() -> list[Row]:
 
 
 def _pipeline(learned: Volume) -> Pipeline:
-    gray, truth = learned
-    region = TrainingRegion(source=file_source(gray), start=(0, 0, 0), stop=gray.shape)
-    source = TrainingSource(TrainingVolume(gray, truth, VOXEL_SIZE_NM), region)
-    model = train([source], PRESET, 0, lambda _: None).model
+    model = trained_on(learned, PRESET).model
     return Pipeline(with_model(preset(PRESET), model.digest), VOXEL_SIZE_NM, lambda _: model)
 
 

@@ -1,7 +1,8 @@
 """Segmenting in eight subvolumes, as the stages do it: what stitching costs beside segmentation, and what it mends.
 
 The phases run in this process on a folder, markers, checksums and all; their CPU time is read where each phase puts
-its marker. Three results are compared: cut and not stitched, cut and stitched, and segmented in one piece.
+its marker, for the untrained pipeline and for the trained preset `default`. Three results of the untrained one are
+compared: cut and not stitched, cut and stitched, and segmented in one piece.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ import numpy.typing as npt
 
 from benchmarks.data import LabelledEm, labelled_em
 from benchmarks.rows import Row
+from benchmarks.trained import Y, half, trained_on
 from emseg.config.dataset import Segmentation, Stitching, StitchMode
 from emseg.dvid import BLOCK_VOX
 from emseg.evaluate import contingency_table, score
 from emseg.geometry import Box
+from emseg.segment import ModelFolder
 from emseg.stages import segment_array
 from emseg.store import FolderStore
 
 CORE_VOX, HALO_VOX = (64, 128, 128), (20, 20, 20)
+TRAINED = "default"
 Bodies = npt.NDArray[np.uint64]
 
 
@@ -51,7 +55,7 @@ def run() -> list[Row]:
         store = TimedStore(Path(folder, "cut"))
         started = time.process_time()
         stitched = segment_array(em.grayscale, cut, Stitching(mode=StitchMode.MEDIUM), store)
-        rows = _shares(em, started, store.done_at)
+        rows = _shares(f"{em.name}, classical", started, store.done_at) + _trained_shares(em, Path(folder, "trained"))
         apart = segment_array(em.grayscale, cut, Stitching(mode=StitchMode.NONE), store)
         one_piece = segment_array(em.grayscale, whole, Stitching(), FolderStore(Path(folder, "whole")))
     in_pieces = {"not stitched": apart, "stitched": stitched}
@@ -62,20 +66,31 @@ def run() -> list[Row]:
     return rows
 
 
-def _compile(em: LabelledEm, folder: Path) -> None:
+def _compile(em: LabelledEm, folder: Path, preset: str = "classical", model: ModelFolder | None = None) -> None:
     """Everything once on a corner of the volume, so that no phase pays for compilation and imports."""
-    corner, core_vox = em.grayscale[:48, :48, : BLOCK_VOX + 16], (BLOCK_VOX, BLOCK_VOX, BLOCK_VOX)
-    segment_array(corner, Segmentation(core_vox=core_vox, halo_vox=HALO_VOX), Stitching(), FolderStore(folder))
+    corner = em.grayscale[:48, :48, : BLOCK_VOX + 16]
+    small = Segmentation(preset=preset, core_vox=(BLOCK_VOX,) * 3)
+    segment_array(corner, small, Stitching(), FolderStore(folder), model=model)
 
 
-def _shares(em: LabelledEm, started: float, done_at: dict[str, float]) -> list[Row]:
+def _trained_shares(em: LabelledEm, folder: Path) -> list[Row]:
+    """Shares of the preset `default`, trained on half of the volume; how good it is, `stitch_modes` tells."""
+    model = trained_on(half(em, Y, 0), TRAINED).model
+    cut, store = Segmentation(preset=TRAINED, core_vox=CORE_VOX), TimedStore(folder / "cut")
+    _compile(em, folder / "compile", TRAINED, model)
+    started = time.process_time()
+    segment_array(em.grayscale, cut, Stitching(), store, model=model)
+    return _shares(f"{em.name}, {TRAINED}", started, store.done_at)
+
+
+def _shares(name: str, started: float, done_at: dict[str, float]) -> list[Row]:
     segment = done_at["segment"] - started
     votes, resolution = done_at["match"] - done_at["segment"], done_at["resolve"] - done_at["match"]
     return [
-        Row(f"{em.name}: segmentation, CPU", segment, "s"),
-        Row(f"{em.name}: votes, CPU", votes, "s"),
-        Row(f"{em.name}: resolution, CPU", resolution, "s"),
-        Row(f"{em.name}: votes and resolution, share of segmentation", 100 * (votes + resolution) / segment, "%"),
+        Row(f"{name}: segmentation, CPU", segment, "s"),
+        Row(f"{name}: votes, CPU", votes, "s"),
+        Row(f"{name}: resolution, CPU", resolution, "s"),
+        Row(f"{name}: votes and resolution, share of segmentation", 100 * (votes + resolution) / segment, "%"),
     ]
 
 

@@ -32,6 +32,13 @@ settings.register_profile("emseg", deadline=None, max_examples=60)
 settings.load_profile("emseg")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give workers whole files, and everything that needs Airflow to one of them, so that it is started once."""
+    for item in items:
+        needs_airflow = "airflow" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("airflow" if needs_airflow else item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """Folder of the built server programs, kept between runs."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Lock
 from uuid import uuid4
 
 import pytest
 
+from emseg.dvid import Node
 from emseg.errors import IntegrityError, PermanentError
 from emseg.publish import current_release, publish_release, releases, roll_back
 from emseg.publish.release import LOG_MARK
@@ -191,18 +193,37 @@ def test_killed_before_the_pointer_moved_and_never_tried_again_the_next_release_
     assert len(releases(store, "demo")) == after.number
 
 
-@pytest.mark.parametrize("same_result", [True, False])
-def test_two_publishers_at_once(same_result, store, new_node, verdict_of):
-    """Of one result (a retry beside its orphan): one release, one commit. Of two results: two releases in a row.
+class InTurn(Node):
+    """A node whose commits wait for each other."""
 
-    Not more at once: DVID v1.0.0 may lock itself up when a commit meets a request for the repository's record.
+    turn = Lock()
+
+    def __init__(self, node):
+        super().__init__(node.server, node.uuid)
+
+    def commit(self, note, log=()):
+        with self.turn:
+            super().commit(note, log)
+
+
+@pytest.mark.parametrize("same_result", [True, False])
+def test_four_publishers_at_once(same_result, store, new_node, verdict_of):
+    """Of one result (retries beside an orphan): one release, one commit. Of four results: four releases in a row.
+
+    All see an open node before the first commits. The commits take turns: two at once, or one beside a request for the
+    repository's record, may lock DVID v1.0.0 up, whoever the client is.
     """
-    nodes = [new_node()] * 2 if same_result else [new_node() for _ in range(2)]
-    names = ["f1"] * 2 if same_result else [f"f{uuid4().hex}" for _ in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        made = list(pool.map(lambda pair: publish(store, pair[0], verdict_of(pair[1])), zip(nodes, names, strict=True)))
+    nodes = [InTurn(new_node())] * 4 if same_result else [InTurn(new_node()) for _ in range(4)]
+    names = ["f1"] * 4 if same_result else [f"f{uuid4().hex}" for _ in range(4)]
+    all_here = Barrier(4, timeout=60)
+
+    def one(node, name):
+        return publish(store, node, verdict_of(name), before_commit=all_here.wait)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(one, nodes, names))
     chain = releases(store, "demo")
-    assert sorted({r.number for r in made}) == [r.number for r in chain] == list(range(1, 2 if same_result else 3))
+    assert sorted({r.number for r in made}) == [r.number for r in chain] == list(range(1, 2 if same_result else 5))
     assert current_release(store, "demo") == chain[-1]
     assert all(commits(node, name) == 1 for node, name in zip(nodes, names, strict=True))
 

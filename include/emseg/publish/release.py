@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from emseg.dvid import Node
+from emseg.dvid import Node, NodeInfo, RepoInfo
 from emseg.errors import PermanentError
 from emseg.publish.ledger import claimed, index_fingerprint, release_of, releases, serve
 from emseg.publish.record import ReleaseRecord
@@ -39,9 +39,9 @@ def publish_release(
     _check_verdict(verdict, fingerprint)
     record = release_of(store, verdict.dataset, fingerprint)
     if record is None:
-        root = _root_of(node, instance)
+        repo = _repo_with(node, instance)
         _commit(node, verdict, before_commit)
-        draft = partial(_draft, verdict=verdict, node=node, root=root, instance=instance)
+        draft = partial(_draft, verdict=verdict, node=repo.node(node.uuid), root=repo.root, instance=instance)
         record = claimed(store, verdict.dataset, draft)
         index_fingerprint(store, record)
     serve(store, record)
@@ -79,26 +79,26 @@ def _check_verdict(verdict: Verdict, fingerprint: str) -> None:
         )
 
 
-def _root_of(node: Node, instance: str) -> str:
+def _repo_with(node: Node, instance: str) -> RepoInfo:
     repo = node.repo()
     if instance not in repo.instances:
         raise PermanentError(
             "publishing", f"node {node.uuid}, instance {instance}", "no such instance", "Run the stitch stage first"
         )
-    return repo.root
+    return repo
 
 
 def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object]) -> None:
     """Lock the node, or find it locked with the mark of this very result in its log."""
     mark = LOG_MARK + verdict.fingerprint
     figures = ", ".join(f"{name} {value:.4g}" for name, value in sorted(verdict.figures.items()))
-    if not node.info().locked:
+    if not node.is_locked():
         before_commit()
         try:
             node.commit(f"{mark}, dataset {verdict.dataset}", [mark, f"emseg run {verdict.run}: {figures}"])
         except PermanentError:
             # Another publisher of the same result may have come first; its log line, read below, tells.
-            if not node.info().locked:
+            if not node.is_locked():
                 raise
     if not any(line.endswith(mark) for line in node.log()):
         info = node.info()
@@ -112,7 +112,7 @@ def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object]) -
 
 
 def _draft(
-    number: int, earlier: tuple[ReleaseRecord, ...], *, verdict: Verdict, node: Node, root: str, instance: str
+    number: int, earlier: tuple[ReleaseRecord, ...], *, verdict: Verdict, node: NodeInfo, root: str, instance: str
 ) -> ReleaseRecord:
     for release in earlier:
         if release.fingerprint == verdict.fingerprint:
@@ -122,7 +122,7 @@ def _draft(
         dataset=verdict.dataset,
         root=root,
         uuid=node.uuid,
-        branch=node.info().branch,
+        branch=node.branch,
         instance=instance,
         fingerprint=verdict.fingerprint,
         run=verdict.run,

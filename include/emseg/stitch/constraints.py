@@ -74,6 +74,10 @@ class Links:
         """Nobody said anything."""
         return cls(np.empty((0, 2), np.uint64), np.empty((0, 2), np.uint64))
 
+    def cannot_among(self, nodes: Ids) -> Ids:
+        """The pairs that must not be one body, of those with both sides in `nodes` (ascending)."""
+        return self.cannot[is_among(self.cannot, nodes).all(axis=1)]
+
 
 def disputed_pieces(votes: Votes, floor_vox: float) -> Ids:
     """Pieces that cover a good part of two pieces of one neighbour; ascending.
@@ -140,7 +144,7 @@ def is_weak(votes: Votes, all_votes: Votes, floor_vox: float) -> Flags:
 
 def _check_links(nodes: Ids, component: Numbers, links: Links) -> None:
     """Candidates never join what people keep apart, so one body with both sides of a pair is of their own making."""
-    said = links.cannot[is_among(links.cannot, nodes).all(axis=1)]
+    said = links.cannot_among(nodes)
     one, other = component[_places(nodes, said)].T
     if bool((one == other).any()):
         first, second = said[one == other][0].tolist()
@@ -160,7 +164,7 @@ def _kept_apart(nodes: Ids, contacts: Contacts, links: Links, constraints: Const
         pairs, area = np.stack([contacts.first[large], contacts.second[large]], axis=1), contacts.area_nm2[large]
         known = is_among(pairs, nodes).all(axis=1)
         pairs, area = pairs[known], area[known]
-    said = links.cannot[is_among(links.cannot, nodes).all(axis=1)]
+    said = links.cannot_among(nodes)
     return np.concatenate([said, pairs]), np.concatenate([np.full(len(said), np.inf), area])
 
 
