@@ -11,7 +11,7 @@ demo: $(READY)  ## take EM through Airflow, Spark, S3 and DVID: make demo [DATA=
 	$(BIN)/emseg demo $(DEMO_OPTIONS)
 
 test: $(READY) browser  ## every test, with real servers of its own for each of two workers: make test [WORKERS=0]
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
 
 check: $(READY)  ## lint, format, types, contracts between rooms
 	$(BIN)/ruff check

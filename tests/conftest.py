@@ -16,6 +16,8 @@ import numpy.typing as npt
 import pytest
 import yaml
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from emseg.devstack import DevStack, down, up
 from emseg.devstack.airflow import AirflowService, airflow_down, airflow_up
@@ -32,11 +34,18 @@ settings.register_profile("emseg", deadline=None, max_examples=60)
 settings.load_profile("emseg")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give workers whole files, and everything that needs Airflow to one of them, so that it is started once."""
-    for item in items:
-        needs_airflow = "airflow" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("airflow" if needs_airflow else item.nodeid.partition("::")[0]))
+class _AirflowOnce(LoadFileScheduling):
+    """Workers get whole files, and the files that need the running Airflow go to one of them: it is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        needs_airflow = file.startswith("tests/pipeline/") or file == "tests/airflow/test_ui.py"
+        return "airflow" if needs_airflow else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _AirflowOnce:
+    """How tests are given to the workers of `pytest -n`."""
+    return _AirflowOnce(config, log)
 
 
 @pytest.fixture(scope="session")
