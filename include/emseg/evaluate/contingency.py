@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numba import njit
 
 from emseg.errors import IntegrityError, PermanentError
+from emseg.label_pairs import count_pairs
 
 SCHEMA = pa.schema(
     [
@@ -24,9 +24,6 @@ SCHEMA = pa.schema(
         pa.field("count", pa.int64(), nullable=False),
     ]
 )
-
-_FIRST_SLOTS = 1024
-_SPREAD_A, _SPREAD_B, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(32)
 
 Ids = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int64]
@@ -87,7 +84,6 @@ class ContingencyTable:
 def contingency_table(segmentation: npt.NDArray[np.integer], groundtruth: npt.NDArray[np.integer]) -> ContingencyTable:
     """Count the pairs of two label arrays of one shape, any unsigned or non-negative integer dtype, exact to 2^64 - 1.
 
-    Labels come in runs along the last axis: one look into a hash table a run, and only the pairs found are sorted.
     Worked example: segmentation `5 5 5 7 0`, ground truth `1 1 2 2 0` gives (5, 1): 2, (5, 2): 1, (7, 2): 1.
     """
     if segmentation.shape != groundtruth.shape:
@@ -97,8 +93,9 @@ def contingency_table(segmentation: npt.NDArray[np.integer], groundtruth: npt.ND
             "the shapes differ",
             "Give both arrays for the same box",
         )
-    seg, truth = np.ravel(segmentation), np.ravel(groundtruth)
-    return _summed(*_tallied(seg, truth))
+    seg, truth, count = count_pairs(segmentation, groundtruth)
+    known = truth != 0
+    return ContingencyTable(seg[known], truth[known], count[known])
 
 
 def merged(tables: Iterable[ContingencyTable]) -> ContingencyTable:
@@ -111,47 +108,6 @@ def merged(tables: Iterable[ContingencyTable]) -> ContingencyTable:
         np.concatenate([t.groundtruth for t in parts]),
         np.concatenate([t.count for t in parts]),
     )
-
-
-@njit(cache=True, nogil=True)
-def _tallied(seg, truth):  # type: ignore[no-untyped-def]
-    """Pairs with ground truth and their voxels, in no order: open addressing, at most half full."""
-    pairs, counts = np.empty((_FIRST_SLOTS, 2), np.uint64), np.zeros(_FIRST_SLOTS, np.int64)
-    used, start = 0, 0
-    for i in range(1, len(seg) + 1):
-        if i < len(seg) and seg[i] == seg[i - 1] and truth[i] == truth[i - 1]:
-            continue
-        if truth[start] != 0:
-            slot = _slot(pairs, counts, np.uint64(seg[start]), np.uint64(truth[start]))
-            used += counts[slot] == 0
-            counts[slot] += i - start
-            if 2 * used > len(counts):
-                pairs, counts = _doubled(pairs, counts)
-        start = i
-    found = counts > 0
-    return pairs[found, 0], pairs[found, 1], counts[found]
-
-
-@njit(nogil=True)
-def _slot(pairs, counts, a, b):  # type: ignore[no-untyped-def]
-    """The slot of a pair; a free one is given its name."""
-    spread = a * _SPREAD_A
-    spread = ((spread ^ (spread >> _HALF)) + b) * _SPREAD_B
-    last = np.uint64(len(counts) - 1)
-    slot = (spread ^ (spread >> _HALF)) & last
-    while counts[slot] and (pairs[slot, 0] != a or pairs[slot, 1] != b):
-        slot = (slot + np.uint64(1)) & last
-    pairs[slot, 0], pairs[slot, 1] = a, b
-    return slot
-
-
-@njit(nogil=True)
-def _doubled(pairs, counts):  # type: ignore[no-untyped-def]
-    more_pairs, more_counts = np.empty((2 * len(counts), 2), np.uint64), np.zeros(2 * len(counts), np.int64)
-    for old in range(len(counts)):
-        if counts[old]:
-            more_counts[_slot(more_pairs, more_counts, pairs[old, 0], pairs[old, 1])] = counts[old]
-    return more_pairs, more_counts
 
 
 def _run_starts(seg: npt.NDArray[np.integer], truth: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

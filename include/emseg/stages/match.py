@@ -7,7 +7,7 @@ of its core, then two overlap slabs at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,35 +39,35 @@ class MatchSubvolume:
 
     def __call__(self, item: str) -> ItemMarker:
         """Count the votes of the subvolume named `item`."""
-        spec, folder = self.place.spec, self.place.folder(STAGE)
-        number, bounds = number_of(item), spec.grid.bounds
-        (own,) = self.place.folder(SEGMENT).item_markers([item])
-        labels = read_labels(self.place.folder(SEGMENT), own, "labels")
+        spec, folder, segmented = self.place.spec, self.place.folder(STAGE), self.place.folder(SEGMENT)
+        number = number_of(item)
+        neighbours = self._later_neighbours(number)
+        names = [item, *(spec.grid.subvolume(neighbour).name for neighbour in neighbours)]
+        own, *theirs = segmented.item_markers(names)
+        labels = read_labels(segmented, own, "labels")
         tables: dict[str, Votes | Pieces | Contacts] = {
-            "pieces": pieces_of(labels, number, spec.grid.subvolume(number).core, bounds),
+            "pieces": pieces_of(labels, number, spec.grid.subvolume(number).core, spec.grid.bounds),
             "contacts": contacts_of(labels, number, spec.volume.voxel_size_nm),
         }
         del labels
-        tables["votes"] = Votes.joined(self._votes(item))
+        tables["votes"] = Votes.joined(
+            count_votes(
+                spec.grid.overlap(number, neighbour),
+                read_labels(segmented, own, overlap_name(neighbour)),
+                read_labels(segmented, marker, overlap_name(number)),
+                spec.volume.voxel_size_nm,
+            )
+            for neighbour, marker in zip(neighbours, theirs, strict=True)
+        )
         artefacts = [
             folder.write_artefact(item, name, encode_table(table.to_arrow())) for name, table in tables.items()
         ]
         return folder.commit_item(item, artefacts, {name: len(table) for name, table in tables.items()})
 
-    def _votes(self, item: str) -> Iterator[Votes]:
-        grid, number, segmented = self.place.spec.grid, number_of(item), self.place.folder(SEGMENT)
-        roi = self.place.open_services().roi(self.place.spec)
-        (own,) = segmented.item_markers([item])
-        for neighbour in grid.neighbours(number):
-            other = grid.subvolume(neighbour)
-            if neighbour > number and is_chosen(roi, other.core):
-                (theirs,) = segmented.item_markers([other.name])
-                yield count_votes(
-                    grid.overlap(number, neighbour),
-                    read_labels(segmented, own, overlap_name(neighbour)),
-                    read_labels(segmented, theirs, overlap_name(number)),
-                    self.place.spec.volume.voxel_size_nm,
-                )
+    def _later_neighbours(self, number: int) -> list[int]:
+        """Neighbours that are computed and come after this subvolume."""
+        grid, roi = self.place.spec.grid, self.place.open_services().roi(self.place.spec)
+        return [n for n in grid.neighbours(number) if n > number and is_chosen(roi, grid.subvolume(n).core)]
 
 
 def read_labels(folder: StageFolder, marker: ItemMarker, name: str) -> npt.NDArray[np.uint32]:

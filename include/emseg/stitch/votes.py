@@ -2,7 +2,7 @@
 
 Both sides of an overlap computed the same voxels. Each pair of pieces that share a voxel there is one vote, with the
 shared voxels, both sizes inside the overlap, the area over which the two touch where core meets core, and whether each
-piece reaches the true interface on its own side. Labels come in runs along X, so runs are sorted, not voxels.
+piece reaches the true interface on its own side.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from emseg.errors import IntegrityError
 from emseg.geometry import Overlap
+from emseg.label_pairs import count_pairs
 from emseg.stitch.supervoxels import supervoxel_ids
 
+Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.uint32]
 VoxelSize = tuple[float, float, float]
@@ -38,7 +38,6 @@ VOTE_SCHEMA = pa.schema(
         ("second_reaches", pa.bool_()),
     ]
 )
-_LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 
 
@@ -114,13 +113,13 @@ def count_votes(overlap: Overlap, first_labels: Labels, second_labels: Labels, v
         )
     start, own = overlap.region.start, overlap.interface.clipped
     first_end, second_end = own(overlap.first.core).slices(start), own(overlap.second.core).slices(start)
-    a, b, shared = label_pairs(first_labels, second_labels)
+    a, b, shared = count_pairs(first_labels, second_labels)
     first_vox, second_vox = _totals(a, shared), _totals(b, shared)
     real = (a != 0) & (b != 0)
     a, b, shared = a[real], b[real], shared[real]
     return Votes(
-        first=supervoxel_ids(a, overlap.first.number),
-        second=supervoxel_ids(b, overlap.second.number),
+        first=supervoxel_ids(a.astype(np.uint32), overlap.first.number),
+        second=supervoxel_ids(b.astype(np.uint32), overlap.second.number),
         overlap_vox=shared,
         first_vox=first_vox[a],
         second_vox=second_vox[b],
@@ -130,48 +129,21 @@ def count_votes(overlap: Overlap, first_labels: Labels, second_labels: Labels, v
     )
 
 
-def label_pairs(first: Labels, second: Labels) -> tuple[Labels, Labels, Counts]:
-    """Pairs of labels at the same voxel of two uint32 arrays of one shape, in ascending order, and their voxels.
-
-    Worked example: `5 5 7` and `1 2 2` give (5, 1): 1, (5, 2): 1, (7, 2): 1.
-    """
-    keys, lengths = _runs(np.ascontiguousarray(first).ravel(), np.ascontiguousarray(second).ravel())
-    pairs, place = np.unique(keys, return_inverse=True)
-    counts = np.bincount(place, weights=lengths, minlength=len(pairs)).astype(np.int64)
-    return (pairs >> _HALF).astype(np.uint32), (pairs & _LOW).astype(np.uint32), counts
-
-
-def _totals(labels: Labels, counts: Counts) -> Counts:
+def _totals(labels: Ids, counts: Counts) -> Counts:
     """Voxels of each label, by label."""
-    return np.bincount(labels, weights=counts).astype(np.int64)
+    return np.bincount(labels.astype(np.int64), weights=counts).astype(np.int64)
 
 
 def _contact(
-    overlap: Overlap, first: Labels, second: Labels, pairs: tuple[Labels, Labels], voxel_size_nm: VoxelSize
+    overlap: Overlap, first: Labels, second: Labels, pairs: tuple[Ids, Ids], voxel_size_nm: VoxelSize
 ) -> Floats:
     """Area of contact of each of the `pairs` (ascending); `first` and `second` are the layers at the interface."""
     across = [axis for axis in range(3) if overlap.first.cell[axis] != overlap.second.cell[axis]]
     if len(across) != 1:
         return np.zeros(len(pairs[0]), np.float64)
-    a, b, faces = label_pairs(first, second)
-    met = (a.astype(np.uint64) << _HALF) | b
-    wanted = (pairs[0].astype(np.uint64) << _HALF) | pairs[1]
+    a, b, faces = count_pairs(first, second)
+    met, wanted = (a << _HALF) | b, (pairs[0] << _HALF) | pairs[1]
     place = np.minimum(np.searchsorted(met, wanted), len(met) - 1)
     area = float(np.prod([size for axis, size in enumerate(voxel_size_nm) if axis != across[0]]))
     contact: Floats = np.where(met[place] == wanted, faces[place], 0) * area
     return contact
-
-
-@njit(cache=True, nogil=True)
-def _runs(first, second):  # type: ignore[no-untyped-def]
-    """Runs of equal pairs as `first << 32 | second`, and their lengths."""
-    keys = np.empty(first.size, np.uint64)
-    lengths = np.empty(first.size, np.int64)
-    count, start = 0, 0
-    for i in range(1, first.size + 1):
-        if i == first.size or first[i] != first[start] or second[i] != second[start]:
-            keys[count] = (np.uint64(first[start]) << np.uint64(32)) | np.uint64(second[start])
-            lengths[count] = i - start
-            count += 1
-            start = i
-    return keys[:count].copy(), lengths[:count].copy()
