@@ -8,7 +8,7 @@ from emseg.dvid.downsample import downsample_labels
 from emseg.dvid.grayscale import Grayscale, GrayscaleInfo
 from emseg.dvid.http import DvidServer, NodeLockedError, NotFoundError
 from emseg.dvid.keyvalue import KeyValue
-from emseg.dvid.label_block import BLOCK_VOX
+from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.label_bricks import ForeignBlocksError, block_counts, write_blocks, write_brick
 from emseg.dvid.label_contents import LabelContents
 from emseg.dvid.label_index import (

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from emseg.dvid.label_block import BLOCK_VOX
+from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.label_index import IndexTable
 from emseg.dvid.labelmap import Labelmap
 from emseg.errors import IntegrityError, PermanentError

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from emseg.dvid.coordinates import xyz_text
 from emseg.dvid.instances import VecNm, array_info, create_instance, refuse_instance, voxel_settings
 from emseg.dvid.instances import set_extents as set_extents_of
-from emseg.dvid.label_block import BLOCK_VOX, SHAPE, pack_block, unpack_block
+from emseg.dvid.label_block import SHAPE, pack_block, unpack_block
+from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.label_stream import frame, frames
 from emseg.dvid.nodes import Node
 from emseg.dvid.pieces import pieces

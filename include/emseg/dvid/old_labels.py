@@ -12,7 +12,8 @@ import fastremap
 import numpy as np
 import numpy.typing as npt
 
-from emseg.dvid.label_block import BLOCK_VOX, SHAPE
+from emseg.dvid.label_block import SHAPE
+from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.label_bricks import Labels, block_counts
 from emseg.dvid.label_index import IndexTable
 from emseg.dvid.labelmap import Labelmap

@@ -26,7 +26,8 @@ from emseg.dvid import (
     write_brick,
 )
 from emseg.dvid.instances import VecNm
-from emseg.dvid.label_block import BLOCK_VOX, SHAPE
+from emseg.dvid.label_block import SHAPE
+from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.labelmap import MAX_LABEL
 from emseg.dvid.pieces import pieces
 from emseg.errors import PermanentError
