@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
+import emseg
 from emseg.config import RunSpec, StitchMode
 from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, Output, Stitching
 from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedStep, PinnedVolume
+from emseg.stages import keys as keys_module
 from emseg.stages.code_version import _without_docstrings, code_version
-from emseg.stages.keys import stage_keys
+from emseg.stages.keys import code_versions, stage_keys
 
 STAGES = ("segment", "match", "resolve", "write", "evaluate")
 SPEC = RunSpec(
@@ -109,3 +112,29 @@ def test_comments_and_docstrings_do_not_change_the_version_of_code_and_everythin
     assert tree(plain) != tree(plain.replace("1", "2"))
     assert code_version("geometry") != code_version("geometry", "codec")
     assert code_version("geometry") != code_version("geometry", libraries=("numpy",))
+
+
+COMPUTING = {"geometry", "label_pairs", "codec", "segment", "stitch", "evaluate", "dvid"}
+"""Rooms (and one file) whose code may change a result."""
+
+
+def imported_rooms(place: Path) -> set[str]:
+    """Names X of all `emseg.X` that the files of a room import."""
+    found = set()
+    for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("emseg."):
+                found.add(node.module.split(".")[1])
+    return found
+
+
+def test_code_that_a_stage_computes_with_is_in_its_version_or_in_that_of_an_earlier_stage(monkeypatch):
+    """Kills a kernel that moved to another file, and whose changes no longer reach the keys."""
+    monkeypatch.setattr(keys_module, "code_version", lambda *rooms, **_: rooms)
+    package, seen = Path(emseg.__file__).parent, set()
+    for stage in STAGES:
+        rooms = code_versions()[stage]
+        seen |= {Path(room).parts[0].removesuffix(".py") for room in rooms}
+        for room in rooms:
+            missing = (imported_rooms(package / room) & COMPUTING) - seen
+            assert not missing, f"stage {stage}, {room}: {missing}"

@@ -54,10 +54,10 @@ def code_versions() -> dict[str, str]:
             "stages/segment.py",
             libraries=SEGMENTATION_LIBRARIES,
         ),
-        "match": code_version("geometry", "codec", "stitch", "stages/match.py"),
+        "match": code_version("geometry", "label_pairs.py", "codec", "stitch", "stages/match.py"),
         "resolve": code_version("stitch", "stages/resolve_bodies.py"),
         "write": code_version("geometry", "dvid", *(f"stages/{name}.py" for name in WRITING)),
-        "evaluate": code_version("dvid", "evaluate", "stages/evaluate.py"),
+        "evaluate": code_version("label_pairs.py", "dvid", "evaluate", "stages/evaluate.py"),
     }
 
 
