@@ -17,7 +17,8 @@ def count_pairs(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer])
     """Pairs of labels at the same voxel of two arrays of one shape, ascending, and the voxels of each.
 
     Any unsigned or non-negative integer dtype, exact to 2^64 - 1. Labels come in runs along the last axis: one look
-    into a hash table a run, and only the pairs found are sorted.
+    into a hash table a run, and only the pairs found are sorted. Callers check that the shapes agree, and say
+    whose they are: compiled code would read past the end of the shorter array.
     Worked example: `5 5 7` and `1 2 2` give (5, 1): 1, (5, 2): 1, (7, 2): 1.
     """
     a, b, counts = _tallied(np.ravel(first), np.ravel(second))
