@@ -1,4 +1,7 @@
-"""Counting which labels of two volumes lie at the same voxels: the kernel of evaluation and of overlap votes."""
+"""Counting pairs of labels: those at the same voxels of two volumes, and those that touch inside one volume.
+
+The kernels of evaluation, of overlap votes and of contacts. They share one hash table.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from emseg.lanes import LANES, LOWEST, unequal
+
 _FIRST_SLOTS = 1024
+_NONE, _ONE, _LANES, _ALL = np.uint64(0), np.uint64(1), np.uint64(LANES), np.uint64((1 << LANES) - 1)
 _SPREAD_A, _SPREAD_B, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(32)
 
 Ids = npt.NDArray[np.uint64]
@@ -26,25 +32,101 @@ def count_pairs(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer])
     return a[order], b[order], counts[order]
 
 
+def count_touching(labels: npt.NDArray[np.unsignedinteger], axis: int) -> tuple[Ids, Ids, Counts]:
+    """Pairs of labels above 0 that touch across `axis` (0 to 2) of a ZYX array, smaller label first, and the faces.
+
+    Pairs come in no order, each once. Worked example: in `5 5 7 0` 5 and 7 touch along the last axis over one face.
+    """
+    low, high, faces = _touching(np.ravel(labels), np.array(labels.shape, np.uint64), axis)
+    return low, high, faces
+
+
 @njit(cache=True, nogil=True)
 def _tallied(first, second):  # type: ignore[no-untyped-def]
     """Pairs and their voxels, in no order: open addressing, at most half full."""
     pairs, counts = np.empty((_FIRST_SLOTS, 2), np.uint64), np.zeros(_FIRST_SLOTS, np.int64)
-    used, start = 0, 0
-    for i in range(1, len(first) + 1):
-        if i < len(first) and first[i] == first[i - 1] and second[i] == second[i - 1]:
-            continue
-        slot = _slot(pairs, counts, np.uint64(first[start]), np.uint64(second[start]))
-        used += counts[slot] == 0
-        counts[slot] += i - start
-        if 2 * used > len(counts):
+    at, start, used = _ONE, _NONE, 0
+    while at <= len(first):
+        at, start, used = _fill(first, second, at, start, pairs, counts, used)
+        if at <= len(first):
             pairs, counts = _doubled(pairs, counts)
-        start = i
     found = counts > 0
     return pairs[found, 0], pairs[found, 1], counts[found]
 
 
 @njit(nogil=True)
+def _fill(first, second, at, start, pairs, counts, used):  # type: ignore[no-untyped-def]
+    """Count runs from voxel `at` on, the first of which begins at `start`, until the table is half full or all is done.
+
+    The table does not change its place in this loop: where it could, Numba counts references in every step.
+    """
+    voxels = np.uint64(len(first))
+    while at <= voxels and 2 * used <= len(counts) - 2 * LANES:
+        if at + _LANES <= voxels:
+            ends = unequal(first, at, at - _ONE) | unequal(second, at, at - _ONE)
+        else:
+            ends = _last_ends(first, second, at)
+        while ends:
+            end = at + np.uint64(LOWEST[ends])
+            ends &= ends - _ONE
+            slot = _slot(pairs, counts, np.uint64(first[start]), np.uint64(second[start]))
+            used += counts[slot] == 0
+            counts[slot] += np.int64(end - start)
+            start = end
+        at += _LANES
+    return at, start, used
+
+
+@njit(nogil=True)
+def _last_ends(first, second, i):  # type: ignore[no-untyped-def]
+    """Bits of the voxels from `i` on, less than eight, before which a run ends; the last run ends after the last."""
+    ends = _ONE << (np.uint64(len(first)) - i)
+    for j in range(np.uint64(len(first)) - i):
+        k = i + j
+        ends |= np.uint64((first[k] != first[k - _ONE]) | (second[k] != second[k - _ONE])) << j
+    return ends
+
+
+@njit(cache=True, nogil=True)
+def _touching(labels, shape, axis):  # type: ignore[no-untyped-def]
+    """As `count_touching`, for the voxels in C order."""
+    pairs, counts = np.empty((_FIRST_SLOTS, 2), np.uint64), np.zeros(_FIRST_SLOTS, np.int64)
+    row, rows, used = _NONE, shape[0] * shape[1], 0
+    while row < rows:
+        row, used = _fill_touching(labels, shape, axis, row, pairs, counts, used)
+        if row < rows:
+            pairs, counts = _doubled(pairs, counts)
+    found = counts > 0
+    return pairs[found, 0], pairs[found, 1], counts[found]
+
+
+@njit(nogil=True)
+def _fill_touching(labels, shape, axis, row, pairs, counts, used):  # type: ignore[no-untyped-def]
+    """Count the contacts of the voxels of each row with those after them, from `row` on, while the table has room."""
+    length, voxels = shape[2], np.uint64(len(labels))
+    step = (shape[1] * length, length, _ONE)[axis]
+    while row < shape[0] * shape[1] and 2 * (np.uint64(used) + length) <= np.uint64(len(counts)):
+        start = row * length
+        stop = start + length - np.uint64(axis == 2)
+        row += _ONE
+        if (axis == 0 and row > (shape[0] - _ONE) * shape[1]) or (axis == 1 and row % shape[1] == 0):
+            continue
+        for i in range(start, stop, _LANES):
+            bits = unequal(labels, i, i + step) if i + step + _LANES <= voxels else _ALL
+            if i + _LANES > stop:
+                bits &= _ALL >> (_LANES - (stop - i))
+            while bits:
+                k = i + np.uint64(LOWEST[bits])
+                bits &= bits - _ONE
+                a, b = np.uint64(labels[k]), np.uint64(labels[k + step])
+                if a != b and min(a, b) > 0:
+                    slot = _slot(pairs, counts, min(a, b), max(a, b))
+                    used += counts[slot] == 0
+                    counts[slot] += 1
+    return row, used
+
+
+@njit(forceinline=True, nogil=True)
 def _slot(pairs, counts, a, b):  # type: ignore[no-untyped-def]
     """The slot of a pair; a free one is given its name."""
     spread = a * _SPREAD_A

@@ -6,6 +6,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -91,7 +92,24 @@ def test_the_stored_form_is_the_documented_one():
     assert struct.unpack_from("<I", data, 40)[0] == crc32(data[:40])
     assert len(data) == 44 + size
     assert checksum == crc32(data[44:])
-    assert struct.unpack_from("<B5I", data, 44) == (1, 1, 0, 2, 0, 2)
+    assert struct.unpack_from("<B5I", data, 44) == (2, 1, 0, 2, 0, 2)
+
+
+def test_choices_are_said_where_they_are_not_expected():
+    """Worked by hand: two sections of two rows.
+
+    The first row of section 1 chooses between 1s (the section before) and 2s (the row before). At its first voxel the
+    2s do not go on from the left, so 1 is expected, and after each choice the same again: bit 3 alone is set. In its
+    last row three voxels choose what is expected: three more bits.
+    """
+    labels = np.array([[[1] * 8, [2] * 8], [[1] * 3 + [2] * 5, [2] * 8]], np.uint64)
+    chunk = encode_labels(labels)[52:]
+    *sizes, _ = struct.unpack_from("<5I", chunk, 1)
+    stored = struct.unpack_from("<5I", chunk, 21)
+    at = 41 + sum(stored[:2])
+    assert zstandard.decompress(chunk[at : at + stored[2]]) == b"\x08\0\0\0"
+    assert sizes == [2, 1, 4, 8]  # 1 group before that with all exceptions and 2 after it
+    np.testing.assert_array_equal(decode_array(encode_labels(labels)), labels)
 
 
 @pytest.mark.parametrize(

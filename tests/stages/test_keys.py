@@ -114,8 +114,8 @@ def test_comments_and_docstrings_do_not_change_the_version_of_code_and_everythin
     assert code_version("geometry") != code_version("geometry", libraries=("numpy",))
 
 
-COMPUTING = {"geometry", "label_pairs", "codec", "segment", "stitch", "evaluate", "dvid"}
-"""Rooms (and one file) whose code may change a result."""
+COMPUTING = {"geometry", "lanes", "label_pairs", "codec", "segment", "stitch", "evaluate", "dvid"}
+"""Rooms (and two files) whose code may change a result."""
 
 
 def imported_rooms(place: Path) -> set[str]:

@@ -1,7 +1,8 @@
 """One chunk of labels to bytes and back: the five streams of `label_kernels`, each a Zstandard frame of its own.
 
-Little-endian: form u8. Form 0: one LZ4 block of the voxels, for labels so rough that this is smaller. Form 1: bytes of
-each of the five streams u32, bytes of their frames u32 (0 and no frame for an empty one), then the frames.
+Little-endian: form u8. Form 0: one LZ4 block of the voxels, for labels so rough that this is smaller. Form 2: bytes of
+each of the five streams u32, bytes of their frames u32 (0 and no frame for an empty one), then the frames. (Form 1 said
+choices otherwise; nothing writes or reads it now.)
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from emseg.codec.label_kernels import (
 
 LZ4_MAX_RATIO = 255
 """An LZ4 block cannot grow more than this, so a small object cannot claim a large array."""
-_LZ4, _STREAMS = b"\0", b"\1"
+_LZ4, _STREAMS = b"\0", b"\2"
 _LEVEL = 1
 _SHARE_LISTED = 16
-"""At most one voxel in so many is listed: more labels than that are noise."""
+"""About one voxel in so many may be listed: more labels than that are noise."""
 _TABLE = struct.Struct(f"<{2 * (STREAMS + 1)}I")
 
 Neighbours = tuple[int, int]
@@ -72,12 +73,16 @@ def _streams(voxels: npt.NDArray[Any], back: Neighbours) -> list[npt.NDArray[np.
     """The five streams as bytes; None for labels that are too rough for them."""
     starts = np.concatenate([[0], np.cumsum(capacities(voxels.size))])
     room = np.empty(int(starts[-1]), np.uint8)
-    labels = np.empty(voxels.size // _SHARE_LISTED + 2, voxels.dtype)
+    labels = np.empty(_most_listed(voxels.size), voxels.dtype)
     used = to_streams(voxels, *back, room, starts, labels)
     if used[0] < 0:
         return None
     streams = [room[start : start + size] for start, size in zip(starts[:-1], used[:-1], strict=True)]
     return [*streams, labels[: used[-1]].view(np.uint8)]
+
+
+def _most_listed(voxels: int) -> int:
+    return voxels // _SHARE_LISTED + 2 + GROUP_VOX
 
 
 def check_chunk(chunk: memoryview, voxels: int, itemsize: int) -> None:
@@ -93,7 +98,7 @@ def check_chunk(chunk: memoryview, voxels: int, itemsize: int) -> None:
     if form != _STREAMS or len(chunk) < 1 + _TABLE.size:
         raise ChunkError(f"form {form!r} in {len(chunk)} bytes")
     sizes, _ = _frames(chunk)
-    most = [*capacities(voxels).tolist(), (voxels // _SHARE_LISTED + 2) * itemsize]
+    most = [*capacities(voxels).tolist(), _most_listed(voxels) * itemsize]
     if any(size > limit for size, limit in zip(sizes, most, strict=True)) or sizes[-1] % itemsize:
         raise ChunkError(f"streams of {sizes} bytes for {voxels} voxels")
     groups = 255 * sizes[GAPS] + sizes[MASKS]

@@ -1,14 +1,15 @@
 """The compiled passes of the label codec: voxels to five streams of small numbers, and back.
 
-Voxels of a chunk are taken in C order, in groups of eight. A voxel is guessed from three neighbours that come before
-it: Z (the same place in the section before), U (in the row before) and L (to its left). Where Z = U the guess is Z, and
-nothing is said. Where they differ one bit says whether the voxel is what L votes for: U where L = U, else Z; or the
-other of the two. Any other voxel is an exception: it has a bit in the mask of its group and a code that points to an
-equal neighbour, or says that its label comes next in the list of labels. Streams:
+Voxels of a chunk are taken in C order, in groups of eight. A voxel is guessed from two neighbours that come before it:
+Z (the same place in the section before) and U (in the row before). Where Z = U the guess is Z, and nothing is said.
+Where they differ one bit says which of the two it is. A voxel that is neither is an exception: it has a bit in the mask
+of its group and a code that points to an equal neighbour, or says that its label comes next in the list. Streams:
 
 GAPS    groups without exceptions before each group with some (255: add the next one too), and after the last
 MASKS   a byte a group with exceptions, bit i for its voxel i
-CHOICES a bit a voxel where Z and U differ and that is no exception, least significant first, and two bytes more
+CHOICES a bit a voxel where Z and U differ and that is no exception, least significant first, and two bytes more: 0 for
+        U as expected, or Z as expected. U is expected where the voxel to the left was chosen in this group, too, and is
+        U; and, if none was chosen there, where U equals what lies left of it
 CODES   a byte an exception: the neighbour it equals (column of `_distances`), or 7: its label is listed
 LISTED  labels, one an exception that equals none of them, after that of the first voxel
 
@@ -22,14 +23,29 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from emseg.lanes import LANES, LOWEST, blend, unequal
+
 STREAMS = 4
 GAPS, MASKS, CHOICES, CODES, LISTED = range(STREAMS + 1)
-GROUP_VOX = 8
+GROUP_VOX = LANES
 _NEIGHBOURS = 7
-_LOWEST = np.array([(mask & -mask).bit_length() - 1 for mask in range(256)], np.int8)
-_BITS = np.array([mask.bit_count() for mask in range(256)], np.uint8)
 # numba makes a float of a signed and an unsigned integer, and checks signed places for being negative.
-_ONE, _THREE, _SEVEN, _GROUP, _ALL = (np.uint64(n) for n in (1, 3, 7, GROUP_VOX, 255))
+_NONE, _ONE, _TWO, _THREE, _FOUR, _SEVEN, _GROUP, _ALL = (np.uint64(n) for n in (0, 1, 2, 3, 4, 7, GROUP_VOX, 255))
+
+
+def _pushed() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Tables [mask, bits], (256, 256): the bits at the places of a mask pushed together; and pulled apart again."""
+    bits = np.arange(256, dtype=np.uint8)
+    together, apart = np.zeros((2, 256, 256), np.uint8)
+    for mask in range(256):
+        for number, place in enumerate(place for place in range(8) if mask >> place & 1):
+            together[mask] |= (bits >> place & 1) << number
+            apart[mask] |= (bits >> number & 1) << place
+    return together, apart
+
+
+_BITS = np.array([mask.bit_count() for mask in range(256)], np.uint8)
+_TOGETHER, _APART = _pushed()
 
 
 def capacities(voxels: int) -> npt.NDArray[np.int64]:
@@ -69,19 +85,28 @@ def _put_gap(streams, gaps, gap):  # type: ignore[no-untyped-def]
 
 
 @njit(forceinline=True, nogil=True)
-def _odd_voxels(voxels, i, before, up):  # type: ignore[no-untyped-def]
-    """Of a whole group: bits of the voxels where voxel, Z and U are not all equal. Compiled to vector instructions."""
-    odd = np.uint64(0)
-    for j in range(_GROUP):
-        z = voxels[i - before + j]
-        odd |= np.uint64((voxels[i + j] != z) | (voxels[i - up + j] != z)) << j
-    return odd
+def _unequal(voxels, one, other, number):  # type: ignore[no-untyped-def]
+    """`unequal` for the last group of a part."""
+    bits = _NONE
+    for j in range(number):
+        bits |= np.uint64(voxels[one + j] != voxels[other + j]) << j
+    return bits
+
+
+@njit(forceinline=True, nogil=True)
+def _as_expected(voxels, i, up, chosen):  # type: ignore[no-untyped-def]
+    """Of chosen voxels: bits of those whose left neighbour was chosen, too; bits of the others that should be U.
+
+    Voxels are chosen in the last part alone, where U is at least a group away.
+    """
+    follows = chosen & (chosen << _ONE)
+    return follows, chosen & ~follows & ~unequal(voxels, i - up, i - up - _ONE)
 
 
 @njit(forceinline=True, nogil=True)
 def _neighbour(voxels, k, distance):  # type: ignore[no-untyped-def]
     """Number of the first neighbour that equals voxel `k`, or 7."""
-    code = np.uint64(0)
+    code = _NONE
     while code < _SEVEN and voxels[k - distance[code]] != voxels[k]:
         code += _ONE
     return code
@@ -100,47 +125,49 @@ def to_streams(voxels, row, section, streams, starts, labels):  # type: ignore[n
     gaps, masks, choices, codes, end = places[0], places[1], places[2], places[3], places[4]
     labels[0] = voxels[0]
     listed, listed_end = _ONE, np.uint64(len(labels))
-    gap, bits, filled = np.uint64(0), np.uint64(0), np.uint64(0)
+    gap, bits, filled = _NONE, _NONE, _NONE
     for part in range(3):
         distance = distances[part]
         up, before = distance[1], distance[2]
         for i in range(parts[part], parts[part + 1], _GROUP):
             left = parts[part + 1] - i
-            odd = _odd_voxels(voxels, i, before, up) if left >= _GROUP else _ALL >> (_GROUP - left)
-            mask = np.uint64(0)
-            while odd:
-                j = np.uint64(_LOWEST[odd])
-                odd &= odd - _ONE
-                x, z, u = voxels[i + j], voxels[i + j - before], voxels[i + j - up]
-                if (x != z) & (x != u):
-                    if codes >= end or listed >= listed_end:
-                        return np.full(STREAMS + 1, -1)
-                    streams[codes] = _neighbour(voxels, i + j, distance)
-                    if streams[codes] == _SEVEN:
-                        labels[listed] = x
-                        listed += _ONE
-                    codes += _ONE
-                    mask |= _ONE << j
-                elif z != u:
-                    bits |= np.uint64((x == u) != (voxels[i + j - _ONE] == u)) << filled
-                    filled += _ONE
-            if filled >= _GROUP:
-                streams[choices] = bits & _ALL
-                choices += _ONE
-                bits >>= _GROUP
-                filled -= _GROUP
-            if mask:
-                gaps = _put_gap(streams, gaps, gap)
-                gap = np.uint64(0)
-                streams[masks] = mask
-                masks += _ONE
+            if left >= _GROUP:
+                not_z, not_u = unequal(voxels, i, i - before), unequal(voxels, i, i - up)
             else:
+                not_z, not_u = _unequal(voxels, i, i - before, left), _unequal(voxels, i, i - up, left)
+            chosen, mask = not_z ^ not_u, not_z & not_u
+            if chosen:
+                follows, expected = _as_expected(voxels, i, up, chosen)
+                is_u = chosen & not_z
+                bits |= np.uint64(_TOGETHER[chosen, is_u ^ expected ^ (follows & (is_u << _ONE))]) << filled
+                filled += np.uint64(_BITS[chosen])
+                if filled >= _GROUP:
+                    streams[choices] = bits & _ALL
+                    choices += _ONE
+                    bits >>= _GROUP
+                    filled -= _GROUP
+            if not mask:
                 gap += _ONE
+                continue
+            gaps = _put_gap(streams, gaps, gap)
+            gap = _NONE
+            streams[masks] = mask
+            masks += _ONE
+            if codes + _GROUP > end or listed + _GROUP > listed_end:
+                return np.full(STREAMS + 1, -1)
+            while mask:
+                k = i + np.uint64(LOWEST[mask])
+                mask &= mask - _ONE
+                code = _neighbour(voxels, k, distance)
+                streams[codes] = code
+                codes += _ONE
+                labels[listed] = voxels[k]
+                listed += np.uint64(code == _SEVEN)
     gaps = _put_gap(streams, gaps, gap)
     streams[choices] = bits
     choices += np.uint64(filled > 0)
-    streams[choices : choices + _ONE + _ONE] = 0
-    ends = np.array([gaps, masks, choices + _ONE + _ONE, codes, listed]).astype(np.int64)
+    streams[choices : choices + _TWO] = 0
+    ends = np.array([gaps, masks, choices + _TWO, codes, listed]).astype(np.int64)
     ends[:STREAMS] -= starts[:STREAMS]
     return ends
 
@@ -159,61 +186,55 @@ def _next_gap(streams, gaps, end):  # type: ignore[no-untyped-def]
 
 
 @njit(forceinline=True, nogil=True)
-def _copied(voxels, i, before, up):  # type: ignore[no-untyped-def]
-    """Write Z into a whole group; bits of the voxels where U differs from it. Compiled to vector instructions."""
-    split = np.uint64(0)
-    for j in range(_GROUP):
-        split |= np.uint64(voxels[i - before + j] != voxels[i - up + j]) << j
-    for j in range(_GROUP):
-        voxels[i + j] = voxels[i - before + j]
-    return split
-
-
-@njit(forceinline=True, nogil=True)
-def _copied_some(voxels, i, before, up, number):  # type: ignore[no-untyped-def]
-    """`_copied` for the last group of a part."""
-    split = np.uint64(0)
-    for j in range(number):
-        split |= np.uint64(voxels[i - before + j] != voxels[i - up + j]) << j
-        voxels[i + j] = voxels[i - before + j]
-    return split
-
-
-@njit(forceinline=True, nogil=True)
-def _choose(voxels, k, up, choice):  # type: ignore[no-untyped-def]
-    """Voxel `k` holds Z: put U in its place if the voxel to the left and its bit say so."""
-    u = voxels[k - up]
-    if (voxels[k - _ONE] == u) != (choice & _ONE != 0):
-        voxels[k] = u
+def _chosen_u(voxels, i, up, chosen, streams, read, last):  # type: ignore[no-untyped-def]
+    """Bits of the chosen voxels that are U, from the choices that begin at bit `read`; any after byte `last`."""
+    byte = min(read >> _THREE, last)
+    said = (np.uint64(streams[byte]) | np.uint64(streams[byte + _ONE]) << _GROUP) >> (read & _SEVEN)
+    follows, expected = _as_expected(voxels, i, up, chosen)
+    is_u = np.uint64(_APART[chosen, said & _ALL]) ^ expected
+    # Each that follows depends on the one before: three doubling steps carry the first of a run to its end.
+    is_u ^= (is_u << _ONE) & follows
+    follows &= follows << _ONE
+    is_u ^= (is_u << _TWO) & follows
+    follows &= follows << _TWO
+    return is_u ^ ((is_u << _FOUR) & follows)
 
 
 @njit(cache=True, nogil=True)
 def from_streams(voxels, row, section, streams, starts, labels):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0915
-    """Write every voxel (at least one); False where the streams are too short, too long, or hold an unknown code."""
+    """Write every voxel (at least one); False where the streams are too short, too long, or hold an unknown code.
+
+    Groups without exceptions, most of them, have a loop of their own: it runs at the speed of memory.
+    """
     parts, distances = _distances(len(voxels), row, section)
     places = starts.astype(np.uint64)
     gaps, masks, read, codes, end = places[0], places[1], places[2], places[3], places[4]
     gaps_end, masks_end, choices_end, listed_end = masks, read, codes, np.uint64(len(labels))
     gap, gaps = _next_gap(streams, gaps, gaps_end)
-    if gap < 0 or listed_end == 0:
+    if gap < 0 or listed_end == 0 or choices_end < read + _TWO:
         return False
     voxels[0] = labels[0]
     listed = _ONE
     read *= _GROUP
+    choices_end -= _TWO
     for part in range(3):
         distance = distances[part]
         up, before = distance[1], distance[2]
-        following, stop = parts[part], parts[part + 1]
-        while following < stop:
-            i = following
-            following = i + _GROUP
-            number = _GROUP
-            if following <= stop:
-                split = _copied(voxels, i, before, up)
-            else:
-                number = stop - i
-                split = _copied_some(voxels, i, before, up, number)
-            mask = np.uint64(0)
+        i, stop = parts[part], parts[part + 1]
+        while i < stop:
+            groups = min(np.uint64(gap), (stop - i) // _GROUP) if before >= _GROUP else _NONE
+            gap -= np.int64(groups)
+            clean_end = i + groups * _GROUP
+            while i < clean_end:
+                chosen, is_u = unequal(voxels, i - before, i - up), _NONE
+                if chosen:
+                    is_u = _chosen_u(voxels, i, up, chosen, streams, read, choices_end)
+                    read += np.uint64(_BITS[chosen])
+                blend(voxels, i, i - before, i - up, is_u)
+                i += _GROUP
+            if i == stop:
+                break
+            number, mask = min(_GROUP, stop - i), _NONE
             if gap > 0:
                 gap -= 1
             else:
@@ -222,41 +243,37 @@ def from_streams(voxels, row, section, streams, starts, labels):  # type: ignore
                     return False
                 mask = np.uint64(streams[masks])
                 masks += _ONE
-            chosen = split & ~mask
-            choices = np.uint64(0)
+            chosen, is_u = _NONE, _NONE
+            if before >= _GROUP:
+                chosen = unequal(voxels, i - before, i - up) & ~mask & (_ALL >> (_GROUP - number))
             if chosen:
-                byte = read >> _THREE
-                if byte + _ONE >= choices_end:
-                    return False
-                choices = (np.uint64(streams[byte]) | np.uint64(streams[byte + _ONE]) << _GROUP) >> (read & _SEVEN)
+                is_u = _chosen_u(voxels, i, up, chosen, streams, read, choices_end)
                 read += np.uint64(_BITS[chosen])
-            if not mask:
-                while chosen:
-                    _choose(voxels, i + np.uint64(_LOWEST[chosen]), up, choices)
-                    chosen &= chosen - _ONE
-                    choices >>= _ONE
-                continue
+            if before >= _GROUP and number == _GROUP:
+                blend(voxels, i, i - before, i - up, is_u)
+            else:
+                for j in range(number):
+                    voxels[i + j] = voxels[i + j - up] if (is_u >> j) & _ONE else voxels[i + j - before]
             # Where Z is closer than a group, what follows an exception was copied too early.
-            todo = split | mask if before >= _GROUP else _ALL >> (_GROUP - number)
+            todo = mask if before >= _GROUP or not mask else _ALL >> (_GROUP - number)
             while todo:
-                j = np.uint64(_LOWEST[todo])
+                place = np.uint64(LOWEST[todo])
+                k = i + place
                 todo &= todo - _ONE
-                if (mask >> j) & _ONE:
-                    if codes >= end:
-                        return False
-                    code = np.uint64(streams[codes])
-                    codes += _ONE
-                    if code < _SEVEN:
-                        voxels[i + j] = voxels[i + j - distance[code]]
-                    elif code == _SEVEN and listed < listed_end:
-                        voxels[i + j] = labels[listed]
-                        listed += _ONE
-                    else:
-                        return False
-                elif (split >> j) & _ONE:
-                    _choose(voxels, i + j, up, choices)
-                    choices >>= _ONE
+                if not (mask >> place) & _ONE:
+                    voxels[k] = voxels[k - before]
+                    continue
+                if codes >= end:
+                    return False
+                code = np.uint64(streams[codes])
+                codes += _ONE
+                if code < _SEVEN:
+                    voxels[k] = voxels[k - distance[code]]
+                elif code == _SEVEN and listed < listed_end:
+                    voxels[k] = labels[listed]
+                    listed += _ONE
                 else:
-                    voxels[i + j] = voxels[i + j - before]
+                    return False
+            i += number
     complete = gap == 0 and gaps == gaps_end and masks == masks_end and codes == end and listed == listed_end
-    return complete and ((read + _SEVEN) >> _THREE) + _ONE + _ONE == choices_end
+    return complete and (read + _SEVEN) >> _THREE == choices_end

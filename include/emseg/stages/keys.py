@@ -47,6 +47,7 @@ def code_versions() -> dict[str, str]:
     return {
         "segment": code_version(
             "geometry",
+            "lanes.py",
             "codec",
             "segment",
             "dvid/grayscale.py",
@@ -57,7 +58,7 @@ def code_versions() -> dict[str, str]:
         "match": code_version("geometry", "label_pairs.py", "codec", "stitch", "stages/match.py"),
         "resolve": code_version("stitch", "stages/resolve_bodies.py"),
         "write": code_version("geometry", "dvid", *(f"stages/{name}.py" for name in WRITING)),
-        "evaluate": code_version("label_pairs.py", "dvid", "evaluate", "stages/evaluate.py"),
+        "evaluate": code_version("lanes.py", "label_pairs.py", "dvid", "evaluate", "stages/evaluate.py"),
     }
 
 

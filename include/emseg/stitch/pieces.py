@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from emseg.geometry import Box
+from emseg.label_pairs import count_pairs, count_touching
 from emseg.stitch.supervoxels import supervoxel_ids
 from emseg.stitch.votes import Counts, Floats, Ids, Labels, VoxelSize
 
 PIECE_SCHEMA = pa.schema([("supervoxel", pa.uint64()), ("voxels", pa.int64()), ("faces", pa.uint8())])
+_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 CONTACT_SCHEMA = pa.schema([("first", pa.uint64()), ("second", pa.uint64()), ("area_nm2", pa.float64())])
 
 
@@ -88,9 +90,8 @@ class Contacts:
 
 def pieces_of(labels: Labels, cell_number: int, core: Box, bounds: Box) -> Pieces:
     """Pieces of the local `labels` (uint32 ZYX, 0 = none) of the core of one cell in a volume of `bounds`."""
-    flat = np.ascontiguousarray(labels).ravel()
-    sizes = _sizes(flat, int(flat.max(initial=0)) + 1)
-    faces = np.zeros(len(sizes), np.uint8)
+    found, _, voxels = count_pairs(labels, labels)
+    faces = np.zeros(len(found), np.uint8)
     for axis in range(3):
         layers = np.moveaxis(labels, axis, 0)
         for bit, layer, reached in (
@@ -98,59 +99,20 @@ def pieces_of(labels: Labels, cell_number: int, core: Box, bounds: Box) -> Piece
             (2 * axis + 1, layers[-1], core.stop[axis] == bounds.stop[axis]),
         ):
             if reached:
-                faces[np.unique(layer)] |= np.uint8(1 << bit)
-    found = np.flatnonzero(sizes[1:]) + 1
-    return Pieces(supervoxel_ids(found.astype(np.uint32), cell_number), sizes[found], faces[found])
+                faces[np.isin(found, layer)] |= np.uint8(1 << bit)
+    real = found > 0
+    return Pieces(supervoxel_ids(found[real].astype(np.uint32), cell_number), voxels[real], faces[real])
 
 
 def contacts_of(labels: Labels, cell_number: int, voxel_size_nm: VoxelSize) -> Contacts:
     """Which of the local `labels` (uint32 ZYX, 0 = none) of one core touch over voxel faces, and the area."""
-    dz, dy, dx = voxel_size_nm
-    keys, areas = _touching(np.ascontiguousarray(labels), np.array([dy * dx, dz * dx, dz * dy]))
-    pairs, place = np.unique(keys, return_inverse=True)
-    area = np.bincount(place, weights=areas, minlength=len(pairs))
-    low, high = (pairs >> np.uint64(32)).astype(np.uint32), (pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-    return Contacts(supervoxel_ids(low, cell_number), supervoxel_ids(high, cell_number), area.astype(np.float64))
-
-
-@njit(cache=True, nogil=True)
-def _sizes(labels, count):  # type: ignore[no-untyped-def]
-    """Voxels of each label, by runs: half the time of `numpy.bincount`, which converts every voxel."""
-    sizes = np.zeros(count, np.int64)
-    start = 0
-    while start < labels.size:
-        label, stop = labels[start], start + 1
-        while stop < labels.size and labels[stop] == label:
-            stop += 1
-        sizes[label] += stop - start
-        start = stop
-    return sizes
-
-
-@njit(cache=True, nogil=True)
-def _touching(labels, face_nm2):  # type: ignore[no-untyped-def]
-    """Runs of equal pairs of labels on both sides of voxel faces, `low << 32 | high`, with the area of each run."""
-    capacity = 1024
-    keys, areas = np.empty(capacity, np.uint64), np.empty(capacity, np.float64)
-    count = 0
-    nz, ny, nx = labels.shape
+    lows, highs, areas = [], [], []
     for axis in range(3):
-        sz, sy, sx = int(axis == 0), int(axis == 1), int(axis == 2)
-        previous = np.uint64(0)
-        for z in range(nz - sz):
-            for y in range(ny - sy):
-                for x in range(nx - sx):
-                    a, b = labels[z, y, x], labels[z + sz, y + sy, x + sx]
-                    if a == b or min(a, b) == 0:
-                        continue
-                    key = (np.uint64(min(a, b)) << np.uint64(32)) | np.uint64(max(a, b))
-                    if count and key == previous:
-                        areas[count - 1] += face_nm2[axis]
-                        continue
-                    if count == capacity:
-                        keys = np.concatenate((keys, np.empty(capacity, np.uint64)))
-                        areas = np.concatenate((areas, np.empty(capacity, np.float64)))
-                        capacity *= 2
-                    keys[count], areas[count], previous = key, face_nm2[axis], key
-                    count += 1
-    return keys[:count].copy(), areas[:count].copy()
+        low, high, faces = count_touching(labels, axis)
+        lows.append(low)
+        highs.append(high)
+        areas.append(faces * prod(size for other, size in enumerate(voxel_size_nm) if other != axis))
+    pairs, place = np.unique((np.concatenate(lows) << _HALF) | np.concatenate(highs), return_inverse=True)
+    area: Floats = np.bincount(place, weights=np.concatenate(areas), minlength=len(pairs)).astype(np.float64)
+    low, high = (pairs >> _HALF).astype(np.uint32), (pairs & _LOW).astype(np.uint32)
+    return Contacts(supervoxel_ids(low, cell_number), supervoxel_ids(high, cell_number), area)

@@ -1,0 +1,44 @@
+"""Eight voxels at once do what NumPy does with them, for every integer dtype."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from emseg.lanes import LOWEST, blend, unequal
+
+DTYPES = ["u1", "u2", "u4", "u8", "i4", "i8"]
+
+
+@njit
+def differing(array, one, other):
+    return unequal(array, one, other)
+
+
+@njit
+def blended(array, to, zero, one, bits):
+    blend(array, to, zero, one, bits)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_are_those_of_numpys_comparison(dtype):
+    """Kills a comparison of half a voxel, and bits in the wrong order."""
+    array = np.random.default_rng(1).integers(0, 2, 200).astype(dtype) * np.iinfo(dtype).max
+    for one, other in [(0, 8), (3, 100), (191, 192), (50, 50)]:
+        expected = np.packbits(array[one : one + 8] != array[other : other + 8], bitorder="little")[0]
+        assert differing(array, np.uint64(one), np.uint64(other)) == expected
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bits", [0, 1, 128, 0b01100101, 255])
+def test_voxels_are_taken_from_where_their_bit_says_also_where_places_overlap(dtype, bits):
+    """Kills sources read after the first voxel is written."""
+    array = np.random.default_rng(2).integers(0, np.iinfo(dtype).max, 60, dtype)
+    flags = np.unpackbits(np.array([bits], np.uint8), bitorder="little").astype(bool)
+    expected = array.copy()
+    expected[20:28] = np.where(flags, array[17:25], array[30:38])
+    blended(array, np.uint64(20), np.uint64(30), np.uint64(17), np.uint64(bits))
+    np.testing.assert_array_equal(array, expected)
+
+
+def test_the_lowest_bit_is_found():
+    assert [int(LOWEST[bits]) for bits in (1, 2, 3, 128, 96)] == [0, 1, 0, 7, 5]
