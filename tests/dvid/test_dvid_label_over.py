@@ -18,7 +18,7 @@ from emseg.dvid import (
     mappings,
     post_indices,
     post_mappings,
-    refuse_clashes,
+    staying_supervoxels,
     write_blocks,
     write_brick,
 )
@@ -112,11 +112,13 @@ def test_an_empty_result_hides_what_the_ancestor_has(labelmap: Labelmap, child: 
     assert (1, 1, 0, HALF) in rows(labelmap)
 
 
-def test_an_id_that_stays_elsewhere_is_refused_before_and_after(labelmap: Labelmap, child: Labelmap) -> None:
-    """Supervoxel 13 lies in the right block, which is not written; a run that may name it is refused."""
-    refuse_clashes(labelmap, lambda ids: ids < 10, lambda rows: rows.block[:, 2] == 1)
-    with pytest.raises(LabelClashError, match=r"supervoxel 13 of body 12, block \(0, 0, 1\)"):
-        refuse_clashes(labelmap, lambda ids: ids == 13, lambda rows: rows.block[:, 2] == 1)
+def test_an_id_that_stays_elsewhere_is_found_before_and_refused_after(labelmap: Labelmap, child: Labelmap) -> None:
+    """Supervoxel 13 lies in the right block, which is not written, in a body of another name."""
+    found = [
+        staying_supervoxels(labelmap, is_ours, lambda rows: rows.block[:, 2] == 1).tolist()
+        for is_ours in (lambda ids: ids < 10, lambda ids: ids == 13, lambda ids: ids > 2)
+    ]
+    assert found == [[], [13], [11, 12, 13]]
     with pytest.raises(LabelClashError, match=r"supervoxel 13 of body 12, block \(0, 0, 1\)"):
         laid_over(labelmap, child, both(5, 13))
     assert rows(child) == rows(labelmap)

@@ -8,6 +8,7 @@ Oracles: the release as it was, the same run into an empty instance, numpy on wh
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,6 @@ from tests.stages.runs_over import check_indices_against_voxels, killed, lose_ma
 from emseg.config import RunParameters, RunSpec
 from emseg.dvid import (
     DvidServer,
-    LabelClashError,
     Labelmap,
     Node,
     RoiInstance,
@@ -38,7 +38,7 @@ from emseg.errors import PermanentError
 from emseg.geometry import Box, Roi
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
-from emseg.stages import DvidServices, Workplace, resolve_run, stage_keys
+from emseg.stages import DvidServices, Workplace, resolve_run
 from emseg.stages.match import read_labels
 from emseg.stages.renaming import RENAMED_SCHEMA, Renaming
 from emseg.stages.resolve_bodies import read_table
@@ -374,13 +374,53 @@ def foreign(old, server) -> Labelmap:
     return labelmap
 
 
-@pytest.mark.parametrize(("roi", "keep", "clash"), [("cut", [], 5), (None, [6], 6), (None, [], None)])
-def test_ids_of_another_subvolume_are_refused_where_they_may_stay(foreign, resolved, store, server, roi, keep, clash):
-    """In a block that the ROI cuts, and in a preserved body; where all is replaced they are no harm."""
-    spec = resolved(foreign.node, instance="foreign", roi=roi, keep=keep)
-    if clash is None:
-        check_indices_against_voxels(stitched(spec, store, server), WHOLE)
-        return
-    with pytest.raises(LabelClashError, match=rf"'foreign'.*supervoxel {clash} of body {clash}, block \(0, 1, "):
-        stitched(spec, store, server)
-    assert stage_keys(spec).write not in foreign.node.repo().nodes
+@pytest.mark.parametrize(("roi", "keep", "staying"), [("cut", [], [5, 6]), (None, [6], [6]), (None, [], [])])
+def test_ids_of_another_subvolume_are_not_given_where_they_may_stay(
+    foreign, resolved, store, server, roi, keep, staying
+):
+    """In a block that the ROI cuts, and in a preserved body; where all is replaced they are given anew."""
+    run = stitched(resolved(foreign.node, instance="foreign", roi=roi, keep=keep), store, server)
+    check_indices_against_voxels(run, WHOLE)
+    before, after = whole(foreign, True), whole(run, True)
+    stays = np.isin(before, np.array(keep, np.uint64))
+    if roi is not None:
+        stays |= ~in_roi()
+    np.testing.assert_array_equal(after[stays], before[stays])
+    new = np.unique(after[~stays])
+    for label in (5, 6):
+        assert (label in new) == (label not in staying)
+    assert np.isin(np.arange(1, 8), np.union1d(new, staying)).all()
+
+
+def split_in_two(labelmap: Labelmap, label: int, names: list[int]) -> None:
+    """What a proofreader does to a supervoxel; `names` are the ids of its halves, of the last subvolume as a server's.
+
+    A server that is told no names counts up from its largest label, which is of the last subvolume.
+    """
+    z, y, x = np.nonzero(whole(labelmap, True) == label)
+    half = np.stack([x, y, z, np.ones_like(x)], axis=1)[: len(x) // 2].astype("<i4")
+    spans = bytes([0, 3, 0, 0]) + struct.pack("<II", 0, len(half)) + half.tobytes()
+    path = labelmap.node.path(labelmap.instance, "split-supervoxel", str(label))
+    answer = labelmap.node.server.post(path, spans, dict(zip(("split", "remain"), map(str, names), strict=True)))
+    assert list(json.loads(answer).values())[:2] == names
+
+
+def test_what_a_proofreader_split_off_keeps_its_ids_in_another_subvolume(old, resolved, store, server):
+    """Kills a run that gives them anew: two bodies far apart would be one."""
+    alone = whole(stitched(resolved(old.node, instance="alone", roi="cut", t=0.4), store, server), True)
+    before, outside = whole(old.labelmap, True), ~in_roi()
+    new = np.setdiff1d(alone, before)
+    names = new[cells_of(new) == 3][-2:].tolist()
+    of_first, sizes = np.unique(before[:64, :64, :192], return_counts=True)
+    labelmap = Labelmap(old.node.branch("split"), "segmentation")
+    split_in_two(labelmap, int(of_first[1:][sizes[1:].argmax()]), names)
+    labelmap.node.commit("a supervoxel is split")
+    before = whole(labelmap, True)
+    assert all((before[outside] == name).any() for name in names)
+
+    run = stitched(resolved(labelmap.node, roi="cut", t=0.4), store, server)
+    after = whole(run, True)
+    np.testing.assert_array_equal(after[outside], before[outside])
+    assert not np.isin(after[~outside], names).any()
+    check_one_to_one(after[~outside], alone[~outside])
+    check_indices_against_voxels(run, WHOLE)

@@ -21,7 +21,7 @@ from emseg.dvid.label_index import (
     post_indices,
 )
 from emseg.dvid.label_mappings import MappingError, check_mappings, mappings, post_mappings
-from emseg.dvid.label_remains import LabelClashError, refuse_clashes
+from emseg.dvid.label_remains import LabelClashError, staying_supervoxels
 from emseg.dvid.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
 from emseg.dvid.old_labels import Mask, OldLabels, coarser, kept_supervoxels
@@ -65,10 +65,10 @@ __all__ = [
     "mappings",
     "post_indices",
     "post_mappings",
-    "refuse_clashes",
     "repo_info",
     "resolve_locked_node",
     "resolve_node",
+    "staying_supervoxels",
     "voxels_of_bodies",
     "write_blocks",
     "write_brick",

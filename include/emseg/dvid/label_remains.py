@@ -37,20 +37,22 @@ class Remains:
     renamed: Flags
 
 
-def refuse_clashes(ancestor: Labelmap, is_ours: Callable[[Ids], Flags], strays: Callable[[IndexTable], Flags]) -> None:
-    """LabelClashError when a supervoxel that the run may name (`is_ours`) has rows that stay where they should not.
+def staying_supervoxels(
+    ancestor: Labelmap, is_ours: Callable[[Ids], Flags], stays: Callable[[IndexTable], Flags]
+) -> Ids:
+    """Supervoxels whose ids a run may give (`is_ours`), but that have a row which `stays`; ascending.
 
-    Nothing is written; a labelmap without labels passes.
+    All of the index of each body is looked at that has such a supervoxel.
     """
     mapping = mappings(ancestor)
     known = np.union1d(indexed_labels(ancestor), mapping[0])
     bodies = np.unique(bodies_of(mapping, known[is_ours(known)]))
     bodies = bodies[bodies > 0]
+    found = [np.empty(0, np.uint64)]
     for at in range(0, len(bodies), REQUEST_LABELS):
         table = indices(ancestor, bodies[at : at + REQUEST_LABELS].tolist())
-        clashes = np.flatnonzero(is_ours(table.supervoxel) & strays(table))
-        if len(clashes):
-            raise _clash(ancestor, table, int(clashes[0]))
+        found.append(np.unique(table.supervoxel[is_ours(table.supervoxel) & stays(table)]))
+    return np.unique(np.concatenate(found))
 
 
 def remains_of(ancestor: Labelmap, replaced: IndexTable, new_ids: Ids) -> Remains:
@@ -118,6 +120,6 @@ def _clash(ancestor: Labelmap, table: IndexTable, at: int) -> LabelClashError:
         "writing over the labels of an ancestor",
         f"{ancestor.instance!r} in node {ancestor.node.uuid}, supervoxel {table.supervoxel[at]} of body "
         f"{table.body[at]}, block {tuple(table.block[at].tolist())} (ZYX)",
-        "it stays there, and its label is an id of another subvolume, which is written",
-        "Use another instance name: these labels were not made on this grid of subvolumes",
+        "it stays there, and the run gives its id, or the name of its body, to something else",
+        "Use another instance name: the indices of this one do not tell of all its labels",
     )

@@ -24,10 +24,14 @@ from emseg.store import ItemMarker
 
 @dataclass(frozen=True)
 class ChosenCell:
-    """One subvolume that was segmented. `part` below is a box of voxels in its core."""
+    """One subvolume that was segmented. `part` below is a box of voxels in its core.
+
+    `staying` are ids that old supervoxels keep outside of the subvolume whose ids they are.
+    """
 
     place: Workplace[DvidServices]
     subvolume: Subvolume
+    staying: Ids
 
     def changed_in(self, part: Box) -> Mask:
         """Which voxels of `part` are replaced: those in the ROI and in no preserved body. Bool, `part.shape`."""
@@ -48,12 +52,12 @@ class ChosenCell:
         return Renaming.beside(self._taken(), supervoxel_ids(labels, self.subvolume.number))
 
     def _taken(self) -> Ids:
-        """Ids of this subvolume that stay: of old supervoxels in its blocks (also past the edge of the volume), and the
-        names of preserved bodies, which need not be a supervoxel's.
+        """Ids of this subvolume that stay: of old supervoxels in its blocks (also past the edge of the volume) and
+        elsewhere, and the names of preserved bodies, which need not be a supervoxel's.
         """
         spec = self.place.spec
         kept = kept_supervoxels(self.place.open_services().inherited(spec), self._blocks, self._changed)
-        taken = np.union1d(kept, np.array(spec.output.preserve_bodies, np.uint64))
+        taken = np.unique(np.concatenate([kept, self.staying, np.array(spec.output.preserve_bodies, np.uint64)]))
         own: Ids = taken[cells_of(taken) == self.subvolume.number]
         return own
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import numpy as np
+
 from emseg.errors import PermanentError
 from emseg.stages.engine import Executor, InProcess, Phase, run_phase
 from emseg.stages.evaluate import Evaluation, evaluate_phase, read_evaluation
@@ -30,9 +32,9 @@ def run_stitch(place: Workplace[DvidServices], executor: Executor) -> StageRepor
     """Match, resolve, write: bodies over the whole volume, in a labelmap on the run's own branch."""
     _complete(place, segment_phase(place, _cells(place)), executor)
     phases = match_and_resolve(place, executor)
-    if place.folder("write").stage_marker() is None:
-        prepare_branch(place)
-    phases.append(_run(place, write_phase(place, _cells(place)), executor))
+    done = place.folder("write").stage_marker() is not None
+    staying = np.empty(0, np.uint64) if done else prepare_branch(place)
+    phases.append(_run(place, write_phase(place, _cells(place), staying), executor))
     return StageReport(stage="stitch", phases=tuple(phases))
 
 

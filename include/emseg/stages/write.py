@@ -30,7 +30,7 @@ from emseg.dvid import (
     check_indices,
     coarser,
     downsample_labels,
-    refuse_clashes,
+    staying_supervoxels,
     write_blocks,
 )
 from emseg.dvid.label_block import SHAPE
@@ -43,7 +43,7 @@ from emseg.stages.engine import Phase
 from emseg.stages.keys import stage_keys
 from emseg.stages.renaming import Renaming
 from emseg.stages.services import DvidServices, Workplace, branch_name, chosen_cells, is_chosen, segmentation_uuid
-from emseg.stitch import cells_of
+from emseg.stitch import Ids, cells_of
 from emseg.store import ItemMarker
 
 PIECE_VOX = 8 * BLOCK_VOX**3
@@ -52,26 +52,27 @@ PIECE_VOX = 8 * BLOCK_VOX**3
 Labels = npt.NDArray[np.uint64]
 
 
-def write_phase(place: Workplace[DvidServices], cells: list[int]) -> Phase:
-    """Writing of the bricks that the subvolumes `cells` touch."""
+def write_phase(place: Workplace[DvidServices], cells: list[int], staying: Ids) -> Phase:
+    """Writing of the bricks that the subvolumes `cells` touch; `staying` is what `prepare_branch` found."""
     spec = place.spec
     items = tuple(f"br-{number:08d}" for number in bricks_of(spec.grid, cells, spec.output.max_scale))
-    return Phase(STAGE, stage_keys(spec).write, items, WriteBrick(place), FinishLabelmap(place))
+    return Phase(STAGE, stage_keys(spec).write, items, WriteBrick(place, staying), FinishLabelmap(place))
 
 
-def prepare_branch(place: Workplace[DvidServices]) -> None:
+def prepare_branch(place: Workplace[DvidServices]) -> Ids:
     """Make (or find again) the run's branch and its labelmap instance; before the first brick is written.
 
-    LabelClashError where an ancestor's labels cannot stay beside the new ones; NodeLockedError where somebody has
-    committed the run's node (or went on from it) before its labels were complete.
+    Returned are the ids of chosen subvolumes that old supervoxels keep elsewhere: they were split off by a proofreader
+    (the server counts up from the largest id), or made on another grid. They are a function of the spec, too.
+    NodeLockedError where somebody has committed the run's node (or went on from it) before its labels were complete.
     """
     spec, server = place.spec, place.open_services().server
     parent = Node(server, spec.volume.node)
-    if spec.output.instance in parent.repo().instances:
-        _refuse_clashes(place)
+    staying = _staying_elsewhere(place) if spec.output.instance in parent.repo().instances else np.empty(0, np.uint64)
     node = parent.branch(branch_name(spec), uuid=segmentation_uuid(spec), note=f"emseg {spec.dataset}: not judged yet")
     _require_open(node)
     Labelmap(node, spec.output.instance).create(spec.output.max_scale, spec.volume.voxel_size_nm)
+    return staying
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class WriteBrick:
     """The work on one brick: gather, lay over what an ancestor holds, downsample, write, read back."""
 
     place: Workplace[DvidServices]
+    staying: Ids
 
     def __call__(self, item: str) -> ItemMarker:
         """Write the brick named `item`."""
@@ -104,7 +106,7 @@ class WriteBrick:
         renamings: list[Renaming] = []
         for subvolume in map(spec.grid.subvolume, spec.grid.cells_touching(box)):
             if is_chosen(roi, subvolume.core):
-                cell = ChosenCell(self.place, subvolume)
+                cell = ChosenCell(self.place, subvolume, self.staying)
                 renamings.append(cell.renaming)
                 for part in pieces(subvolume.core.clipped(box), SHAPE, PIECE_VOX):
                     labels[part.slices(box.start)] = cell.ids_in(part)
@@ -129,12 +131,12 @@ class WriteBrick:
         return written, replaced
 
 
-def _refuse_clashes(place: Workplace[DvidServices]) -> None:
+def _staying_elsewhere(place: Workplace[DvidServices]) -> Ids:
     spec, services = place.spec, place.open_services()
     roi = services.roi(spec)
     cells, preserved = chosen_cells(spec.grid, roi), np.array(spec.output.preserve_bodies, np.uint64)
 
-    def strays(rows: IndexTable) -> Mask:
+    def stays(rows: IndexTable) -> Mask:
         """Rows that stay, at least in part, outside of the subvolume whose ids they have."""
         here = cells_of_blocks(spec.grid, rows.block)
         found: Mask = here != cells_of(rows.supervoxel)
@@ -143,7 +145,7 @@ def _refuse_clashes(place: Workplace[DvidServices]) -> None:
         found[elsewhere] = ~goes | np.isin(rows.body[elsewhere], preserved)
         return found
 
-    refuse_clashes(services.inherited(spec), lambda ids: np.isin(cells_of(ids), cells), strays)
+    return staying_supervoxels(services.inherited(spec), lambda ids: np.isin(cells_of(ids), cells), stays)
 
 
 def _require_open(node: Node) -> None:
