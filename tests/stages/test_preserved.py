@@ -42,7 +42,9 @@ from emseg.stages import DvidServices, Workplace, resolve_run
 from emseg.stages.match import read_labels
 from emseg.stages.renaming import RENAMED_SCHEMA, Renaming
 from emseg.stages.resolve_bodies import read_table
+from emseg.stages.stitch_review import StitchReview
 from emseg.stitch import cells_of
+from emseg.stitch.review import joins_of, members_of
 from emseg.store import FolderStore
 from emseg.synthetic import make_volume
 
@@ -311,6 +313,21 @@ def test_new_supervoxels_would_have_had_ids_of_preserved_ones_and_the_name_of_on
     assert np.isin(renaming.supervoxels, np.append(whole(old.labelmap, True)[mask], np.uint64(old.cleaved))).all()
     assert np.isin(renaming.names[renaming.supervoxels == old.cleaved], whole(kept, True)).tolist() == [True]
     assert np.isin(renaming.names, whole(kept, True)).sum() > 2
+
+
+def test_a_review_speaks_of_bodies_and_supervoxels_as_dvid_shows_them(old, kept, second, of_second, store, server):
+    """Kills an explanation of another body: that which had the id in the segmentation."""
+    review = StitchReview(second, DvidServices(store, server))
+    members = members_of(review.mapping, review.numbered(of_second))
+    in_dvid = np.unique(whole(kept, True)[whole(kept, False) == of_second])
+    assert len(in_dvid) > 1
+    assert np.isin(in_dvid, review.shown(members)).all()
+    assert review.voxels(members) == (whole(kept, False) == of_second).sum()
+    joins = review.shown_rows(joins_of(review.ledger, members))
+    assert np.isin(joins["first"].to_numpy(), review.shown(members)).all()
+    assert np.isin(joins["second"].to_numpy(), in_dvid).any()
+    with pytest.raises(PermanentError, match=f"{old.cleaved} of run kept.*was there before"):
+        review.numbered(old.cleaved)
 
 
 def test_segmentation_leaves_preserved_voxels_out(old, kept, second, store, server):

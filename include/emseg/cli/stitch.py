@@ -38,14 +38,14 @@ def explain(
 ) -> None:
     """Show which joins made a body, which were refused at its border, and why."""
     review = _review(connected(), dataset, run)
-    members = members_of(review.mapping, body)
+    members = members_of(review.mapping, review.numbered(body))
     if review.voxels(members) == 0:
         raise PermanentError(
             "explaining a body", f"{body} of run {review.spec.run}", "no body has this name", "Take an id from DVID"
         )
     console.print(f"Body {body}: {len(members)} supervoxels, {review.voxels(members) / 1e6:.3f} Mvoxels")
-    _show("joined, best evidence first", joins_of(review.ledger, members), rows)
-    _show("not joined, most shared voxels first", refusals_of(review.ledger, members), rows)
+    _show("joined, best evidence first", review.shown_rows(joins_of(review.ledger, members)), rows)
+    _show("not joined, most shared voxels first", review.shown_rows(refusals_of(review.ledger, members)), rows)
     console.print(review.link(int(members[0]), [body]), soft_wrap=True)
 
 
@@ -53,7 +53,7 @@ def explain(
 def show_parked(dataset: Dataset, run: Run = None, rows: Rows = 20) -> None:
     """List the joins that a growth guard holds back until a person decides: `join` or `part` them."""
     review = _review(connected(), dataset, run)
-    _show("parked, most shared voxels first", parked(review.ledger), rows)
+    _show("parked, most shared voxels first", review.shown_rows(parked(review.ledger)), rows)
 
 
 @cli.command()
@@ -84,7 +84,8 @@ def undo(first: Supervoxel, second: Supervoxel, dataset: Dataset, run: Run = Non
     """Take one join back: the next run does not count this vote. Says what the body falls into."""
     services = connected()
     review = _review(services, dataset, run)
-    row = row_of(review.ledger, first, second).to_pylist()
+    one, other = review.numbered(first), review.numbered(second)
+    row = row_of(review.ledger, one, other).to_pylist()
     if not row or not row[0]["joined"]:
         raise PermanentError(
             "taking a join back",
@@ -92,14 +93,14 @@ def undo(first: Supervoxel, second: Supervoxel, dataset: Dataset, run: Run = Non
             f"not joined: {row[0]['reason']}" if row else "they share no voxel, so nothing joined them directly",
             "Take the two from `emseg stitch explain BODY`; to keep bodies apart whatever joins them, use `part`",
         )
-    body = int(review.mapping.body_of(np.array([first], np.uint64))[0])
-    parts = parts_without(review.ledger, members_of(review.mapping, body), first, second)
+    body = review.mapping.body_of(np.array([one], np.uint64))
+    parts = parts_without(review.ledger, members_of(review.mapping, int(body[0])), one, other)
     sizes = ", ".join(f"{review.voxels(part)} voxels" for part in parts)
     _add(services, review, EditKind.DROP, first, second, why)
     if len(parts) == 1:
-        console.print(f"Body {body} stays one: other joins hold it together")
+        console.print(f"Body {review.shown(body)[0]} stays one: other joins hold it together")
     else:
-        console.print(f"Body {body} falls into {len(parts)} parts: {sizes}")
+        console.print(f"Body {review.shown(body)[0]} falls into {len(parts)} parts: {sizes}")
 
 
 @cli.command()
@@ -129,7 +130,8 @@ def edits(
         change_edits(services.store, dataset, review.segment_key, lambda known: _without(known, forget))
     table = Table("number", "decision", "first", "second", "why")
     for number, edit in enumerate(read_edits(services.store, dataset, review.segment_key).edits, 1):
-        table.add_row(str(number), edit.kind, str(edit.first), str(edit.second), edit.why)
+        first, second = review.shown(np.array([edit.first, edit.second], np.uint64)).tolist()
+        table.add_row(str(number), edit.kind, str(first), str(second), edit.why)
     console.print(table)
 
 
@@ -154,17 +156,18 @@ def _review(services: DvidServices, dataset: str, run: str | None) -> StitchRevi
 
 def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: int, second: int, why: str) -> None:
     """Keep a decision about two supervoxels that the run has; saying it twice changes nothing."""
-    for supervoxel in (first, second):
-        if not (review.pieces.supervoxel == supervoxel).any() or first == second:
+    one, other = review.numbered(first), review.numbered(second)
+    for supervoxel, number in ((first, one), (second, other)):
+        if not (review.pieces.supervoxel == number).any() or first == second:
             raise PermanentError(
                 "editing a segmentation",
                 f"supervoxel {supervoxel}",
                 "it is named twice" if first == second else f"run {review.spec.run} has no such supervoxel",
                 "Take two ids from `emseg stitch explain BODY`, or from DVID with supervoxels=true",
             )
-    fields = {"kind": kind, "first": first, "second": second, "why": why}
+    fields = {"kind": kind, "first": one, "second": other, "why": why}
     edit = validated(Edit, fields, "checking the options", f"emseg stitch {kind}")
-    others = {(kind, first, second), (kind, second, first)}
+    others = {(kind, one, other), (kind, other, one)}
     changed = change_edits(
         services.store,
         review.spec.dataset,

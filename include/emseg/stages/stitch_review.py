@@ -13,8 +13,11 @@ from emseg.config import RunSpec
 from emseg.errors import PermanentError
 from emseg.evaluate import ContingencyTable, Score, merged, score
 from emseg.links import neuroglancer_link
+from emseg.stages.complete_labelmap import RENAMED
+from emseg.stages.complete_labelmap import STAGE as WRITE
 from emseg.stages.keys import stage_keys
 from emseg.stages.match import STAGE as MATCH
+from emseg.stages.renaming import RENAMED_SCHEMA, Renaming
 from emseg.stages.resolve_bodies import ITEM, read_mapping, read_table
 from emseg.stages.resolve_bodies import STAGE as RESOLVE
 from emseg.stages.run_folder import RunFolder
@@ -25,7 +28,10 @@ from emseg.store import ObjectMissingError, StageFolder
 
 @dataclass(frozen=True, eq=False)
 class StitchReview:
-    """The stitching of a run whose phase `resolve` is done."""
+    """The stitching of a run whose phase `resolve` is done. Ids are those of the segmentation.
+
+    DVID shows a supervoxel under another name where an old one had its id: `shown` and `numbered` go there and back.
+    """
 
     spec: RunSpec
     services: DvidServices
@@ -69,6 +75,38 @@ class StitchReview:
         return Pieces.joined(
             Pieces.from_arrow(read_table(folder, marker, "pieces", PIECE_SCHEMA)) for marker in folder.manifest()
         )
+
+    @cached_property
+    def _renaming(self) -> Renaming:
+        """Supervoxels that have another name in DVID; none as long as the run is not written."""
+        folder = self._folder(WRITE)
+        markers = folder.manifest() if folder.stage_marker() is not None else []
+        some = [marker for marker in markers if marker.statistics.get("renamed", 1)]
+        return Renaming.joined([Renaming.from_arrow(read_table(folder, m, RENAMED, RENAMED_SCHEMA)) for m in some])
+
+    def shown(self, ids: Ids) -> Ids:
+        """Supervoxels or bodies under the names that they have in DVID; any shape."""
+        return self._renaming.applied_to(ids)
+
+    def shown_rows(self, rows: pa.Table) -> pa.Table:
+        """Rows of the ledger under the names that their supervoxels have in DVID."""
+        for name in ("first", "second", "apart_first", "apart_second"):
+            ids = self.shown(rows[name].fill_null(0).to_numpy())
+            rows = rows.set_column(rows.column_names.index(name), name, pa.array(ids, mask=ids == 0))
+        return rows
+
+    def numbered(self, name: int) -> int:
+        """The id in the segmentation of what DVID shows as `name`; PermanentError where that is of an earlier run."""
+        ids = np.array([name], np.uint64)
+        number = self._renaming.reverse.applied_to(ids)
+        if number == ids and np.isin(ids, self._renaming.supervoxels):
+            raise PermanentError(
+                "looking at the stitching of a run",
+                f"{name} of run {self.spec.run}",
+                "it was there before: the run left it as it was",
+                "Name the run that made it: --run",
+            )
+        return int(number[0])
 
     def voxels(self, supervoxels: Ids) -> int:
         """Voxels of some supervoxels together."""
@@ -118,8 +156,8 @@ def difference(one: StitchReview, other: StitchReview) -> Difference:
     table = merged([ContingencyTable(after, before, voxels)])
     return Difference(
         score(table),
-        _in_several(table.groundtruth, table.count),
-        _in_several(table.segmentation, table.count),
+        _in_several(one.shown(table.groundtruth), table.count),
+        _in_several(other.shown(table.segmentation), table.count),
     )
 
 

@@ -97,7 +97,8 @@ class WriteBrick:
         folder = self.place.folder(STAGE)
         tables = {NEW: _table(counts), REPLACED: _table(replaced), RENAMED: renaming.to_arrow()}
         artefacts = [folder.write_artefact(item, name, encode_table(table)) for name, table in tables.items()]
-        return folder.commit_item(item, artefacts, {"blocks": written, "voxels": voxels})
+        statistics = {"blocks": written, "voxels": voxels, "renamed": len(renaming.names)}
+        return folder.commit_item(item, artefacts, statistics)
 
     def _gathered(self, box: Box) -> tuple[Labels, Mask, Renaming]:
         """New labels of the brick, uint64; which of its voxels they replace; those with another id than of place."""
