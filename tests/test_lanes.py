@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from emseg.lanes import LOWEST, blend, unequal
+from emseg.lanes import LOWEST, blend, unequal, unlike
 
 DTYPES = ["u1", "u2", "u4", "u8", "i4", "i8"]
 
@@ -17,6 +17,11 @@ def differing(array, one, other):
 @njit
 def blended(array, to, zero, one, bits):
     blend(array, to, zero, one, bits)
+
+
+@njit
+def unlike_label(rows, z, y, x, label):
+    return unlike(rows, z, y, x, label)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -42,3 +47,14 @@ def test_voxels_are_taken_from_where_their_bit_says_also_where_places_overlap(dt
 
 def test_the_lowest_bit_is_found():
     assert [int(LOWEST[bits]) for bits in (1, 2, 3, 128, 96)] == [0, 1, 0, 7, 5]
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 3), (-1, 2)])
+def test_rows_are_compared_with_a_label_wherever_they_lie(strides):
+    """Kills a row taken from where it would lie in contiguous memory, and a label cut to 32 bits."""
+    labels = np.random.default_rng(3).choice(np.array([5, 2**63 + 5], np.uint64), (6, 9, 40))
+    labels = labels[:: strides[0], :: strides[1], 8:]
+    rows = labels.view(np.dtype([("voxels", np.uint64, (8,))]))
+    for z, y, x in np.ndindex(rows.shape):
+        expected = np.packbits(labels[z, y, 8 * x : 8 * x + 8] != 2**63 + 5, bitorder="little")[0]
+        assert unlike_label(rows, z, y, x, np.uint64(2**63 + 5)) == expected

@@ -1,8 +1,9 @@
 """Eight neighbours in memory at once, for compiled passes over labels.
 
 Each function is a few vector instructions. A loop over eight voxels that makes a bit of each comparison becomes ten
-times as many: LLVM finds no good way from such a loop to the bits. Nothing is checked: `array` is C-ordered, of one
-dimension and any integer dtype, places are uint64, and the caller knows that eight voxels from each place on lie in it.
+times as many: LLVM finds no good way from such a loop to the bits. Nothing is checked: where not said otherwise `array`
+is C-ordered, of one dimension and any integer dtype, places are uint64, and the caller knows that eight voxels from
+each place on lie in it.
 
 Numba keeps what it compiled in `__pycache__` and looks at the file of the caller alone: whoever changes these functions
 removes those folders.
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 8
@@ -47,6 +49,27 @@ def blend(_typing, array, _to, _zero, _one, _bits):  # type: ignore[no-untyped-d
 
     place = types.uint64
     return types.void(array, place, place, place, place), generate
+
+
+@intrinsic
+def unlike(_typing, rows, _z, _y, _x, _label):  # type: ignore[no-untyped-def]
+    """Bits of the voxels of a row that are not `label`, uint8; `rows` are (Z, Y, X) records of eight uint64 each.
+
+    Rows may lie anywhere: here the places are int64, and strides are minded.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        row = cgutils.get_item_pointer(context, builder, signature.args[0], array, args[1:4], wraparound=False)
+        vector = ir.VectorType(ir.IntType(64), LANES)
+        voxels = builder.load(builder.bitcast(row, vector.as_pointer()), align=1)
+        label = ir.Constant(vector, ir.Undefined)
+        for lane in range(LANES):
+            label = builder.insert_element(label, args[4], ir.Constant(ir.IntType(32), lane))
+        return builder.bitcast(builder.icmp_unsigned("!=", voxels, label), ir.IntType(LANES))
+
+    place = types.int64
+    return types.uint8(rows, place, place, place, types.uint64), generate
 
 
 class _Eight:

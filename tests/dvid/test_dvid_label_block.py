@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,79 @@ def label_blocks(draw: st.DrawFn) -> Labels:
     grain = draw(st.sampled_from([1, 2, 8, 64]))
     coarse = palette[rng.integers(0, number, (64 // grain,) * 3)]
     return np.ascontiguousarray(coarse.repeat(grain, 0).repeat(grain, 1).repeat(grain, 2))
+
+
+def plainly_encoded(labels: Labels) -> bytes:
+    """The form as the module tells it, a sub-block, and in it a voxel, after the other."""
+    names = np.unique(labels)
+    head = struct.pack(f"<4I{len(names)}Q", 8, 8, 8, len(names), *names.tolist())
+    if len(names) == 1:
+        return head
+    numbers, places, values = b"", b"", b""
+    for z, y, x in np.ndindex(8, 8, 8):
+        sub_block = labels[8 * z : 8 * z + 8, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8].ravel()
+        its_names, its_values = np.unique(sub_block, return_inverse=True)
+        bits = (len(its_names) - 1).bit_length()
+        numbers += struct.pack("<H", len(its_names))
+        places += np.searchsorted(names, its_names).astype("<u4").tobytes()
+        text = "".join(f"{value:0{bits}b}" for value in its_values.tolist()) if bits else ""
+        values += int(text or "0", 2).to_bytes(64 * bits, "big")
+    return head + numbers + places + values
+
+
+def cells(numbers: Sequence[int], sort: bool) -> Labels:
+    """A block whose 512 sub-blocks have, over and over, these numbers of labels from 0 to 2^64 - 1, each in some voxel.
+
+    Sorted along one axis after the other they lie in runs: whole rows of eight are equal, or equal the row before.
+    """
+    rng = np.random.default_rng(3)
+    labels = np.empty(SHAPE, np.uint64)
+    for at, corner in enumerate(np.ndindex(8, 8, 8)):
+        palette = rng.integers(0, 2**64 - 1, 512, np.uint64, endpoint=True)[: numbers[at % len(numbers)]]
+        palette[0] = (0, 7, 2**64 - 1)[at % 3]
+        voxels = np.resize(palette, 512)
+        rng.shuffle(voxels)
+        part = tuple(slice(8 * i, 8 * i + 8) for i in corner)
+        labels[part] = np.sort(voxels.reshape(8, 8, 8), axis=at % 3) if sort else voxels.reshape(8, 8, 8)
+    return labels
+
+
+@pytest.mark.parametrize("sort", [True, False])
+@pytest.mark.parametrize("numbers", [(1, 2), (1, 3, 2, 4), (5, 8, 9, 16, 17), (32, 33, 63, 64, 65), (1, 256, 257, 512)])
+def test_bytes_are_those_of_a_plain_encoder(numbers: tuple[int, ...], sort: bool) -> None:
+    """Every width of values, many labels and few, in every order of first occurrence. Kills values not ranked anew,
+    a row taken for uniform, and a sub-block that hands its bits to the next."""
+    labels = cells(numbers, sort)
+    assert encode_block(labels) == plainly_encoded(labels)
+
+
+@given(label_blocks())
+@settings(max_examples=10, deadline=None)
+def test_bytes_of_any_block_are_those_of_a_plain_encoder(labels: Labels) -> None:
+    assert encode_block(labels) == plainly_encoded(labels)
+
+
+def test_one_voxel_anywhere_in_a_row_is_not_overlooked() -> None:
+    """Kills a comparison of seven voxels, or of half of the bits of a label."""
+    labels = np.full(SHAPE, 5, np.uint64)
+    z, y, x = np.indices(SHAPE)
+    labels[(z % 8 * 8 + y % 8 == z // 8 * 8 + y // 8) & (x % 8 == x // 8)] = 5 + 2**63
+    assert encode_block(labels) == plainly_encoded(labels)
+
+
+def test_wherever_a_block_lies_in_memory_its_bytes_are_the_same() -> None:
+    """Part of a larger array, reversed, repeated by a stride of 0, read-only, off the alignment of its voxels."""
+    large = np.random.default_rng(4).integers(0, 3, (70, 80, 130)).astype(np.uint64)
+    unaligned = np.frombuffer(b"123" + large[:64, :64, :64].tobytes(), np.uint64, 64**3, 3).reshape(SHAPE)
+    for block in (
+        large[3:67, 9:73, 61:125],
+        large[63::-1, 63::-1, 5:69],
+        large[:64, :64, 63::-1],
+        large[:64, :64, :128:2],
+        np.broadcast_to(large[0, 0, :64], SHAPE),
+        unaligned,
+    ):
+        assert encode_block(block) == encode_block(np.array(block, order="C"))
 
 
 def test_a_solid_block_is_24_bytes() -> None:

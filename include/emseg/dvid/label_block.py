@@ -51,10 +51,16 @@ def encode_block(labels: npt.NDArray[np.uint64]) -> bytes:
             f"the array is {labels.dtype} of shape {labels.shape}",
             f"Give uint64 of shape {SHAPE}",
         )
+    names, numbers, places, values = encoded_block(rows_of(labels))
+    parts = (numbers, places, values) if len(names) > 1 else ()
+    return b"".join((_HEADER, len(names).to_bytes(4, "little"), names, *parts))
+
+
+def rows_of(labels: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
+    """The rows of eight voxels of a block, (64, 64, 8), as the compiled passes read them; copied only if scattered."""
     if labels.strides[-1] != labels.itemsize:
         labels = np.ascontiguousarray(labels)
-    encoded: npt.NDArray[np.uint8] = encoded_block(labels.view(ROW))
-    return _HEADER + encoded.tobytes()
+    return labels.view(ROW)
 
 
 def decode_block(data: bytes) -> npt.NDArray[np.uint64]:

@@ -1,6 +1,6 @@
 """The compiled passes of DVID's label block; its form is told in `label_block.py`.
 
-Only the two functions that Python calls are cached on disk. Were their helpers, too, Numba could join helpers of two
+Only the functions that Python calls are cached on disk. Were their helpers, too, Numba could join helpers of two
 versions of this file after one was put back, and encode wrong labels: it did.
 """
 
@@ -9,39 +9,83 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from emseg.lanes import LANES, unlike
+
 BLOCK_VOX = 64
-SUB_VOX = 8
+SUB_VOX = LANES
 PER_AXIS = BLOCK_VOX // SUB_VOX
 SUB_BLOCKS = PER_AXIS**3
+SUB_BLOCK_ROWS = SUB_VOX**2
 SUB_BLOCK_VOXELS = SUB_VOX**3
 VOXELS = BLOCK_VOX**3
 ROW = np.dtype([("voxels", np.uint64, (SUB_VOX,))])
 """Eight voxels along x: the longest run of memory that belongs to one sub-block."""
-_MANY_RUNS = 128
-_FEW = 16
-"""Labels of a sub-block up to which comparing every voxel with every label beats looking labels up."""
-_EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
-_EVEN_PAIRS = np.uint64(0x0000FFFF0000FFFF)
-_EVEN_QUADS = np.uint64(0x00000000FFFFFFFF)
+_FEW = 64
+"""Labels of a sub-block up to which comparing every voxel with every label beats sorting the voxels."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MASKS = np.unpackbits(np.arange(256, dtype=np.uint8)[None], 0, bitorder="little")
+_VOXELS_IN = _MASKS.sum(0)
+"""[mask]: how many of a row's eight voxels are in it."""
+_SHIFTS = np.arange(SUB_VOX + 1)[:, None] * np.arange(SUB_VOX - 1, -1, -1)
+_SPREAD = (1 << _SHIFTS).astype(np.uint64) @ _MASKS
+"""[bits, mask]: eight values of so many bits, 1 for each voxel in the mask, most significant first."""
 
 
 @njit(cache=True, nogil=True)
 def encoded_block(rows):  # type: ignore[no-untyped-def]
-    """The block after its first 12 bytes, uint8, from its (64, 64, 8) rows of eight voxels, wherever they lie."""
-    numbers, locals_, values = _sub_blocks(rows)
-    names, places = _names_and_places(locals_)
-    at = 4 + 8 * len(names)
-    solid = len(names) == 1
-    data = np.empty(at if solid else at + 2 * SUB_BLOCKS + 4 * len(places) + len(values), np.uint8)
-    data[:4].view(np.uint32)[0] = len(names)
-    data[4:at] = names.view(np.uint8)
-    if not solid:
-        data[at : at + 2 * SUB_BLOCKS] = numbers.view(np.uint8)
-        at += 2 * SUB_BLOCKS
-        data[at : at + 4 * len(places)] = places.view(np.uint8)
-        data[at + 4 * len(places) :] = values
-    return data
+    """The parts of a block from its (64, 64, 8) rows of eight voxels, wherever they lie.
+
+    They are the labels; the number of labels of each sub-block; the places of its labels; the packed values.
+    Most arrays go to helpers whole: a slice counts references, which takes as long as several rows.
+    """
+    numbers = np.empty(SUB_BLOCKS, np.uint16)
+    locals_ = np.empty(VOXELS, np.uint64)
+    values = np.empty(SUB_BLOCKS * SUB_BLOCK_VOXELS * 9 // 8, np.uint8)
+    others, found, masks = _room()
+    eights = np.empty(SUB_BLOCK_ROWS, np.uint64)
+    total, at = 0, 0
+    for sub in range(SUB_BLOCKS):
+        number = _find(rows, sub, others, found, masks)
+        if number > _FEW:
+            number = _sort_and_pack(_voxels(rows, sub), locals_[total:], values[at:])
+        elif number == 1:
+            locals_[total] = found[0]
+        else:
+            _rank(found, number, masks, locals_, total, eights)
+            _pack(eights, _bits(number), values, at)
+        numbers[sub] = number
+        total += number
+        at += _bits(number) * SUB_BLOCK_ROWS
+    names, places = _names_and_places(locals_[:total])
+    return names, numbers, places, values[:at]
+
+
+@njit(cache=True, nogil=True)
+def counted_block(rows):  # type: ignore[no-untyped-def]
+    """The distinct labels of a block, ascending, and the voxels of each, uint32; `rows` as for `encoded_block`."""
+    locals_, counts = np.empty(VOXELS, np.uint64), np.ones(VOXELS, np.uint32)
+    others, found, masks = _room()
+    total = 0
+    for sub in range(SUB_BLOCKS):
+        number = _find(rows, sub, others, found, masks)
+        if number > _FEW:
+            locals_[total : total + SUB_BLOCK_VOXELS] = _voxels(rows, sub)
+            total += SUB_BLOCK_VOXELS
+            continue
+        first = SUB_BLOCK_VOXELS
+        for label in range(1, number):
+            count = 0
+            for row in range(SUB_BLOCK_ROWS):
+                count += _VOXELS_IN[masks[label, row]]
+            locals_[total + label], counts[total + label] = found[label], count
+            first -= count
+        locals_[total], counts[total] = found[0], first
+        total += number
+    names, places = _names_and_places(locals_[:total])
+    sums = np.zeros(len(names), np.uint32)
+    for i in range(total):
+        sums[places[i]] += counts[i]
+    return names, sums
 
 
 @njit(nogil=True)
@@ -79,171 +123,145 @@ def _names_and_places(locals_):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _sub_blocks(rows):  # type: ignore[no-untyped-def]
-    """Per sub-block: number of labels; its labels, ascending; its packed values (none for a solid one)."""
-    numbers = np.empty(SUB_BLOCKS, np.uint16)
-    locals_ = np.empty(VOXELS, np.uint64)
-    values = np.empty(SUB_BLOCKS * SUB_BLOCK_VOXELS * 9 // 8, np.uint8)
-    strip = np.empty((PER_AXIS, SUB_BLOCK_VOXELS), np.uint64)
-    total, at = 0, 0
-    for sub in range(SUB_BLOCKS):
-        if sub % PER_AXIS == 0:
-            _gather(rows, sub // (PER_AXIS * PER_AXIS) * SUB_VOX, sub // PER_AXIS % PER_AXIS * SUB_VOX, strip)
-        voxels = strip[sub % PER_AXIS]
-        number = _distinct(voxels, locals_[total:])
-        numbers[sub] = number
-        names = locals_[total : total + number]
-        if number > _FEW:
-            at = _pack(voxels, names, values, at)
-        elif number > 1:
-            at = _pack_few(voxels, names, values, at)
-        total += number
-    return numbers, locals_[:total], values[:at]
+def _room():  # type: ignore[no-untyped-def]
+    """The arrays that `_find` writes."""
+    others, masks = np.empty((PER_AXIS, SUB_BLOCK_ROWS), np.uint8), np.empty((_FEW, SUB_BLOCK_ROWS), np.uint8)
+    return others, np.empty(_FEW, np.uint64), masks
 
 
 @njit(nogil=True)
-def _gather(rows, z, y, strip):  # type: ignore[no-untyped-def]
-    """Eight sub-blocks along x become contiguous each: read so, memory streams."""
-    at = 0
-    for dz in range(SUB_VOX):
-        for dy in range(SUB_VOX):
-            for sub in range(PER_AXIS):
-                row = rows[z + dz, y + dy, sub].voxels
-                for dx in range(SUB_VOX):
-                    strip[sub, at + dx] = row[dx]
-            at += SUB_VOX
+def _bits(number):  # type: ignore[no-untyped-def]
+    """Bits of a value among so many labels."""
+    bits = 0
+    while (1 << bits) < number:
+        bits += 1
+    return bits
 
 
 @njit(nogil=True)
-def _distinct(voxels, found):  # type: ignore[no-untyped-def]
-    """Write the distinct labels of a sub-block into `found`, ascending, and return their number.
+def _origin(sub):  # type: ignore[no-untyped-def]
+    """Where the rows of a sub-block begin: z, y, and the one of eight rows along x."""
+    return sub // (PER_AXIS * PER_AXIS) * SUB_VOX, sub // PER_AXIS % PER_AXIS * SUB_VOX, sub % PER_AXIS
 
-    Real sub-blocks mostly hold one to four labels: those are found by comparing 64 voxels at once with the ones known.
+
+@njit(forceinline=True, nogil=True)
+def _find(rows, sub, others, found, masks):  # type: ignore[no-untyped-def]
+    """Find the labels of a sub-block; their number, or more than `_FEW` where there are too many.
+
+    Sub-blocks must come in order. `found` are the labels as they are met; `masks` the voxels of each after the first, a
+    byte a row; `others` those without a label yet, of which any one gives the next.
     """
-    found[:4] = voxels[0]
-    if _is_solid(voxels):
-        return 1
-    number, at = 1, 0
-    while at < SUB_BLOCK_VOXELS:
-        new = _first_other(voxels, at, found[0], found[1], found[2], found[3])
-        if new < 0:
-            at += SUB_VOX * SUB_VOX
-        elif number == 4:
-            return _ascending(voxels, found)
-        else:
-            found[number] = voxels[new]
-            number += 1
-    for i in range(1, number):
-        for j in range(i, 0, -1):
-            if found[j - 1] > found[j]:
-                found[j - 1], found[j] = found[j], found[j - 1]
-    return number
-
-
-@njit(nogil=True)
-def _is_solid(voxels):  # type: ignore[no-untyped-def]
-    first, differing = voxels[0], np.uint64(0)
-    for i in range(SUB_BLOCK_VOXELS):
-        differing |= voxels[i] ^ first
-    return differing == 0
-
-
-@njit(nogil=True)
-def _first_other(voxels, at, a, b, c, d):  # type: ignore[no-untyped-def]
-    """The first of the 64 voxels from `at` on that has none of four labels; -1 if each has one of them."""
-    others = np.uint64(0)
-    for i in range(at, at + SUB_VOX * SUB_VOX):
-        v = voxels[i]
-        others |= np.uint64((v != a) & (v != b) & (v != c) & (v != d))
-    if others == 0:
-        return -1
-    while voxels[at] == a or voxels[at] == b or voxels[at] == c or voxels[at] == d:
-        at += 1
-    return at
-
-
-@njit(nogil=True)
-def _sorted_distinct(voxels, found):  # type: ignore[no-untyped-def]
-    number = 0
-    for i in range(SUB_BLOCK_VOXELS):
-        if i == 0 or voxels[i] != voxels[i - 1]:
-            found[number] = voxels[i]
-            number += 1
-    return number
-
-
-@njit(nogil=True)
-def _ascending(voxels, found):  # type: ignore[no-untyped-def]
-    """Write the distinct labels of a sub-block into `found`, ascending, and return their number.
-
-    Neighbours mostly agree, so runs are skipped; where they do not, sorting all at once beats inserting one by one.
-    """
-    runs = 1
-    for i in range(1, SUB_BLOCK_VOXELS):
-        runs += voxels[i] != voxels[i - 1]
-    if runs > _MANY_RUNS:
-        return _sorted_distinct(np.sort(voxels), found)
-    number = 0
-    previous = voxels[0]
-    for i in range(SUB_BLOCK_VOXELS):
-        label = voxels[i]
-        if i > 0 and label == previous:
-            continue
-        previous = label
-        place = np.searchsorted(found[:number], label)
-        if place < number and found[place] == label:
-            continue
-        for j in range(number, place, -1):
-            found[j] = found[j - 1]
-        found[place] = label
+    z, y, x = _origin(sub)
+    if x == 0:
+        _compare_with_first(rows, z, y, others)
+    found[0] = rows[z, y, x].voxels[0]
+    number, row = 1, _some_row(others, x)
+    while row >= 0:
+        if number == _FEW:
+            return _FEW + 1
+        voxel = 0
+        while (others[x, row] >> voxel) & 1 == 0:
+            voxel += 1
+        label = rows[z + row // SUB_VOX, y + row % SUB_VOX, x].voxels[voxel]
+        found[number] = label
+        row, at = -1, 0
+        for dz in range(SUB_VOX):
+            for dy in range(SUB_VOX):
+                left = unlike(rows, z + dz, y + dy, x, label)
+                masks[number, at] = ~left
+                others[x, at] &= left
+                if others[x, at]:
+                    row = at
+                at += 1
         number += 1
     return number
 
 
 @njit(nogil=True)
-def _pack(voxels, names, values, at):  # type: ignore[no-untyped-def]
-    """Append the 512 values of one sub-block at byte `at`; return the byte after them."""
-    bits = 0
-    while (1 << bits) < len(names):
-        bits += 1
-    buffer, filled = 0, 0
-    previous, place = names[0], 0
+def _compare_with_first(rows, z, y, others):  # type: ignore[no-untyped-def]
+    """Mark what differs from its sub-block's first voxel, in eight sub-blocks along x: read so, memory streams."""
+    for dz in range(SUB_VOX):
+        for dy in range(SUB_VOX):
+            for x in range(PER_AXIS):
+                others[x, SUB_VOX * dz + dy] = unlike(rows, z + dz, y + dy, x, rows[z, y, x].voxels[0])
+
+
+@njit(nogil=True)
+def _some_row(others, x):  # type: ignore[no-untyped-def]
+    """A row with a voxel that is marked; -1 if there is none, which is found without looking at rows one by one."""
+    marked = np.uint8(0)
+    for row in range(SUB_BLOCK_ROWS):
+        marked |= others[x, row]
+    if marked == 0:
+        return -1
+    row = 0
+    while others[x, row] == 0:
+        row += 1
+    return row
+
+
+@njit(nogil=True)
+def _rank(found, number, masks, names, total, eights):  # type: ignore[no-untyped-def]
+    """Append the labels that `_find` found, ascending; `eights` becomes the packed values of each row of eight.
+
+    Every voxel gets the place of the first label, and those with another label the difference.
+    """
+    bits, first = _bits(number), 0
+    for label in range(number):
+        place = 0
+        for other in range(number):
+            place += found[other] < found[label]
+        names[total + place] = found[label]
+        if label == 0:
+            first = place
+            for row in range(SUB_BLOCK_ROWS):
+                eights[row] = np.uint64(first) * _SPREAD[bits, 255]
+        else:
+            for row in range(SUB_BLOCK_ROWS):
+                eights[row] += np.uint64(place - first) * _SPREAD[bits, masks[label, row]]
+
+
+@njit(nogil=True)
+def _pack(eights, bits, values, at):  # type: ignore[no-untyped-def]
+    """Write each row of eight as the bytes that it has: mostly one, of two labels, which LLVM makes vectors of."""
+    if bits == 1:
+        for row in range(SUB_BLOCK_ROWS):
+            values[at + row] = np.uint8(eights[row])
+        return
+    for byte in range(bits):
+        for row in range(SUB_BLOCK_ROWS):
+            values[at + bits * row + byte] = np.uint8(eights[row] >> np.uint64(8 * (bits - 1 - byte)))
+
+
+@njit(nogil=True)
+def _voxels(rows, sub):  # type: ignore[no-untyped-def]
+    z, y, x = _origin(sub)
+    voxels = np.empty(SUB_BLOCK_VOXELS, np.uint64)
     for i in range(SUB_BLOCK_VOXELS):
-        if voxels[i] != previous:
-            previous = voxels[i]
-            place = np.searchsorted(names, previous)
-        buffer = (buffer << bits) | place
+        voxels[i] = rows[z + i // SUB_BLOCK_ROWS, y + i // SUB_VOX % SUB_VOX, x].voxels[i % SUB_VOX]
+    return voxels
+
+
+@njit(nogil=True)
+def _sort_and_pack(voxels, names, values):  # type: ignore[no-untyped-def]
+    """Write labels, ascending, and packed values of a sub-block of any number of labels, which is returned."""
+    number = 0
+    for label in np.sort(voxels):
+        if number == 0 or label != names[number - 1]:
+            names[number] = label
+            number += 1
+    bits = _bits(number)
+    buffer, filled, at, place = 0, 0, 0, 0
+    for i in range(SUB_BLOCK_VOXELS):
+        if i == 0 or voxels[i] != voxels[i - 1]:
+            place = np.searchsorted(names[:number], voxels[i])
+        buffer = ((buffer << bits) | place) & 0xFFFF
         filled += bits
         while filled >= 8:
             filled -= 8
             values[at] = (buffer >> filled) & 0xFF
             at += 1
-        buffer &= (1 << filled) - 1
-    return at
-
-
-@njit(nogil=True)
-def _pack_few(voxels, names, values, at):  # type: ignore[no-untyped-def]
-    """`_pack` for up to 16 labels: a place is the number of smaller labels, and a row of eight is packed at once.
-
-    E.g. with 1 bit, bytes 0 1 0 0 0 0 0 0 of a row become the byte 01000000.
-    """
-    bits = 1
-    while (1 << bits) < len(names):
-        bits += 1
-    places = np.zeros(SUB_BLOCK_VOXELS, np.uint8)
-    for smaller in names[: len(names) - 1]:
-        for i in range(SUB_BLOCK_VOXELS):
-            places[i] += np.uint8(voxels[i] > smaller)
-    shift = np.uint64(bits)
-    for row in places.view(np.uint64):
-        pairs = ((row & _EVEN_BYTES) << shift) | ((row >> np.uint64(8)) & _EVEN_BYTES)
-        quads = ((pairs & _EVEN_PAIRS) << (shift + shift)) | ((pairs >> np.uint64(16)) & _EVEN_PAIRS)
-        eight = ((quads & _EVEN_QUADS) << (np.uint64(4) * shift)) | (quads >> np.uint64(32))
-        for byte in range(bits):
-            values[at + byte] = np.uint8((eight >> np.uint64(8 * (bits - 1 - byte))) & np.uint64(0xFF))
-        at += bits
-    return at
+    return number
 
 
 @njit(cache=True, nogil=True)
@@ -255,11 +273,9 @@ def fill_block(rows, locals_, numbers, values):  # type: ignore[no-untyped-def]
     names = np.zeros(SUB_BLOCK_VOXELS, np.uint64)
     first, at = 0, 0
     for sub in range(SUB_BLOCKS):
-        z, y, x = sub // (PER_AXIS * PER_AXIS) * SUB_VOX, sub // PER_AXIS % PER_AXIS * SUB_VOX, sub % PER_AXIS
+        z, y, x = _origin(sub)
         number = numbers[sub]
-        bits = 0
-        while (1 << bits) < number:
-            bits += 1
+        bits = _bits(number)
         names[0] = 0
         for i in range(number):
             names[i] = locals_[first + i]

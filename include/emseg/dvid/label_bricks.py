@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-import fastremap
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from emseg.dvid.label_block_kernels import BLOCK_VOX
+from emseg.dvid.label_block import rows_of
+from emseg.dvid.label_block_kernels import BLOCK_VOX, counted_block
 from emseg.dvid.label_index import IndexTable
 from emseg.dvid.labelmap import Labelmap
 from emseg.errors import IntegrityError, PermanentError
@@ -70,7 +70,7 @@ def write_blocks(
 
 def block_counts(labels: Labels, first_block: Vec) -> IndexTable:
     """Voxels of each label in each 64^3 block of `labels`, 0 left out; every label is its own body."""
-    rows = [_counted(block, voxels) for block, voxels in blocks_of(labels, first_block)]
+    rows = [_counted(block, voxels) for block, voxels in blocks_of(np.asarray(labels, np.uint64), first_block)]
     return IndexTable.joined(rows)
 
 
@@ -87,9 +87,9 @@ def blocks_of(labels: Labels, first_block: Vec) -> Iterator[tuple[Vec, Labels]]:
 
 
 def _counted(block: Vec, voxels: Labels) -> IndexTable:
-    labels, counts = fastremap.unique(np.ascontiguousarray(voxels), return_counts=True)
+    labels, counts = counted_block(rows_of(voxels))
     labels, counts = labels[labels > 0], counts[labels > 0]
-    return IndexTable(np.tile(np.array(block, np.int32), (len(labels), 1)), labels, labels, counts.astype(np.uint32))
+    return IndexTable(np.tile(np.array(block, np.int32), (len(labels), 1)), labels, labels, counts)
 
 
 @njit(cache=True, nogil=True)
