@@ -38,7 +38,7 @@ def label_arrays(draw):
     return labels
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(label_arrays())
 def test_any_labels_come_back_equal_and_as_the_readers_own(labels):
     """Kills a wrong first section, row or voxel, groups cut by the end of a part, ids through int64 or float64."""

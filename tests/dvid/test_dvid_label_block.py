@@ -129,6 +129,19 @@ def test_three_labels_take_two_bits_a_voxel_in_the_last_sub_block() -> None:
     assert encode_block(labels) == struct.pack("<4I3Q", 8, 8, 8, 3, 3, 7, 9) + numbers + places + values
 
 
+@pytest.mark.parametrize("number", [1, 2, 300])
+def test_a_block_is_written_to_where_it_belongs_and_nowhere_else(number: int) -> None:
+    """Kills rows of a block that lie elsewhere than those of the array around it, and a copy that is thrown away."""
+    labels = np.random.default_rng(number).integers(0, number, SHAPE, np.uint64) + np.uint64(7)
+    around = np.zeros((70, 80, 200), np.uint64)
+    inside = around[3:67, 10:74, 100:164]
+    assert decode_block(encode_block(labels), inside) is inside
+    np.testing.assert_array_equal(inside, labels)
+    assert np.count_nonzero(around) == labels.size
+    scattered = np.zeros((64, 64, 128), np.uint64)[:, :, ::2]
+    np.testing.assert_array_equal(decode_block(encode_block(labels), scattered), labels)
+
+
 def test_an_empty_sub_block_and_repeated_labels_are_understood() -> None:
     """What DVID writes after merges, though we never do: a number 0 means label 0, and a label may be listed twice."""
     numbers = np.array([0, 2] + [1] * 510, "<u2").tobytes()

@@ -17,6 +17,8 @@ from emseg.store import S3Store
 
 DAG_ID = "segment_volume"
 RUN_TIMEOUT_S = 420.0
+PUBLISHED = {"dataset": "demo", "stitch": "medium"}
+"""As in `tests/airflow/test_ui.py`: where that ran before, its results are found again."""
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +66,6 @@ def trigger(airflow: AirflowService, services: DvidServices) -> Callable[[Mappin
 @pytest.fixture(scope="session")
 def published(trigger: Callable[[Mapping[str, Any]], DagRun], volume: object) -> DagRun:
     """A run of dataset `demo` that passed its gate."""
-    run = trigger({"dataset": "demo"})
+    run = trigger(PUBLISHED)
     assert run.ended() == "success", run.tasks()
     return run

@@ -48,7 +48,8 @@ def test_a_bad_segmentation_is_not_published_and_the_alert_says_why(published, t
 
 def test_an_unchanged_run_computes_nothing_and_keeps_the_release(published, trigger, services: DvidServices):
     before = current_release(services.store, "demo")
-    again = trigger({"dataset": "demo"})
+    spec = published.folder.spec()
+    again = trigger({"dataset": spec.dataset, "stitch": spec.stitching.mode.value})
     assert again.ended() == "success", again.tasks()
     done = {stage: again.folder.read(f"report-{stage}", StageReport).items_done for stage in STAGES}
     assert done == dict.fromkeys(STAGES, 0)

@@ -25,6 +25,7 @@ from emseg.codec.label_kernels import (
     STREAMS,
     capacities,
     from_streams,
+    layout,
     to_streams,
 )
 
@@ -71,14 +72,14 @@ def pack_labels(voxels: npt.NDArray[Any], back: Neighbours) -> bytes:
 
 def _streams(voxels: npt.NDArray[Any], back: Neighbours) -> list[npt.NDArray[np.uint8]] | None:
     """The five streams as bytes; None for labels that are too rough for them."""
-    starts = np.concatenate([[0], np.cumsum(capacities(voxels.size))])
+    starts = np.concatenate([[0], np.cumsum(capacities(voxels.size))]).astype(np.uint64)
     room = np.empty(int(starts[-1]), np.uint8)
     labels = np.empty(_most_listed(voxels.size), voxels.dtype)
-    used = to_streams(voxels, *back, room, starts, labels)
-    if used[0] < 0:
+    *sizes, listed = to_streams(voxels, *layout(voxels.size, *back), room, starts, labels)
+    if listed == 0:
         return None
-    streams = [room[start : start + size] for start, size in zip(starts[:-1], used[:-1], strict=True)]
-    return [*streams, labels[: used[-1]].view(np.uint8)]
+    streams = [room[start : start + size] for start, size in zip(starts[:-1].tolist(), sizes, strict=True)]
+    return [*streams, labels[:listed].view(np.uint8)]
 
 
 def _most_listed(voxels: int) -> int:
@@ -114,8 +115,10 @@ def unpack_labels(chunk: memoryview, voxels: npt.NDArray[Any], back: Neighbours)
     sizes, frames = _frames(chunk)
     streams = [_unpacked(frame, size) for frame, size in zip(frames, sizes, strict=True)]
     labels = np.frombuffer(streams.pop(), voxels.dtype)
-    starts = np.concatenate([[0], np.cumsum(sizes[:STREAMS])])
-    if not from_streams(voxels, *back, np.frombuffer(b"".join(streams), np.uint8), starts, labels):
+    starts = np.concatenate([[0], np.cumsum(sizes[:STREAMS])]).astype(np.uint64)
+    if not from_streams(
+        voxels, *layout(voxels.size, *back), np.frombuffer(b"".join(streams), np.uint8), starts, labels
+    ):
         raise ChunkError("its streams do not describe so many voxels")
 
 

@@ -10,7 +10,7 @@ MASKS   a byte a group with exceptions, bit i for its voxel i
 CHOICES a bit a voxel where Z and U differ and that is no exception, least significant first, and two bytes more: 0 for
         U as expected, or Z as expected. U is expected where the voxel to the left was chosen in this group, too, and is
         U; and, if none was chosen there, where U equals what lies left of it
-CODES   a byte an exception: the neighbour it equals (column of `_distances`), or 7: its label is listed
+CODES   a byte an exception: the neighbour it equals (column of `layout`), or 7: its label is listed
 LISTED  labels, one an exception that equals none of them, after that of the first voxel
 
 Before one section (row) is complete the row before (the voxel before) stands for Z and U. Decoding checks every place
@@ -28,7 +28,6 @@ from emseg.lanes import LANES, LOWEST, blend, unequal
 STREAMS = 4
 GAPS, MASKS, CHOICES, CODES, LISTED = range(STREAMS + 1)
 GROUP_VOX = LANES
-_NEIGHBOURS = 7
 # numba makes a float of a signed and an unsigned integer, and checks signed places for being negative.
 _NONE, _ONE, _TWO, _THREE, _FOUR, _SEVEN, _GROUP, _ALL = (np.uint64(n) for n in (0, 1, 2, 3, 4, 7, GROUP_VOX, 255))
 
@@ -48,29 +47,27 @@ _BITS = np.array([mask.bit_count() for mask in range(256)], np.uint8)
 _TOGETHER, _APART = _pushed()
 
 
+Places = npt.NDArray[np.uint64]
+
+
 def capacities(voxels: int) -> npt.NDArray[np.int64]:
     """Room that encoding needs for each stream, in bytes; more than half of the voxels as exceptions are refused."""
     groups = voxels // GROUP_VOX + 4
     return np.array([groups + groups // 255 + 2, groups, groups + 3, voxels // 2 + GROUP_VOX], np.int64)
 
 
-@njit(nogil=True)
-def _distances(voxels, row, section):  # type: ignore[no-untyped-def]
-    """First voxel of each of three parts of a chunk (and the end); in each, how far back L, U, Z and four more lie."""
+def layout(voxels: int, row: int, section: int) -> tuple[Places, Places]:
+    """Where the three parts of a chunk begin, and its end; and how far back L, U, Z and four more lie in each, (3, 7).
+
+    `row` and `section` are distances in voxels, of 1 or of 8 and more.
+    """
     first = min(row, voxels)
     second = min(max(section, first), voxels)
-    parts = np.array([1, first, second, voxels]).astype(np.uint64)
-    back = np.ones((3, _NEIGHBOURS), np.uint64)
-    for part in range(3):
-        up = 1 if part == 0 else row
-        before = section if part == 2 else up
-        back[part, 1] = up
-        back[part, 2] = before
-        back[part, 3] = max(before - 1, 1)
-        back[part, 4] = max(up - 1, 1)
-        back[part, 5] = max(before - up, 1)
-        back[part, 6] = max(before - up - 1, 1)
-    return parts, back
+    distances = []
+    for up, before in ((1, 1), (row, row), (row, section)):
+        corners = (before - 1, up - 1, before - up, before - up - 1)
+        distances.append([1, up, before, *(max(distance, 1) for distance in corners)])
+    return np.array([1, first, second, voxels], np.uint64), np.array(distances, np.uint64)
 
 
 @njit(forceinline=True, nogil=True)
@@ -113,16 +110,14 @@ def _neighbour(voxels, k, distance):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def to_streams(voxels, row, section, streams, starts, labels):  # type: ignore[no-untyped-def]
+def to_streams(voxels, parts, distances, streams, starts, labels):  # type: ignore[no-untyped-def]
     """Fill the streams, `streams[starts[s]:starts[s + 1]]` each, and `labels`; the number of bytes (labels) of each.
 
-    The first number is -1 where they do not fit: such labels are too rough for this codec. There is at least one voxel;
-    `row` and `section` are distances in voxels, of 1 or of 8 and more. Places in the streams are local variables, and
-    the loop is not cut into more functions: kept in an array they would be read again after each write, at half speed.
+    All are 0 where they do not fit: such labels are too rough for this codec. There is at least one voxel; `parts` and
+    `distances` are its `layout`, `starts` are uint64. Places in the streams are local variables, and the loop is not
+    cut into more functions: kept in an array they would be read again after each write, at half speed.
     """
-    parts, distances = _distances(len(voxels), row, section)
-    places = starts.astype(np.uint64)
-    gaps, masks, choices, codes, end = places[0], places[1], places[2], places[3], places[4]
+    gaps, masks, choices, codes, end = starts[0], starts[1], starts[2], starts[3], starts[4]
     labels[0] = voxels[0]
     listed, listed_end = _ONE, np.uint64(len(labels))
     gap, bits, filled = _NONE, _NONE, _NONE
@@ -154,7 +149,7 @@ def to_streams(voxels, row, section, streams, starts, labels):  # type: ignore[n
             streams[masks] = mask
             masks += _ONE
             if codes + _GROUP > end or listed + _GROUP > listed_end:
-                return np.full(STREAMS + 1, -1)
+                return _NONE, _NONE, _NONE, _NONE, _NONE
             while mask:
                 k = i + np.uint64(LOWEST[mask])
                 mask &= mask - _ONE
@@ -166,10 +161,8 @@ def to_streams(voxels, row, section, streams, starts, labels):  # type: ignore[n
     gaps = _put_gap(streams, gaps, gap)
     streams[choices] = bits
     choices += np.uint64(filled > 0)
-    streams[choices : choices + _TWO] = 0
-    ends = np.array([gaps, masks, choices + _TWO, codes, listed]).astype(np.int64)
-    ends[:STREAMS] -= starts[:STREAMS]
-    return ends
+    streams[choices] = streams[choices + _ONE] = 0
+    return gaps - starts[0], masks - starts[1], choices + _TWO - starts[2], codes - starts[3], listed
 
 
 @njit(forceinline=True, nogil=True)
@@ -201,14 +194,12 @@ def _chosen_u(voxels, i, up, chosen, streams, read, last):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True)
-def from_streams(voxels, row, section, streams, starts, labels):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0915
+def from_streams(voxels, parts, distances, streams, starts, labels):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0915
     """Write every voxel (at least one); False where the streams are too short, too long, or hold an unknown code.
 
     Groups without exceptions, most of them, have a loop of their own: it runs at the speed of memory.
     """
-    parts, distances = _distances(len(voxels), row, section)
-    places = starts.astype(np.uint64)
-    gaps, masks, read, codes, end = places[0], places[1], places[2], places[3], places[4]
+    gaps, masks, read, codes, end = starts[0], starts[1], starts[2], starts[3], starts[4]
     gaps_end, masks_end, choices_end, listed_end = masks, read, codes, np.uint64(len(labels))
     gap, gaps = _next_gap(streams, gaps, gaps_end)
     if gap < 0 or listed_end == 0 or choices_end < read + _TWO:

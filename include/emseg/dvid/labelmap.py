@@ -119,7 +119,11 @@ class Labelmap:
         for block, packed in self._stored(_block_box(box), scale, supervoxels):
             whole = Box.of_shape(SHAPE, _times(block))
             part = whole.clipped(box)
-            labels[part.slices(box.start)] = unpack_block(packed)[part.slices(whole.start)]
+            voxels = labels[part.slices(box.start)]
+            if part == whole:
+                unpack_block(packed, voxels)
+            else:
+                voxels[...] = unpack_block(packed)[part.slices(whole.start)]
         return labels
 
     def max_label(self) -> int:
