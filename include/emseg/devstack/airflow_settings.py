@@ -80,7 +80,7 @@ def airflow_settings(project: Path, home: Path, port: int, keys: AirflowKeys) ->
             "task_instance_heartbeat_timeout": 90,  # a task whose worker was killed is tried again after this
             "orphaned_tasks_check_interval": 30,
         },
-        "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10, "dag_file_processor_timeout": 180},
+        "dag_processor": {"refresh_interval": 10, "dag_file_processor_timeout": 180},
         "logging": {"base_log_folder": home / "logs", "colored_console_log": False},
     }
     return {

@@ -3,9 +3,9 @@
 A candidate is *strong* where the overlap is nearly all of both pieces and neither is disputed; else it is *weak*. A
 piece is disputed where, in one overlap, it covers a good part of two pieces that the neighbour kept apart: one of the
 two subvolumes is wrong about it, and nothing says which. Strong candidates are taken first. A weak one is refused when
-it would bring together two pieces that touch inside one subvolume and were kept apart there, over an area that counts
-beside what it shares; and parked for a person to look at when a growth guard forbids it. Order: strong before weak,
-larger Jaccard index, more shared voxels, smaller ids; so the result is a function of the set of candidates.
+it would bring together two pieces that touch inside one subvolume and were kept apart there; and parked for a person to
+look at when a growth guard forbids it. Order: strong before weak, larger Jaccard index, more shared voxels, smaller
+ids; so the result is a function of the set of candidates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from emseg.errors import PermanentError
 from emseg.stitch.modes import NEARLY_EQUAL
 from emseg.stitch.pieces import Contacts, Pieces
 from emseg.stitch.supervoxels import cells_of, is_among
-from emseg.stitch.votes import Flags, Floats, Ids, Votes, VoxelSize
+from emseg.stitch.votes import Flags, Ids, Votes, VoxelSize
 
 JOINED, ALREADY, KEPT_APART, FORBIDDEN, LARGE, FACES, ENTRIES = range(7)
 OUTCOMES = (
@@ -39,9 +39,6 @@ OUTCOMES = (
 
 DISPUTED_SHARE = 0.1
 """Share of a piece's voxels in an overlap that a second partner must have to dispute it."""
-
-CONTACT_OVER_OVERLAP = 2.0
-"""A contact counts against a weak candidate if it is as large as so many faces of a cube of the shared volume."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -114,16 +111,14 @@ def join_constrained(
     """
     nodes: Ids = fastremap.unique(np.concatenate([votes.first, votes.second, links.must.ravel()]))
     order = np.lexsort((votes.second, votes.first, -votes.overlap_vox, -votes.iou, weak))
-    apart, area = _kept_apart(nodes, contacts, links, constraints)
-    shared_nm3 = votes.overlap_vox * prod(voxel_size_nm)
-    needed = np.where(weak, CONTACT_OVER_OVERLAP * shared_nm3 ** (2 / 3), np.inf)
+    apart, is_said = _kept_apart(nodes, contacts, links, constraints)
     limits = (constraints.max_weak_um3, constraints.max_weak_faces, constraints.max_weak_joins)
     outcome, against, component = _join(
         _places(nodes, links.must),
         _places(nodes, np.stack([votes.first, votes.second], axis=1)[order]),
-        (weak[order], needed[order]),
+        weak[order],
         _places(nodes, apart),
-        area,
+        is_said,
         _sizes(nodes, pieces, voxel_size_nm),
         np.array([np.inf if limit is None else limit for limit in limits], np.float64),
     )
@@ -156,16 +151,15 @@ def _check_links(nodes: Ids, component: Numbers, links: Links) -> None:
         )
 
 
-def _kept_apart(nodes: Ids, contacts: Contacts, links: Links, constraints: Constraints) -> tuple[Ids, Floats]:
-    """Pairs that must not be one body, and the area over which they touch; without end for what people said."""
-    pairs, area = np.empty((0, 2), np.uint64), np.empty(0)
+def _kept_apart(nodes: Ids, contacts: Contacts, links: Links, constraints: Constraints) -> tuple[Ids, Flags]:
+    """Pairs that must not be one body, and whether people said so."""
+    pairs = np.empty((0, 2), np.uint64)
     if constraints.kept_apart_nm2 is not None:
         large = contacts.area_nm2 >= constraints.kept_apart_nm2
-        pairs, area = np.stack([contacts.first[large], contacts.second[large]], axis=1), contacts.area_nm2[large]
-        known = is_among(pairs, nodes).all(axis=1)
-        pairs, area = pairs[known], area[known]
+        pairs = np.stack([contacts.first[large], contacts.second[large]], axis=1)
+        pairs = pairs[is_among(pairs, nodes).all(axis=1)]
     said = links.cannot_among(nodes)
-    return np.concatenate([said, pairs]), np.concatenate([np.full(len(said), np.inf), area])
+    return np.concatenate([said, pairs]), np.arange(len(said) + len(pairs)) < len(said)
 
 
 def _sizes(
@@ -194,13 +188,12 @@ def _root(parent, node):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _join(must, edges, evidence, apart, area, sizes, limits):  # type: ignore[no-untyped-def]
+def _join(must, edges, weak, apart, is_said, sizes, limits):  # type: ignore[no-untyped-def]
     """Outcome of each edge, the pair of `apart` that refused it (or -1), and the component of each node.
 
-    `evidence` is for each edge: whether it is weak, and the contact that refuses it (endless for a strong one, so that
-    only what people said binds it). `sizes` are um3 and faces of each node; `limits` those of the three guards.
+    A strong edge is bound only by the pairs that people said. `sizes` are um3 and faces of each node; `limits` those of
+    the three guards.
     """
-    weak, needed = evidence
     um3, faces = sizes[0].copy(), sizes[1].copy()
     parent, joins = np.arange(len(um3)), np.zeros(len(um3), np.int64)
     lists = _lists(apart, len(um3))
@@ -212,9 +205,9 @@ def _join(must, edges, evidence, apart, area, sizes, limits):  # type: ignore[no
         if a == b:
             outcome[i] = ALREADY
             continue
-        pair = _conflict(parent, (a, b), apart, area, lists, needed[i])
+        pair = _conflict(parent, (a, b), apart, is_said, lists, weak[i])
         if pair >= 0:
-            outcome[i], against[i] = FORBIDDEN if area[pair] == np.inf else KEPT_APART, pair
+            outcome[i], against[i] = FORBIDDEN if is_said[pair] else KEPT_APART, pair
         elif weak[i]:
             outcome[i] = _guarded(a, b, (um3, faces, joins), limits)
         if outcome[i] == JOINED:
@@ -261,8 +254,8 @@ def _merge(a, b, weak_joins, parent, sums, lists):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True)
-def _conflict(parent, bodies, apart, area, lists, needed):  # type: ignore[no-untyped-def]
-    """The first pair with one side in each of two bodies and a contact as large as needed, or -1.
+def _conflict(parent, bodies, apart, is_said, lists, weak):  # type: ignore[no-untyped-def]
+    """The first pair that binds the edge and has one side in each of two bodies, or -1.
 
     It walks the shorter of the two lists.
     """
@@ -274,7 +267,8 @@ def _conflict(parent, bodies, apart, area, lists, needed):  # type: ignore[no-un
     half = head[a]
     while half >= 0:
         pair = half // 2
-        if area[pair] >= needed and _root(parent, apart[pair, 1 - half % 2]) == b and (found < 0 or pair < found):
+        binds = weak or is_said[pair]
+        if binds and _root(parent, apart[pair, 1 - half % 2]) == b and (found < 0 or pair < found):
             found = pair
         half = after[half]
     return found
