@@ -22,6 +22,8 @@ from numba.extending import intrinsic
 LANES = 8
 LOWEST = np.array([(bits & -bits).bit_length() - 1 for bits in range(1 << LANES)], np.int8)
 """Place of the lowest set bit of eight; bits become a loop with `j = LOWEST[bits]` and `bits &= bits - 1`."""
+COUNT = np.array([bits.bit_count() for bits in range(1 << LANES)], np.uint8)
+"""How many of eight bits are set."""
 
 
 @intrinsic

@@ -23,11 +23,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from emseg.lanes import LANES, LOWEST, blend, unequal
+from emseg.lanes import COUNT, LANES, LOWEST, blend, unequal
 
 STREAMS = 4
 GAPS, MASKS, CHOICES, CODES, LISTED = range(STREAMS + 1)
 GROUP_VOX = LANES
+Places = npt.NDArray[np.uint64]
 # numba makes a float of a signed and an unsigned integer, and checks signed places for being negative.
 _NONE, _ONE, _TWO, _THREE, _FOUR, _SEVEN, _GROUP, _ALL = (np.uint64(n) for n in (0, 1, 2, 3, 4, 7, GROUP_VOX, 255))
 
@@ -43,11 +44,7 @@ def _pushed() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     return together, apart
 
 
-_BITS = np.array([mask.bit_count() for mask in range(256)], np.uint8)
 _TOGETHER, _APART = _pushed()
-
-
-Places = npt.NDArray[np.uint64]
 
 
 def capacities(voxels: int) -> npt.NDArray[np.int64]:
@@ -135,7 +132,7 @@ def to_streams(voxels, parts, distances, streams, starts, labels):  # type: igno
                 follows, expected = _as_expected(voxels, i, up, chosen)
                 is_u = chosen & not_z
                 bits |= np.uint64(_TOGETHER[chosen, is_u ^ expected ^ (follows & (is_u << _ONE))]) << filled
-                filled += np.uint64(_BITS[chosen])
+                filled += np.uint64(COUNT[chosen])
                 if filled >= _GROUP:
                     streams[choices] = bits & _ALL
                     choices += _ONE
@@ -220,7 +217,7 @@ def from_streams(voxels, parts, distances, streams, starts, labels):  # type: ig
                 chosen, is_u = unequal(voxels, i - before, i - up), _NONE
                 if chosen:
                     is_u = _chosen_u(voxels, i, up, chosen, streams, read, choices_end)
-                    read += np.uint64(_BITS[chosen])
+                    read += np.uint64(COUNT[chosen])
                 blend(voxels, i, i - before, i - up, is_u)
                 i += _GROUP
             if i == stop:
@@ -239,7 +236,7 @@ def from_streams(voxels, parts, distances, streams, starts, labels):  # type: ig
                 chosen = unequal(voxels, i - before, i - up) & ~mask & (_ALL >> (_GROUP - number))
             if chosen:
                 is_u = _chosen_u(voxels, i, up, chosen, streams, read, choices_end)
-                read += np.uint64(_BITS[chosen])
+                read += np.uint64(COUNT[chosen])
             if before >= _GROUP and number == _GROUP:
                 blend(voxels, i, i - before, i - up, is_u)
             else:

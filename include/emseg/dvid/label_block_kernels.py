@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from emseg.lanes import LANES, unlike
+from emseg.lanes import COUNT, LANES, unlike
 
 BLOCK_VOX = 64
 SUB_VOX = LANES
@@ -24,8 +24,6 @@ _FEW = 64
 """Labels of a sub-block up to which comparing every voxel with every label beats sorting the voxels."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MASKS = np.unpackbits(np.arange(256, dtype=np.uint8)[None], 0, bitorder="little")
-_VOXELS_IN = _MASKS.sum(0)
-"""[mask]: how many of a row's eight voxels are in it."""
 _SHIFTS = np.arange(SUB_VOX + 1)[:, None] * np.arange(SUB_VOX - 1, -1, -1)
 _SPREAD = (1 << _SHIFTS).astype(np.uint64) @ _MASKS
 """[bits, mask]: eight values of so many bits, 1 for each voxel in the mask, most significant first."""
@@ -76,7 +74,7 @@ def counted_block(rows):  # type: ignore[no-untyped-def]
         for label in range(1, number):
             count = 0
             for row in range(SUB_BLOCK_ROWS):
-                count += _VOXELS_IN[masks[label, row]]
+                count += COUNT[masks[label, row]]
             locals_[total + label], counts[total + label] = found[label], count
             first -= count
         locals_[total], counts[total] = found[0], first

@@ -81,6 +81,7 @@ class StitchReview:
         """Supervoxels that have another name in DVID; none as long as the run is not written."""
         folder = self._folder(WRITE)
         markers = folder.manifest() if folder.stage_marker() is not None else []
+        # Markers of earlier versions do not say how many there are.
         some = [marker for marker in markers if marker.statistics.get("renamed", 1)]
         return Renaming.joined([Renaming.from_arrow(read_table(folder, m, RENAMED, RENAMED_SCHEMA)) for m in some])
 

@@ -77,7 +77,10 @@ def prepare_branch(place: Workplace[DvidServices]) -> Ids:
 
 @dataclass(frozen=True)
 class WriteBrick:
-    """The work on one brick: gather, lay over what an ancestor holds, downsample, write, read back."""
+    """The work on one brick: gather, lay over what an ancestor holds, downsample, write, read back.
+
+    `staying` are the ids that `prepare_branch` found: no new supervoxel gets one of them.
+    """
 
     place: Workplace[DvidServices]
     staying: Ids
