@@ -55,23 +55,51 @@ def blend(_typing, array, _to, _zero, _one, _bits):  # type: ignore[no-untyped-d
 
 @intrinsic
 def unlike(_typing, rows, _z, _y, _x, _label):  # type: ignore[no-untyped-def]
-    """Bits of the voxels of a row that are not `label`, uint8; `rows` are (Z, Y, X) records of eight uint64 each.
+    """Bits of the 64 voxels of eight rows along y that are not `label`, uint64, the first row in the lowest eight bits.
 
-    Rows may lie anywhere: here the places are int64, and strides are minded.
+    `rows` are (Z, Y, X) records of eight uint64 each, wherever they lie: here the places are int64, and strides are
+    minded.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        row = cgutils.get_item_pointer(context, builder, signature.args[0], array, args[1:4], wraparound=False)
-        vector = ir.VectorType(ir.IntType(64), LANES)
-        voxels = builder.load(builder.bitcast(row, vector.as_pointer()), align=1)
+        vector, word = ir.VectorType(ir.IntType(64), LANES), ir.IntType(64)
         label = ir.Constant(vector, ir.Undefined)
         for lane in range(LANES):
             label = builder.insert_element(label, args[4], ir.Constant(ir.IntType(32), lane))
-        return builder.bitcast(builder.icmp_unsigned("!=", voxels, label), ir.IntType(LANES))
+        bits = word(0)
+        for number, row in enumerate(_rows_along_y(context, builder, signature.args[0], args)):
+            voxels = builder.load(builder.bitcast(row, vector.as_pointer()), align=1)
+            flags = builder.bitcast(builder.icmp_unsigned("!=", voxels, label), ir.IntType(LANES))
+            bits = builder.or_(bits, builder.shl(builder.zext(flags, word), word(LANES * number)))
+        return bits
 
     place = types.int64
-    return types.uint8(rows, place, place, place, types.uint64), generate
+    return types.uint64(rows, place, place, place, types.uint64), generate
+
+
+@intrinsic
+def prefetch(_typing, rows, _z, _y, _x):  # type: ignore[no-untyped-def]
+    """Bid the processor fetch the eight rows that `unlike` would read; nothing waits for them."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        to_read, to_second_level, data = flag(0), flag(2), flag(1)
+        for row in _rows_along_y(context, builder, signature.args[0], args):
+            builder.call(call, [row, to_read, to_second_level, data])
+        return context.get_dummy_value()
+
+    place = types.int64
+    return types.void(rows, place, place, place), generate
+
+
+def _rows_along_y(context: Any, builder: Any, rows_type: Any, args: Any) -> list[Any]:
+    """Pointers to the bytes of eight rows, the first of which is at `args[1:4]` of the rows `args[0]`."""
+    rows = context.make_array(rows_type)(context, builder, args[0])
+    first = cgutils.get_item_pointer(context, builder, rows_type, rows, args[1:4], wraparound=False)
+    first, stride = builder.bitcast(first, ir.IntType(8).as_pointer()), builder.extract_value(rows.strides, 1)
+    return [builder.gep(first, [builder.mul(stride, stride.type(row))]) for row in range(LANES)]
 
 
 class _Eight:

@@ -33,7 +33,7 @@ def _handler(faults: Faults) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b"".join(self._chunks()) or self.rfile.read(int(self.headers.get("Content-Length", 0)))
             faults.requests.append((self.command, self.path, dict(self.headers), body))
             answer = faults.answers.pop(0) if len(faults.answers) > 1 else faults.answers[0]
             if answer == "drop":
@@ -53,6 +53,15 @@ def _handler(faults: Faults) -> type[BaseHTTPRequestHandler]:
             self.close_connection = cut
 
         do_POST = do_GET  # noqa: N815
+
+        def _chunks(self) -> Iterator[bytes]:
+            """The parts of a body whose length was not known when its request began."""
+            while self.headers.get("Transfer-Encoding") == "chunked":
+                size = int(self.rfile.readline(), 16)
+                yield self.rfile.read(size)
+                self.rfile.readline()
+                if size == 0:
+                    return
 
         def log_message(self, *_: object) -> None:
             pass
@@ -114,6 +123,31 @@ def test_a_repeatable_post_is_repeated_on_a_lost_connection_and_on_503_only(
         with pytest.raises(EmsegError):
             _server(faults).post("/api/x", b"body", repeatable=True)
     assert [body for *_, body in faults.requests] == [b"body"] * sent
+
+
+@pytest.mark.parametrize("fault", ["drop", (503, b"busy")])
+def test_a_body_in_parts_is_repeated_from_its_first(faults: Faults, fault: object) -> None:
+    """Kills a repetition that sends what the first attempt left over of its parts: nothing."""
+    faults.answers = [fault, (200, b"good")]
+    parts = (b"one", b"two" * 1000, b"three")
+    assert _server(faults).post("/api/x", parts, repeatable=True) == b"good"
+    assert [body for *_, body in faults.requests] == [b"".join(parts)] * 2
+
+
+def test_a_body_that_fails_under_way_is_its_makers_error_and_spoils_no_later_request(faults: Faults) -> None:
+    """Kills half a body on a connection that is used again, and an error of ours that passes for the network's."""
+
+    class Parts:
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"half"
+            raise PermanentError("packing", "the second part", "it is wrong", "Mend it")
+
+    server = _server(faults)
+    assert server.get("/api/x") == b"good"
+    with pytest.raises(PermanentError, match="the second part"):
+        server.post("/api/x", Parts(), repeatable=True)
+    assert server.post("/api/x", b"whole") == b"good"
+    assert [body for *_, body in faults.requests] == [b"", b"whole"]
 
 
 def test_a_hanging_server_is_left_after_the_read_timeout(faults: Faults) -> None:

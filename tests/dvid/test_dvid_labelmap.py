@@ -16,6 +16,7 @@ from emseg.dvid import (
     Labelmap,
     LabelmapInfo,
     Node,
+    NodeLockedError,
     downsample_labels,
     post_indices,
 )
@@ -130,6 +131,14 @@ def test_large_boxes_and_posts_go_in_several_requests(labelmap: Labelmap, monkey
     assert labelmap.block_digests(Box.of_shape((1, 9, 1)), 1) == digests
     seen = labelmap.read(Box((5, 0, 5), (6, 448, 6)), scale=1)[0, :, 0]
     np.testing.assert_array_equal(seen, np.arange(1, 8).repeat(64))
+
+
+def test_a_refusal_is_heard_while_megabytes_are_still_being_sent(labelmap: Labelmap) -> None:
+    """Kills taking the server, which stops listening once it has answered, for a lost connection, and trying again."""
+    labelmap.node.commit("done")
+    blocks = {(0, 0, i): np.random.default_rng(i).integers(1, 2**40, BLOCK).astype(np.uint64) for i in range(8)}
+    with pytest.raises(NodeLockedError, match="locked node"):
+        labelmap.ingest_supervoxels(0, blocks)
 
 
 def test_each_scale_is_kept_apart_and_none_beyond_the_last(labelmap: Labelmap) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from random import SystemRandom
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -104,8 +104,17 @@ class DvidServer:
                 "reading from DVID", f"GET {path}", "the answer is not JSON", "Check that the address is a DVID server"
             ) from None
 
-    def post(self, path: str, body: bytes, params: Mapping[str, str] | None = None, repeatable: bool = False) -> bytes:
-        """Body of the answer to a POST; `repeatable` declares that the server may receive it twice without harm."""
+    def post(
+        self,
+        path: str,
+        body: bytes | Iterable[bytes],
+        params: Mapping[str, str] | None = None,
+        repeatable: bool = False,
+    ) -> bytes:
+        """Body of the answer to a POST; `repeatable` declares that the server may receive it twice without harm.
+
+        A body in parts is sent as they come, and must give them again from the first where it is repeatable.
+        """
         return self._request("POST", path, params, body, _REPEATED_ON_POST if repeatable else None)
 
     def post_json(self, path: str, content: object, repeatable: bool = False) -> bytes:
@@ -117,7 +126,7 @@ class DvidServer:
         method: str,
         path: str,
         params: Mapping[str, str] | None,
-        body: bytes | None,
+        body: bytes | Iterable[bytes] | None,
         repeated_on: frozenset[int] | None,
     ) -> bytes:
         last = self._attempts if repeated_on is not None else 1
@@ -136,7 +145,7 @@ class DvidServer:
         method: str,
         path: str,
         params: Mapping[str, str] | None,
-        body: bytes | None,
+        body: bytes | Iterable[bytes] | None,
         repeated_on: frozenset[int],
     ) -> tuple[bytes | EmsegError, bool]:
         """One exchange: the good body, or the error to raise and whether a repetition might help."""
@@ -145,7 +154,8 @@ class DvidServer:
                 method,
                 self.url + path,
                 params=dict(params or {}),
-                data=body,
+                # As an iterator: a list or tuple would be taken for the fields of a form.
+                data=body if body is None or isinstance(body, bytes) else iter(body),
                 timeout=self._timeout_s,
                 allow_redirects=False,
             )

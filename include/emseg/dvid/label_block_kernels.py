@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numba.cpython.unsafe.numbers import trailing_zeros
 
-from emseg.lanes import COUNT, LANES, unlike
+from emseg.lanes import COUNT, LANES, prefetch, unlike
 
 BLOCK_VOX = 64
 SUB_VOX = LANES
@@ -43,7 +44,7 @@ def encoded_block(rows):  # type: ignore[no-untyped-def]
     eights = np.empty(SUB_BLOCK_ROWS, np.uint64)
     total, at = 0, 0
     for sub in range(SUB_BLOCKS):
-        number = _find(rows, sub, others, found, masks)
+        number = _find(rows, sub, others, found, masks.view(np.uint64))
         if number > _FEW:
             number = _sort_and_pack(_voxels(rows, sub), locals_[total:], values[at:])
         elif number == 1:
@@ -65,7 +66,7 @@ def counted_block(rows):  # type: ignore[no-untyped-def]
     others, found, masks = _room()
     total = 0
     for sub in range(SUB_BLOCKS):
-        number = _find(rows, sub, others, found, masks)
+        number = _find(rows, sub, others, found, masks.view(np.uint64))
         if number > _FEW:
             locals_[total : total + SUB_BLOCK_VOXELS] = _voxels(rows, sub)
             total += SUB_BLOCK_VOXELS
@@ -122,8 +123,8 @@ def _names_and_places(locals_):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _room():  # type: ignore[no-untyped-def]
-    """The arrays that `_find` writes."""
-    others, masks = np.empty((PER_AXIS, SUB_BLOCK_ROWS), np.uint8), np.empty((_FEW, SUB_BLOCK_ROWS), np.uint8)
+    """The arrays that `_find` writes; the last one, which it sees as words of 64 voxels, as bytes, a row each."""
+    others, masks = np.empty((PER_AXIS, SUB_VOX), np.uint64), np.empty((_FEW, SUB_BLOCK_ROWS), np.uint8)
     return others, np.empty(_FEW, np.uint64), masks
 
 
@@ -146,56 +147,53 @@ def _origin(sub):  # type: ignore[no-untyped-def]
 def _find(rows, sub, others, found, masks):  # type: ignore[no-untyped-def]
     """Find the labels of a sub-block; their number, or more than `_FEW` where there are too many.
 
-    Sub-blocks must come in order. `found` are the labels as they are met; `masks` the voxels of each after the first, a
-    byte a row; `others` those without a label yet, of which any one gives the next.
+    Sub-blocks must come in order. `found` are the labels as they are met; `masks` the voxels of each after the first,
+    eight words of 64; `others` those without a label yet, of which any one gives the next.
     """
     z, y, x = _origin(sub)
     if x == 0:
         _compare_with_first(rows, z, y, others)
     found[0] = rows[z, y, x].voxels[0]
-    number, row = 1, _some_row(others, x)
-    while row >= 0:
+    number, plane = 1, _some_plane(others, x)
+    while plane >= 0:
         if number == _FEW:
             return _FEW + 1
-        voxel = 0
-        while (others[x, row] >> voxel) & 1 == 0:
-            voxel += 1
-        label = rows[z + row // SUB_VOX, y + row % SUB_VOX, x].voxels[voxel]
+        voxel = trailing_zeros(others[x, plane])
+        label = rows[z + plane, y + voxel // SUB_VOX, x].voxels[voxel % SUB_VOX]
         found[number] = label
-        row, at = -1, 0
+        plane = -1
         for dz in range(SUB_VOX):
-            for dy in range(SUB_VOX):
-                left = unlike(rows, z + dz, y + dy, x, label)
-                masks[number, at] = ~left
-                others[x, at] &= left
-                if others[x, at]:
-                    row = at
-                at += 1
+            left = unlike(rows, z + dz, y, x, label)
+            masks[number, dz] = ~left
+            left &= others[x, dz]
+            others[x, dz] = left
+            if left:
+                plane = dz
         number += 1
     return number
 
 
 @njit(nogil=True)
 def _compare_with_first(rows, z, y, others):  # type: ignore[no-untyped-def]
-    """Mark what differs from its sub-block's first voxel, in eight sub-blocks along x: read so, memory streams."""
+    """Mark what differs from its sub-block's first voxel, in eight sub-blocks along x: read so, memory streams.
+
+    The eight that come next are fetched meanwhile; after the last ones of a block, some of its own.
+    """
+    next_z, next_y = (z, y + SUB_VOX) if y + SUB_VOX < BLOCK_VOX else ((z + SUB_VOX) % BLOCK_VOX, 0)
     for dz in range(SUB_VOX):
-        for dy in range(SUB_VOX):
-            for x in range(PER_AXIS):
-                others[x, SUB_VOX * dz + dy] = unlike(rows, z + dz, y + dy, x, rows[z, y, x].voxels[0])
+        for x in range(PER_AXIS):
+            prefetch(rows, next_z + dz, next_y, x)
+            others[x, dz] = unlike(rows, z + dz, y, x, rows[z, y, x].voxels[0])
 
 
 @njit(nogil=True)
-def _some_row(others, x):  # type: ignore[no-untyped-def]
-    """A row with a voxel that is marked; -1 if there is none, which is found without looking at rows one by one."""
-    marked = np.uint8(0)
-    for row in range(SUB_BLOCK_ROWS):
-        marked |= others[x, row]
-    if marked == 0:
-        return -1
-    row = 0
-    while others[x, row] == 0:
-        row += 1
-    return row
+def _some_plane(others, x):  # type: ignore[no-untyped-def]
+    """A plane with a voxel that is marked, -1 if there is none."""
+    plane = -1
+    for dz in range(SUB_VOX):
+        if others[x, dz]:
+            plane = dz
+    return plane
 
 
 @njit(nogil=True)
