@@ -21,6 +21,7 @@ from benchmarks import (
     robustness,
     stitch_modes,
     stitching,
+    write,
 )
 from benchmarks.rows import Row, save, shown
 from emseg.errors import EmsegError
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "resolution": resolution.run,
     "resume": resume.run,
     "dvid": dvid.run,
+    "write": write.run,
     "forest": forest.run,
     "robustness": robustness.run,
     "quality": quality.run,

@@ -32,12 +32,13 @@ FIRST_BLOCK = (0, 0, 0)
 
 def run() -> list[Row]:
     """Labels written and read, grayscale read, each beside the bare request."""
-    with _node() as node:
+    with open_node() as node:
         return [*_labels_written(node), *_labels_read(node), *_grayscale_read(node)]
 
 
 @contextmanager
-def _node() -> Iterator[Node]:
+def open_node() -> Iterator[Node]:
+    """A node of a new repository; the server lives as long as the context."""
     with TemporaryDirectory() as folder:
         try:
             stack = up(Path(folder), PROJECT / "build" / "tools")
@@ -61,8 +62,8 @@ def _labels_written(node: Node) -> list[Row]:
             sent: _into_new(node, "encoded", lambda to: to.ingest_supervoxels(0, blocks)),
             "encode": lambda: [pack_block(voxels) for voxels in blocks.values()],
             "count voxels for the indices": lambda: block_counts(labels, FIRST_BLOCK),
-            bare: _into_new(node, "bare", lambda to: _posted(to, body)),
-            checked: _into_new(node, "checked", lambda to: (_posted(to, body), _bare_read(to, box))),
+            bare: _into_new(node, "bare", lambda to: posted(to, body)),
+            checked: _into_new(node, "checked", lambda to: (posted(to, body), bare_read(to, box))),
             "read back digests": lambda: Labelmap(node, "brick-0").block_digests(box, 0),
         },
         ROUNDS,
@@ -84,16 +85,17 @@ def _into_new(node: Node, name: str, write: Callable[[Labelmap], object]) -> Cal
     return lambda: write(next(unused))
 
 
-def _posted(labelmap: Labelmap, body: bytes) -> bytes:
+def posted(labelmap: Labelmap, body: bytes, scale: int = 0) -> bytes:
+    """Answer to a stream of blocks that is ready."""
     where = labelmap.node.path(labelmap.instance, "ingest-supervoxels")
-    return labelmap.node.server.post(where, body, {"scale": "0"}, repeatable=True)
+    return labelmap.node.server.post(where, body, {"scale": str(scale)}, repeatable=True)
 
 
-def _bare_read(labelmap: Labelmap, box_blocks: Box) -> bytes:
-    """The stored bytes of every block of the box, which begins at block (0, 0, 0)."""
+def bare_read(labelmap: Labelmap, box_blocks: Box, scale: int = 0) -> bytes:
+    """The stored stream of every block of the box, which begins at block (0, 0, 0)."""
     z, y, x = box_blocks.shape
     path = labelmap.node.path(labelmap.instance, "blocks", xyz_text((64 * z, 64 * y, 64 * x)), xyz_text(FIRST_BLOCK))
-    return labelmap.node.server.get(path, {"compression": "blocks", "supervoxels": "true"})
+    return labelmap.node.server.get(path, {"compression": "blocks", "supervoxels": "true", "scale": str(scale)})
 
 
 def _labels_read(node: Node) -> list[Row]:
@@ -103,7 +105,7 @@ def _labels_read(node: Node) -> list[Row]:
     blocks = Box.of_shape((box.shape[0] // 64, box.shape[1] // 64, box.shape[2] // 64))
     read, bare = "Labelmap.read", "the bare requests"
     times = side_by_side(
-        {read: lambda: labelmap.read(box, supervoxels=True), bare: lambda: _bare_read(labelmap, blocks)},
+        {read: lambda: labelmap.read(box, supervoxels=True), bare: lambda: bare_read(labelmap, blocks)},
         ROUNDS,
         time.perf_counter,
     )

@@ -81,7 +81,7 @@ def blocks_of(labels: Labels, first_block: Vec) -> Iterator[tuple[Vec, Labels]]:
     """
     for offset in np.ndindex(*(n // BLOCK_VOX for n in labels.shape)):
         block = labels[tuple(slice(i * BLOCK_VOX, (i + 1) * BLOCK_VOX) for i in offset)]
-        if _holds_label(block):
+        if holds_any(block):
             z, y, x = (a + b for a, b in zip(first_block, offset, strict=True))
             yield (z, y, x), block
 
@@ -93,7 +93,8 @@ def _counted(block: Vec, voxels: Labels) -> IndexTable:
 
 
 @njit(cache=True, nogil=True)
-def _holds_label(voxels):  # type: ignore[no-untyped-def]
+def holds_any(voxels):  # type: ignore[no-untyped-def]
+    """Whether a voxel of a ZYX array is not 0; it ends at the first one."""
     for z in range(voxels.shape[0]):
         for y in range(voxels.shape[1]):
             for x in range(voxels.shape[2]):

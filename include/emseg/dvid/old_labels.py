@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emseg.dvid.label_block import SHAPE
 from emseg.dvid.label_block_kernels import BLOCK_VOX
-from emseg.dvid.label_bricks import Labels, block_counts
+from emseg.dvid.label_bricks import Labels, block_counts, holds_any
 from emseg.dvid.label_index import IndexTable
 from emseg.dvid.labelmap import Labelmap
 from emseg.geometry import Box, Vec
@@ -50,13 +50,17 @@ class OldLabels:
 
     def counts_in(self, mask: Mask) -> IndexTable:
         """Voxels of each old supervoxel in each block that lie in `mask`."""
-        if self.labels is None:
-            return IndexTable.joined([])
-        return block_counts(np.where(mask, self.labels, NO_LABEL), self.box_blocks.start)
+        rows = []
+        if self.labels is not None:
+            for block in sorted(self.digests):  # the server gave them in any order
+                at = _voxels_of(block).slices(_voxels_of(self.box_blocks.start).start)
+                rows.append(block_counts(np.where(mask[at], self.labels[at], NO_LABEL), block))
+        return IndexTable.joined(rows)
 
-    def overlaid(self, labels: Labels, changed: Mask) -> Labels:
-        """`labels` (of the whole box) where `changed`, the old ones elsewhere."""
-        return np.where(changed, labels, NO_LABEL if self.labels is None else self.labels)
+    def fill_unchanged(self, labels: Labels, changed: Mask) -> None:
+        """Write the old labels into `labels` (of the whole box, 0 outside of `changed`) where nothing is `changed`."""
+        if self.labels is not None:
+            np.copyto(labels, self.labels, where=~changed)
 
     def blocks_to_write(self, labels: Labels, changed: Mask) -> dict[Vec, Labels]:
         """The blocks of `labels` with a `changed` voxel: those with a label, and empty ones over what is stored."""
@@ -64,7 +68,7 @@ class OldLabels:
         for offset in np.ndindex(self.box_blocks.shape):
             at = Box.of_shape(SHAPE, _times(offset)).slices()
             z, y, x = (a + b for a, b in zip(self.box_blocks.start, offset, strict=True))
-            if changed[at].any() and ((z, y, x) in self.digests or labels[at].any()):
+            if holds_any(changed[at]) and ((z, y, x) in self.digests or holds_any(labels[at])):
                 blocks[z, y, x] = labels[at]
         return blocks
 

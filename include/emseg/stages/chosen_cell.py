@@ -33,14 +33,17 @@ class ChosenCell:
     subvolume: Subvolume
     staying: Ids
 
-    def changed_in(self, part: Box) -> Mask:
-        """Which voxels of `part` are replaced: those in the ROI and in no preserved body. Bool, `part.shape`."""
-        return self._changed[part.slices(self._blocks.start)]
+    def gather(self, part: Box, ids: npt.NDArray[np.uint64], changed: Mask) -> None:
+        """Write which voxels of `part` are replaced, and by which ids, 0 elsewhere; both of `part.shape`.
 
-    def ids_in(self, part: Box) -> npt.NDArray[np.uint64]:
-        """The new supervoxels of `part` under the names that they have in DVID, 0 where none is; `part.shape`."""
-        labels = self._labels[part.slices(self.subvolume.core.start)]
-        return self.renaming.applied_to(supervoxel_ids(labels, self.subvolume.number))
+        Replaced are the voxels in the ROI and in no preserved body; ids are those that new supervoxels have in DVID.
+        """
+        changed[...] = self._changed[part.slices(self._blocks.start)]
+        supervoxel_ids(self._labels[part.slices(self.subvolume.core.start)], self.subvolume.number, ids)
+        if self.renaming.supervoxels.size:
+            ids[...] = self.renaming.applied_to(ids)
+        if not changed.all():
+            ids[~changed] = 0
 
     @cached_property
     def renaming(self) -> Renaming:

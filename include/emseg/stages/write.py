@@ -5,8 +5,8 @@ tables `counts` (voxels of each new supervoxel in each block), `replaced` (those
 `renamed` (new supervoxels whose own id an old one keeps).
 Replaced are the voxels of the chosen subvolumes that lie in the ROI and in no preserved body; what an ancestor holds
 elsewhere is not touched, at any scale. When every brick is written, `complete_labelmap` does the rest in the driver.
-Memory of a task: 20 bytes a brick voxel (340 MB at max_scale 2), 28 where an ancestor holds labels; in place of that
-5 bytes a core voxel where cores are so much larger than bricks that this is more.
+Memory of a task: 9 bytes a brick voxel and 5 a voxel of one core while labels are gathered; then 11 a brick voxel
+(185 MB at max_scale 2), 20 where an ancestor holds labels (340 MB).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from emseg.stitch import Ids, cells_of
 from emseg.store import ItemMarker
 
 PIECE_VOX = 8 * BLOCK_VOX**3
-"""Voxels that get their ids at once: 24 bytes each on the way."""
+"""Voxels that get their ids at once: where some have another name, all are copied on the way."""
 
 Labels = npt.NDArray[np.uint64]
 
@@ -95,7 +95,7 @@ class WriteBrick:
         labels, changed, renaming = self._gathered(box)
         counts = block_counts(labels, _blocks(box, 0).start)
         check_indices(counts)  # before a label that DVID cannot keep is written
-        voxels = int(np.count_nonzero(labels))
+        voxels = int(counts.count.sum())
         written, replaced = self._write_scales(labels, changed, box)
         folder = self.place.folder(STAGE)
         tables = {NEW: _table(counts), REPLACED: _table(replaced), RENAMED: renaming.to_arrow()}
@@ -113,9 +113,8 @@ class WriteBrick:
                 cell = ChosenCell(self.place, subvolume, self.staying)
                 renamings.append(cell.renaming)
                 for part in pieces(subvolume.core.clipped(box), SHAPE, PIECE_VOX):
-                    labels[part.slices(box.start)] = cell.ids_in(part)
-                    changed[part.slices(box.start)] = cell.changed_in(part)
-        labels *= changed
+                    at = part.slices(box.start)
+                    cell.gather(part, labels[at], changed[at])
         return labels, changed, Renaming.joined(renamings)
 
     def _write_scales(self, labels: Labels, changed: Mask, box: Box) -> tuple[int, IndexTable]:
@@ -129,7 +128,7 @@ class WriteBrick:
             old = OldLabels.read(ancestor, _blocks(box, scale), scale)
             if scale == 0:
                 replaced = old.counts_in(changed)
-            labels = old.overlaid(labels, changed)
+            old.fill_unchanged(labels, changed)
             blocks = old.blocks_to_write(labels, changed)
             written += write_blocks(labelmap, scale, blocks, old.box_blocks, old.digests)
         return written, replaced

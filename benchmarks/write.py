@@ -1,0 +1,99 @@
+"""One task of phase `write`, as a run does it, beside what DVID alone needs for the same blocks.
+
+A synthetic volume is segmented and stitched on a real DVID, started here in a folder of its own; then one brick is
+written again and again: labels gathered from the stored segmentation, named, counted, downsampled, encoded, posted and
+read back at every scale. Beside it ready bytes of the same blocks are posted and read back bare. Wall time, because the
+server works, too.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import yaml
+
+from benchmarks.dvid import VOXEL_SIZE_NM, bare_read, open_node, posted
+from benchmarks.rows import Row
+from benchmarks.side_by_side import side_by_side
+from emseg.config import RunParameters, RunSpec
+from emseg.dvid import Labelmap, Node
+from emseg.geometry import Box
+from emseg.ingest import ingest_grayscale, ingest_labels
+from emseg.ingest.arrays import ArrayVolume
+from emseg.stages import DvidServices, InProcess, Workplace, resolve_run, run_segment, run_stitch
+from emseg.stages.write import WriteBrick
+from emseg.store import FolderStore
+from emseg.synthetic import make_volume
+
+SHAPE, MAX_SCALE, ROUNDS = (256, 256, 256), 2, 5
+BRICK = "br-00000000"
+BLOCKS = [Box.of_shape((4 >> scale,) * 3) for scale in range(MAX_SCALE + 1)]
+
+
+def run() -> list[Row]:
+    """Time of the task and of the bare requests, and the memory of the task."""
+    with TemporaryDirectory() as folder, open_node() as node:
+        services = DvidServices(FolderStore(Path(folder, "store")), node.server)
+        return _rows(services, _stitched(services, node, Path(folder)))
+
+
+def _stitched(services: DvidServices, node: Node, folder: Path) -> RunSpec:
+    made = make_volume(SHAPE, seed=5)
+    ingest_grayscale(node, "grayscale", ArrayVolume(made.grayscale, "grayscale"), VOXEL_SIZE_NM)
+    ingest_labels(node, "groundtruth", ArrayVolume(made.groundtruth, "groundtruth"), VOXEL_SIZE_NM)
+    node.commit("benchmark volume")
+    document = {
+        "name": "bench",
+        "description": "one brick",
+        "volume": {"node": node.uuid, "groundtruth": {"instance": "groundtruth"}},
+        "segmentation": {"core_vox": [128, 128, 128]},
+        "output": {"instance": "segmentation", "max_scale": MAX_SCALE},
+    }
+    (folder / "bench.yaml").write_text(yaml.safe_dump(document))
+    spec = resolve_run(RunParameters(dataset="bench"), "write", folder, services.server)
+    place = Workplace(spec, "first", lambda: services)
+    run_segment(place, InProcess())
+    run_stitch(place, InProcess())
+    return spec
+
+
+def _rows(services: DvidServices, spec: RunSpec) -> list[Row]:
+    written, attempts = services.segmentation(spec), count()
+
+    def task() -> object:
+        place = Workplace(spec, f"again-{next(attempts)}", lambda: services)
+        return WriteBrick(place, np.empty(0, np.uint64))(BRICK)
+
+    name, bare = "write task", "post of ready bytes, bare read back"
+    times = side_by_side({name: task, bare: _bare(written)}, ROUNDS, time.perf_counter)
+    voxels = int(np.prod(SHAPE))
+    said = f"synthetic {'x'.join(map(str, SHAPE))}, scales 0 to {MAX_SCALE}"
+    tracemalloc.start()
+    task()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return [
+        *(Row(f"{said}: {each}", 1e9 * times.median_s(each) / voxels, "ms/Mvoxel") for each in (name, bare)),
+        Row(f"{said}: {name} / {bare}", times.ratio(name, bare), "x"),
+        Row(f"{said}: {name}, peak memory", peak / voxels, "bytes per voxel"),
+    ]
+
+
+def _bare(written: Labelmap) -> Callable[[], None]:
+    """Post the blocks of `written` as they are stored into another instance of its node, and ask for them."""
+    other = Labelmap(written.node, "bare")
+    other.create(MAX_SCALE, VOXEL_SIZE_NM)
+    bodies = [bare_read(written, box, scale) for scale, box in enumerate(BLOCKS)]
+
+    def post_and_read() -> None:
+        for scale, body in enumerate(bodies):
+            posted(other, body, scale)
+            bare_read(other, BLOCKS[scale], scale)
+
+    return post_and_read
