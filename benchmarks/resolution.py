@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 
 import numpy as np
 
+from benchmarks.memory import forget_peak, memory_bytes
 from benchmarks.rows import Row
 from emseg.config.dataset import Stitching
 from emseg.stitch import Contacts, Evidence, Pieces, Votes, resolve
@@ -61,19 +61,16 @@ def measure(candidates: int) -> dict[str, float]:
     """Resolve `candidates` made votes in this process."""
     resolve(made(10 * PIECES_A_CELL), Stitching(), VOXEL_SIZE_NM)  # compiles
     evidence = made(candidates)
-    before, started = _peak_bytes(), time.process_time()
+    forget_peak()
+    before, started = memory_bytes("VmRSS"), time.process_time()
     counts = resolve(evidence, Stitching(), VOXEL_SIZE_NM).counts
     return {
         "candidates": counts["candidates"],
         "contacts": len(evidence.contacts),
         "cpu_s": time.process_time() - started,
-        "peak_bytes": _peak_bytes(),
-        "added_bytes": _peak_bytes() - before,
+        "peak_bytes": memory_bytes("VmHWM"),
+        "added_bytes": memory_bytes("VmHWM") - before,
     }
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ are real ones, committed to a folder; an object store adds its own round trips (
 from __future__ import annotations
 
 import multiprocessing
-import re
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.memory import memory_bytes
 from benchmarks.rows import Row
 from emseg.geometry import Box, Grid, Roi
 from emseg.stages.engine import InProcess, Phase, run_phase
@@ -41,7 +41,7 @@ def planned() -> list[Row]:
     blocks = np.indices((side // ROI_BLOCK_VOX,) * 3, np.int32).reshape(3, -1).T
     roi = Roi(np.ascontiguousarray(blocks), ROI_BLOCK_VOX)
     del blocks
-    before_mb, started = _memory_mb("VmRSS"), time.perf_counter()
+    before_mb, started = memory_bytes("VmRSS") / 1e6, time.perf_counter()
     cells = roi.cells_of(grid)
     chosen = time.perf_counter()
     subvolumes = [grid.subvolume(number) for number in cells]
@@ -51,7 +51,7 @@ def planned() -> list[Row]:
     return [
         Row(f"{what}: chosen by an ROI of {len(roi.blocks):.0e} blocks", chosen - started, "s"),
         Row(f"{what}: their cores and padded boxes", laid - chosen, "s"),
-        Row(f"{what}: peak memory of both, above the ROI's own", _memory_mb("VmHWM") - before_mb, "MB"),
+        Row(f"{what}: peak memory of both, above the ROI's own", memory_bytes("VmHWM") / 1e6 - before_mb, "MB"),
     ]
 
 
@@ -80,10 +80,3 @@ def _resumed(folder: StageFolder) -> list[Row]:
 
 def _never(item: str) -> ItemMarker:
     raise AssertionError(f"{item} was computed again")
-
-
-def _memory_mb(field: str) -> float:
-    """`VmRSS` (now) or `VmHWM` (highest so far) of this process; `ru_maxrss` would start at the parent's."""
-    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None, field
-    return int(found[1]) / 1e3
