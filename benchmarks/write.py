@@ -22,7 +22,7 @@ from benchmarks.dvid import VOXEL_SIZE_NM, bare_read, open_node, posted
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
 from emseg.config import RunParameters, RunSpec
-from emseg.dvid import Labelmap, Node
+from emseg.dvid import BLOCK_VOX, Labelmap, Node
 from emseg.geometry import Box
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
@@ -31,9 +31,10 @@ from emseg.stages.write import WriteBrick
 from emseg.store import FolderStore
 from emseg.synthetic import make_volume
 
-SHAPE, MAX_SCALE, ROUNDS = (256, 256, 256), 2, 5
+MAX_SCALE, ROUNDS = 2, 5
+SHAPE = (BLOCK_VOX << MAX_SCALE,) * 3
 BRICK = "br-00000000"
-BLOCKS = [Box.of_shape((4 >> scale,) * 3) for scale in range(MAX_SCALE + 1)]
+BLOCKS = [Box.of_shape((1 << (MAX_SCALE - scale),) * 3) for scale in range(MAX_SCALE + 1)]
 
 
 def run() -> list[Row]:

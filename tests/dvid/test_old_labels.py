@@ -44,6 +44,16 @@ def test_changed_voxels_are_new_and_the_others_old_at_both_scales() -> None:
     np.testing.assert_array_equal(coarse, expected)
 
 
+def test_where_an_ancestor_has_nothing_unchanged_voxels_stay_empty() -> None:
+    """Kills a coarser scale that is filled from finer old labels where the ancestor has none at that scale."""
+    changed = np.zeros((64, 64, 64), bool)
+    changed[0] = True
+    labels = cube(7)
+    OldLabels(ONE_BLOCK, {}, None).fill_unchanged(labels, changed)
+    assert (labels[0] == 7).all()
+    assert not labels[1:].any()
+
+
 def test_counted_are_the_old_voxels_that_give_way() -> None:
     changed = np.zeros((64, 64, 64), bool)
     changed[:2] = True

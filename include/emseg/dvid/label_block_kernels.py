@@ -41,10 +41,11 @@ def encoded_block(rows):  # type: ignore[no-untyped-def]
     locals_ = np.empty(VOXELS, np.uint64)
     values = np.empty(SUB_BLOCKS * SUB_BLOCK_VOXELS * 9 // 8, np.uint8)
     others, found, masks = _room()
+    words = masks.view(np.uint64)
     eights = np.empty(SUB_BLOCK_ROWS, np.uint64)
     total, at = 0, 0
     for sub in range(SUB_BLOCKS):
-        number = _find(rows, sub, others, found, masks.view(np.uint64))
+        number = _find(rows, sub, others, found, words)
         if number > _FEW:
             number = _sort_and_pack(_voxels(rows, sub), locals_[total:], values[at:])
         elif number == 1:
@@ -64,9 +65,10 @@ def counted_block(rows):  # type: ignore[no-untyped-def]
     """The distinct labels of a block, ascending, and the voxels of each, uint32; `rows` as for `encoded_block`."""
     locals_, counts = np.empty(VOXELS, np.uint64), np.ones(VOXELS, np.uint32)
     others, found, masks = _room()
+    words = masks.view(np.uint64)
     total = 0
     for sub in range(SUB_BLOCKS):
-        number = _find(rows, sub, others, found, masks.view(np.uint64))
+        number = _find(rows, sub, others, found, words)
         if number > _FEW:
             locals_[total : total + SUB_BLOCK_VOXELS] = _voxels(rows, sub)
             total += SUB_BLOCK_VOXELS

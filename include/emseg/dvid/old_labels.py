@@ -58,9 +58,9 @@ class OldLabels:
         return IndexTable.joined(rows)
 
     def fill_unchanged(self, labels: Labels, changed: Mask) -> None:
-        """Write the old labels into `labels` (of the whole box, 0 outside of `changed`) where nothing is `changed`."""
-        if self.labels is not None:
-            np.copyto(labels, self.labels, where=~changed)
+        """Write the old labels, 0 where there are none, into `labels` (of the whole box) where nothing is `changed`."""
+        if not changed.all():
+            np.copyto(labels, NO_LABEL if self.labels is None else self.labels, where=~changed)
 
     def blocks_to_write(self, labels: Labels, changed: Mask) -> dict[Vec, Labels]:
         """The blocks of `labels` with a `changed` voxel: those with a label, and empty ones over what is stored."""
