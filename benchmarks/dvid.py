@@ -18,11 +18,12 @@ from benchmarks.data import PROJECT, labelled_em, segmentations
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
 from emseg.devstack import down, up
-from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, block_counts, create_repo, write_brick
+from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, create_repo, write_brick
 from emseg.dvid.coordinates import xyz_text
-from emseg.dvid.label_block import pack_block
+from emseg.dvid.label_block import encode_block, pack_block
 from emseg.dvid.label_bricks import blocks_of
 from emseg.dvid.label_stream import frame
+from emseg.dvid.labelmap import PackedBlock, digests_of
 from emseg.geometry import Box
 
 ROUNDS = 5
@@ -51,27 +52,37 @@ def open_node() -> Iterator[Node]:
 def _labels_written(node: Node) -> list[Row]:
     volume = segmentations()[0]
     labels = volume.labels.astype(np.uint64)
-    blocks = dict(blocks_of(labels, FIRST_BLOCK))
-    body = b"".join(frame(block, pack_block(voxels)) for block, voxels in blocks.items())
+    ids, places = np.unique(labels, return_inverse=True)
+    local = places.reshape(labels.shape).astype(np.uint32)
+    blocks, local_blocks = (list(blocks_of(voxels, FIRST_BLOCK)) for voxels in (labels, local))
+    body = b"".join(frame(block, pack_block(voxels)) for block, voxels in blocks)
     box = Box.of_shape((labels.shape[0] // 64, labels.shape[1] // 64, labels.shape[2] // 64))
-    written, bare = "write_brick (encode, post, read back)", "post of ready bytes"
-    sent, checked = "encode and post", "post of ready bytes, bare read back"
+    written, bare = "write_brick (encode, count, post, read back)", "post of ready bytes"
+    sent, sent_local, checked = "encode and post", "encode local labels and post", "post of ready bytes, bare read back"
+
+    def packed() -> Iterator[PackedBlock]:
+        return ((block, pack_block(voxels)) for block, voxels in blocks)
+
+    def packed_local() -> Iterator[PackedBlock]:
+        return ((block, encode_block(voxels, ids).packed()) for block, voxels in local_blocks)
+
     times = side_by_side(
         {
             written: _into_new(node, "brick", lambda to: write_brick(to, 0, labels, FIRST_BLOCK)),
-            sent: _into_new(node, "encoded", lambda to: to.ingest_supervoxels(0, blocks)),
-            "encode": lambda: [pack_block(voxels) for voxels in blocks.values()],
-            "count voxels for the indices": lambda: block_counts(labels, FIRST_BLOCK),
+            sent: _into_new(node, "encoded", lambda to: to.ingest_supervoxels(0, packed())),
+            sent_local: _into_new(node, "local", lambda to: to.ingest_supervoxels(0, packed_local())),
+            "encode": lambda: list(packed()),
+            "encode local labels": lambda: list(packed_local()),
             bare: _into_new(node, "bare", lambda to: posted(to, body)),
             checked: _into_new(node, "checked", lambda to: (posted(to, body), bare_read(to, box))),
-            "read back digests": lambda: Labelmap(node, "brick-0").block_digests(box, 0),
+            "read back digests": lambda: digests_of(Labelmap(node, "brick-0").stored_blocks(box, 0)),
         },
         ROUNDS,
         time.perf_counter,
     )
     mvoxels, said = labels.size / 1e6, f"{volume.name} labels"
     rows = [Row(f"{said}: {name}", 1e3 * times.median_s(name) / mvoxels, "ms/Mvoxel") for name in times.seconds]
-    beside = ((written, bare), (written, checked), (sent, bare), ("encode", bare))
+    beside = ((written, checked), (sent, bare), (sent_local, bare), ("encode local labels", bare))
     ratios = [Row(f"{said}: {name} / {to}", times.ratio(name, to), "x") for name, to in beside]
     return [*rows, *ratios]
 

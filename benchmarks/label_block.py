@@ -12,7 +12,7 @@ from emseg.dvid.label_bricks import blocks_of
 
 CODECS = {
     "emseg with gzip": Codec(pack_block, unpack_block),
-    "emseg without gzip": Codec(encode_block, decode_block),
+    "emseg without gzip": Codec(lambda labels: encode_block(labels).data, decode_block),
     "lz4": LZ4,
     "zlib-1": ZLIB_1,
 }

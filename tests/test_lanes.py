@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from emseg.lanes import LOWEST, blend, unequal, unlike
+from emseg.lanes import LOWEST, blend, ones, unequal, unlike
 
 DTYPES = ["u1", "u2", "u4", "u8", "i4", "i8"]
 
@@ -22,6 +22,11 @@ def blended(array, to, zero, one, bits):
 @njit
 def unlike_label(rows, z, y, x, label):
     return unlike(rows, z, y, x, label)
+
+
+@njit
+def ones_of(word):
+    return ones(word)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -49,13 +54,18 @@ def test_the_lowest_bit_is_found():
     assert [int(LOWEST[bits]) for bits in (1, 2, 3, 128, 96)] == [0, 1, 0, 7, 5]
 
 
+def test_set_bits_are_counted():
+    assert [ones_of(np.uint64(word)) for word in (0, 1, 2**63, 2**64 - 1, 0xF0F)] == [0, 1, 1, 64, 8]
+
+
 @pytest.mark.parametrize("strides", [(1, 1), (2, 3), (-1, 2)])
-def test_eight_rows_are_compared_with_a_label_wherever_they_lie(strides):
+@pytest.mark.parametrize(("dtype", "label"), [(np.uint64, 2**63 + 5), (np.uint32, 2**31 + 5)])
+def test_eight_rows_are_compared_with_a_label_wherever_they_lie(dtype, label, strides):
     """Kills rows taken from where they would lie in contiguous memory, rows out of order, a label cut to 32 bits."""
-    labels = np.random.default_rng(3).choice(np.array([5, 2**63 + 5], np.uint64), (6, 40, 40))
+    labels = np.random.default_rng(3).choice(np.array([5, label], dtype), (6, 40, 40))
     labels = labels[:: strides[0], :: strides[1], 8:]
-    rows = labels.view(np.dtype([("voxels", np.uint64, (8,))]))
+    rows = labels.view(np.dtype([("voxels", dtype, (8,))]))
     for z, y, x in np.ndindex(rows.shape[0], rows.shape[1] - 7, rows.shape[2]):
-        others = labels[z, y : y + 8, 8 * x : 8 * x + 8] != 2**63 + 5
+        others = labels[z, y : y + 8, 8 * x : 8 * x + 8] != label
         expected = np.packbits(others, bitorder="little").view("<u8")[0]
-        assert unlike_label(rows, z, y, x, np.uint64(2**63 + 5)) == expected
+        assert unlike_label(rows, z, y, x, np.uint64(label)) == expected

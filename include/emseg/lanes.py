@@ -57,15 +57,17 @@ def blend(_typing, array, _to, _zero, _one, _bits):  # type: ignore[no-untyped-d
 def unlike(_typing, rows, _z, _y, _x, _label):  # type: ignore[no-untyped-def]
     """Bits of the 64 voxels of eight rows along y that are not `label`, uint64, the first row in the lowest eight bits.
 
-    `rows` are (Z, Y, X) records of eight uint64 each, wherever they lie: here the places are int64, and strides are
-    minded.
+    `rows` are (Z, Y, X) records of eight uint32 or uint64 each, wherever they lie: here the places are int64, and
+    strides are minded. `label` is uint64 and must be one of that dtype.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector, word = ir.VectorType(ir.IntType(64), LANES), ir.IntType(64)
+        voxel, word = ir.IntType(signature.args[0].dtype.typeof("voxels").dtype.bitwidth), ir.IntType(64)
+        vector = ir.VectorType(voxel, LANES)
+        one = args[4] if voxel == word else builder.trunc(args[4], voxel)
         label = ir.Constant(vector, ir.Undefined)
         for lane in range(LANES):
-            label = builder.insert_element(label, args[4], ir.Constant(ir.IntType(32), lane))
+            label = builder.insert_element(label, one, ir.Constant(ir.IntType(32), lane))
         bits = word(0)
         for number, row in enumerate(_rows_along_y(context, builder, signature.args[0], args)):
             voxels = builder.load(builder.bitcast(row, vector.as_pointer()), align=1)
@@ -75,6 +77,16 @@ def unlike(_typing, rows, _z, _y, _x, _label):  # type: ignore[no-untyped-def]
 
     place = types.int64
     return types.uint64(rows, place, place, place, types.uint64), generate
+
+
+@intrinsic
+def ones(_typing, _word):  # type: ignore[no-untyped-def]
+    """How many of the 64 bits of a uint64 are set, int64."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), generate
 
 
 @intrinsic

@@ -71,13 +71,48 @@ def test_bytes_are_those_of_a_plain_encoder(numbers: tuple[int, ...], sort: bool
     """Every width of values, many labels and few, in every order of first occurrence. Kills values not ranked anew,
     a row taken for uniform, and a sub-block that hands its bits to the next."""
     labels = cells(numbers, sort)
-    assert encode_block(labels) == plainly_encoded(labels)
+    assert encode_block(labels).data == plainly_encoded(labels)
+    assert_counted(labels)
 
 
 @given(label_blocks())
 @settings(max_examples=10, deadline=None)
 def test_bytes_of_any_block_are_those_of_a_plain_encoder(labels: Labels) -> None:
-    assert encode_block(labels) == plainly_encoded(labels)
+    assert encode_block(labels).data == plainly_encoded(labels)
+    assert_counted(labels)
+
+
+def assert_counted(labels: Labels) -> None:
+    """Kills voxels of a label that are lost past a few in a sub-block, or given to its neighbour in rank."""
+    encoded, (names, voxels) = encode_block(labels), np.unique(labels, return_counts=True)
+    np.testing.assert_array_equal(encoded.labels, names)
+    np.testing.assert_array_equal(encoded.voxels, voxels)
+    assert (encoded.labels.dtype, encoded.voxels.dtype) == (np.uint64, np.uint32)
+
+
+@given(label_blocks(), st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None)
+def test_places_in_a_list_of_ids_make_the_block_of_the_ids(labels: Labels, seed: int) -> None:
+    """Ids in any order: kills labels ranked by place, a label cut to 32 bits, rows as far apart as uint64 ones."""
+    names, places = np.unique(labels, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    ids, local = names[order], np.argsort(order)[places].reshape(SHAPE).astype(np.uint32)
+    scattered = np.zeros((66, 70, 131), np.uint32)
+    scattered[1:65, 3:67, 66:130] = local
+    whole = encode_block(labels)
+    for voxels in (local, scattered[1:65, 3:67, 66:130], np.asfortranarray(local)):
+        encoded = encode_block(voxels, ids)
+        assert encoded.data == whole.data
+        np.testing.assert_array_equal(encoded.voxels, whole.voxels)
+
+
+@pytest.mark.parametrize("number", [1, 2, 100])
+def test_a_place_without_an_id_is_refused(number: int) -> None:
+    """In sub-blocks of one label, few and many: kills reading past the end of the ids."""
+    local = np.arange(64**3, dtype=np.uint32).reshape(SHAPE) % np.uint32(number)
+    encode_block(local, np.arange(number, dtype=np.uint64))
+    with pytest.raises(IntegrityError, match=f"label up to {number - 1} for {number - 1} ids"):
+        encode_block(local, np.arange(number - 1, dtype=np.uint64))
 
 
 def test_one_voxel_anywhere_in_a_row_is_not_overlooked() -> None:
@@ -85,7 +120,7 @@ def test_one_voxel_anywhere_in_a_row_is_not_overlooked() -> None:
     labels = np.full(SHAPE, 5, np.uint64)
     z, y, x = np.indices(SHAPE)
     labels[(z % 8 * 8 + y % 8 == z // 8 * 8 + y // 8) & (x % 8 == x // 8)] = 5 + 2**63
-    assert encode_block(labels) == plainly_encoded(labels)
+    assert encode_block(labels).data == plainly_encoded(labels)
 
 
 def test_wherever_a_block_lies_in_memory_its_bytes_are_the_same() -> None:
@@ -100,11 +135,11 @@ def test_wherever_a_block_lies_in_memory_its_bytes_are_the_same() -> None:
         np.broadcast_to(large[0, 0, :64], SHAPE),
         unaligned,
     ):
-        assert encode_block(block) == encode_block(np.array(block, order="C"))
+        assert encode_block(block).data == encode_block(np.array(block, order="C")).data
 
 
 def test_a_solid_block_is_24_bytes() -> None:
-    assert encode_block(np.full(SHAPE, 2**63 + 1, np.uint64)) == struct.pack("<4IQ", 8, 8, 8, 1, 2**63 + 1)
+    assert encode_block(np.full(SHAPE, 2**63 + 1, np.uint64)).data == struct.pack("<4IQ", 8, 8, 8, 1, 2**63 + 1)
 
 
 def test_two_labels_take_one_bit_a_voxel() -> None:
@@ -114,7 +149,7 @@ def test_two_labels_take_one_bit_a_voxel() -> None:
     numbers = np.array([2] + [1] * 511, "<u2").tobytes()
     places = np.array([0, 1] + [0] * 511, "<u4").tobytes()
     golden = struct.pack("<4I2Q", 8, 8, 8, 2, 5, 9) + numbers + places + b"\x40" + bytes(63)
-    assert encode_block(labels) == golden
+    assert encode_block(labels).data == golden
 
 
 def test_three_labels_take_two_bits_a_voxel_in_the_last_sub_block() -> None:
@@ -126,7 +161,7 @@ def test_three_labels_take_two_bits_a_voxel_in_the_last_sub_block() -> None:
     places = np.array([1] * 511 + [0, 1, 2], "<u4").tobytes()
     # values: voxel 0 is place 1 (7), voxel 1 place 0 (3), others 1: 01 00 01 01 | 01 01 01 01 | voxel 8: 10 01 01 01
     values = bytes([0b01000101, 0b01010101, 0b10010101]) + bytes([0b01010101]) * 125
-    assert encode_block(labels) == struct.pack("<4I3Q", 8, 8, 8, 3, 3, 7, 9) + numbers + places + values
+    assert encode_block(labels).data == struct.pack("<4I3Q", 8, 8, 8, 3, 3, 7, 9) + numbers + places + values
 
 
 @pytest.mark.parametrize("number", [1, 2, 300])
@@ -135,11 +170,11 @@ def test_a_block_is_written_to_where_it_belongs_and_nowhere_else(number: int) ->
     labels = np.random.default_rng(number).integers(0, number, SHAPE, np.uint64) + np.uint64(7)
     around = np.zeros((70, 80, 200), np.uint64)
     inside = around[3:67, 10:74, 100:164]
-    assert decode_block(encode_block(labels), inside) is inside
+    assert decode_block(encode_block(labels).data, inside) is inside
     np.testing.assert_array_equal(inside, labels)
     assert np.count_nonzero(around) == labels.size
     scattered = np.zeros((64, 64, 128), np.uint64)[:, :, ::2]
-    np.testing.assert_array_equal(decode_block(encode_block(labels), scattered), labels)
+    np.testing.assert_array_equal(decode_block(encode_block(labels).data, scattered), labels)
 
 
 def test_an_empty_sub_block_and_repeated_labels_are_understood() -> None:
@@ -158,13 +193,13 @@ def test_every_block_comes_back_and_its_bytes_are_always_the_same(labels: Labels
     packed = pack_block(labels)
     np.testing.assert_array_equal(unpack_block(packed), labels)
     assert pack_block(np.asfortranarray(labels)) == packed
-    assert len(encode_block(labels)) <= MAX_BYTES
+    assert len(encode_block(labels).data) <= MAX_BYTES
 
 
 def test_the_largest_block_reaches_the_limit_exactly() -> None:
     """Kills a limit below what a legal block may need."""
     everywhere_new = np.arange(64**3, dtype=np.uint64).reshape(SHAPE)
-    assert len(encode_block(everywhere_new)) == MAX_BYTES
+    assert len(encode_block(everywhere_new).data) == MAX_BYTES
     np.testing.assert_array_equal(unpack_block(pack_block(everywhere_new)), everywhere_new)
 
 
@@ -173,15 +208,17 @@ def test_the_largest_block_reaches_the_limit_exactly() -> None:
 )
 def test_a_block_that_would_kill_the_server_is_refused(labels: Labels) -> None:
     """A too-small block is taken by DVID with 200, and the next read over it ends the process."""
-    with pytest.raises(PermanentError, match="Give uint64 of shape"):
+    with pytest.raises(PermanentError, match="Give uint64, or uint32 with ids, of shape"):
         encode_block(labels)
+    with pytest.raises(PermanentError, match="Give uint64, or uint32 with ids, of shape"):
+        encode_block(labels, np.arange(9, dtype=np.uint64))
 
 
 def _some_block() -> bytes:
     rng = np.random.default_rng(5)
     return encode_block(
         rng.integers(0, 9, (8, 8, 8)).astype(np.uint64).repeat(8, 0).repeat(8, 1).repeat(4, 2).repeat(2, 2)
-    )
+    ).data
 
 
 @given(st.integers(0, 10**6), st.integers(0, 255))
@@ -191,12 +228,12 @@ def test_a_changed_byte_is_refused_or_read_never_worse(place: int, value: int) -
     labels = np.zeros(SHAPE, np.uint64)
     labels[::3, ::5, ::2] = 7
     labels[1::3] = 8
-    data = bytearray(encode_block(labels))
+    data = bytearray(encode_block(labels).data)
     data[place % len(data)] = value
     try:
         assert decode_block(bytes(data)).shape == SHAPE
     except IntegrityError:
-        assert bytes(data) != encode_block(labels)
+        assert bytes(data) != encode_block(labels).data
 
 
 @pytest.mark.parametrize("keep", [0, 1, 16, 23, 24, 40, 100, 1100, 2000, -1])

@@ -27,6 +27,7 @@ from emseg.dvid import (
     post_indices,
     post_mappings,
 )
+from emseg.dvid.label_block import pack_block
 from emseg.dvid.label_index import _blocks_of, _keys_of
 from emseg.errors import PermanentError
 from emseg.geometry import Box
@@ -179,7 +180,7 @@ def test_only_what_differs_is_posted(counting: Labelmap) -> None:
 
 @pytest.mark.services
 def test_a_mapping_changes_what_is_read_but_no_voxel_and_can_be_undone(labelmap: Labelmap) -> None:
-    labelmap.ingest_supervoxels(0, {(0, 0, 0): np.full((64,) * 3, 9, np.uint64)})
+    labelmap.ingest_supervoxels(0, [((0, 0, 0), pack_block(np.full((64,) * 3, 9, np.uint64)))])
     box = Box.of_shape((1, 1, 1))
     post_mappings(labelmap, {5: np.array([5, 9], np.uint64)})
     assert (labelmap.read(box).item(), labelmap.read(box, supervoxels=True).item()) == (5, 9)

@@ -22,6 +22,7 @@ from emseg.dvid import (
     write_blocks,
     write_brick,
 )
+from emseg.dvid.label_block import pack_block
 from emseg.errors import IntegrityError
 from emseg.geometry import Box
 
@@ -60,8 +61,8 @@ def child(labelmap: Labelmap) -> Labelmap:
 
 def laid_over(labelmap: Labelmap, child: Labelmap, new: np.ndarray) -> LabelContents:
     """`new` in the left block; mappings and indices follow."""
-    inherited = labelmap.block_digests(TWO, 0)
-    write_blocks(child, 0, {LEFT: new}, TWO, inherited)
+    inherited = dict(labelmap.stored_blocks(TWO, 0))
+    write_blocks(child, 0, [(LEFT, pack_block(new))], TWO, inherited)
     replaced = block_counts(labelmap.read(Box.of_shape((64, 64, 64)), supervoxels=True), LEFT)
     contents = LabelContents.over(labelmap, block_counts(new, LEFT), replaced, Box.of_shape((64, 64, 64)))
     contents.post(child, bool)
@@ -135,11 +136,11 @@ def test_an_ancestor_without_indices_is_refused(labelmap: Labelmap, child: Label
 
 def test_a_block_of_somebody_else_is_told_from_one_of_an_ancestor(labelmap: Labelmap, child: Labelmap) -> None:
     """Kills a check that takes any block for inherited, and one that refuses every ancestor."""
-    inherited = labelmap.block_digests(TWO, 0)
-    assert write_blocks(child, 0, {}, TWO, inherited) == 0
-    child.ingest_supervoxels(0, {RIGHT: filled(99)})
+    inherited = dict(labelmap.stored_blocks(TWO, 0))
+    assert write_blocks(child, 0, [], TWO, inherited) == 0
+    child.ingest_supervoxels(0, [(RIGHT, pack_block(filled(99)))])
     with pytest.raises(IntegrityError, match=r"first \(0, 0, 1\)"):
-        write_blocks(child, 0, {LEFT: filled(7)}, TWO, inherited)
-    child.ingest_supervoxels(0, {(0, 0, 2): filled(99)})
+        write_blocks(child, 0, [(LEFT, pack_block(filled(7)))], TWO, inherited)
+    child.ingest_supervoxels(0, [((0, 0, 2), pack_block(filled(99)))])
     with pytest.raises(ForeignBlocksError, match=r"block \(0, 0, 2\)"):
-        write_blocks(child, 0, {LEFT: filled(7)}, Box((0, 0, 0), (1, 1, 3)), inherited)
+        write_blocks(child, 0, [(LEFT, pack_block(filled(7)))], Box((0, 0, 0), (1, 1, 3)), inherited)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections.abc import Iterator
 from hashlib import sha256
 
 import numpy as np
@@ -26,7 +27,7 @@ from emseg.dvid import (
 from emseg.dvid.coordinates import xyz_text
 from emseg.dvid.label_block import pack_block
 from emseg.dvid.label_stream import frame, frames
-from emseg.errors import PermanentError
+from emseg.errors import PermanentError, TransientError
 from emseg.geometry import Box, Vec
 
 pytestmark = pytest.mark.services
@@ -81,18 +82,19 @@ def test_a_labelmap_with_other_blocks_is_refused(node: Node) -> None:
 
 def test_the_very_bytes_are_kept_and_posting_twice_changes_nothing(labelmap: Labelmap) -> None:
     """Kills bytes that depend on the clock (gzip) or on order, and digests of something else than what is stored."""
-    blocks: dict[Vec, Labels] = {(i, -i, 2 * i): labels for i, labels in enumerate(_kinds_of_block().values())}
-    digests = labelmap.ingest_supervoxels(0, blocks)
-    assert digests == {block: sha256(pack_block(labels)).hexdigest() for block, labels in blocks.items()}
-    assert labelmap.ingest_supervoxels(0, blocks) == digests
-    assert labelmap.block_digests(Box((-1, -6, -1), (7, 2, 12)), 0) == digests
+    kinds = enumerate(_kinds_of_block().values())
+    blocks: dict[Vec, bytes] = {(i, -i, 2 * i): pack_block(labels) for i, labels in kinds}
+    digests = {block: sha256(packed).hexdigest() for block, packed in blocks.items()}
+    for _ in range(2):
+        assert labelmap.ingest_supervoxels(0, blocks.items()) == digests
+    assert dict(labelmap.stored_blocks(Box((-1, -6, -1), (7, 2, 12)), 0)) == blocks
 
 
 @pytest.mark.parametrize("kind", _kinds_of_block())
 def test_the_server_unpacks_what_we_pack(labelmap: Labelmap, kind: str) -> None:
     """Oracle: the server's own uncompressed voxels. Kills a codec that only agrees with itself."""
     labels = _kinds_of_block()[kind]
-    labelmap.ingest_supervoxels(0, {(1, 2, 3): labels})
+    labelmap.ingest_supervoxels(0, [((1, 2, 3), pack_block(labels))])
     where = labelmap.node.path("seg", "raw", "0_1_2", xyz_text(BLOCK), xyz_text((64, 128, 192)))
     raw = labelmap.node.server.get(where, {"supervoxels": "true"}, expected_bytes=8 * 64**3)
     np.testing.assert_array_equal(np.frombuffer(raw, "<u8").reshape(BLOCK), labels)
@@ -111,24 +113,24 @@ def test_we_unpack_what_the_server_packs(labelmap: Labelmap, kind: str) -> None:
 def test_any_box_is_read_and_absent_blocks_are_zero(labelmap: Labelmap) -> None:
     """Kills single-block /raw (500 over an absent block) and a paste at the wrong corner."""
     first, second = _scattered(1, 9, 4), _scattered(2, 9, 4)
-    labelmap.ingest_supervoxels(0, {(-1, 0, 0): first, (0, 0, 1): second})
+    labelmap.ingest_supervoxels(0, [((-1, 0, 0), pack_block(first)), ((0, 0, 1), pack_block(second))])
     box = Box((-70, 10, 3), (30, 50, 140))
     expected = np.zeros((192, 64, 192), np.uint64)
     expected[64:128, :, :64] = first
     expected[128:192, :, 64:128] = second
     np.testing.assert_array_equal(labelmap.read(box), expected[58:158, 10:50, 3:140])
     assert not labelmap.read(Box.of_shape(BLOCK, (640, 640, 640))).any()
-    assert labelmap.block_digests(Box.of_shape((2, 2, 2), (10, 10, 10)), 0) == {}
-    assert set(labelmap.block_digests(Box((-1, 0, 0), (1, 1, 2)), 0)) == {(-1, 0, 0), (0, 0, 1)}
+    assert not list(labelmap.stored_blocks(Box.of_shape((2, 2, 2), (10, 10, 10)), 0))
+    assert set(dict(labelmap.stored_blocks(Box((-1, 0, 0), (1, 1, 2)), 0))) == {(-1, 0, 0), (0, 0, 1)}
 
 
 def test_large_boxes_and_posts_go_in_several_requests(labelmap: Labelmap, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kills a last batch that is never sent, or a piece asked for at the wrong place."""
     monkeypatch.setattr(labelmap_module, "REQUEST_BLOCKS", 2)
     monkeypatch.setattr(labelmap_module, "POST_BLOCKS", 2)
-    blocks: dict[Vec, Labels] = {(0, i, 0): np.full(BLOCK, i + 1, np.uint64) for i in range(7)}
-    digests = labelmap.ingest_supervoxels(1, blocks)
-    assert labelmap.block_digests(Box.of_shape((1, 9, 1)), 1) == digests
+    blocks: dict[Vec, bytes] = {(0, i, 0): pack_block(np.full(BLOCK, i + 1, np.uint64)) for i in range(7)}
+    assert labelmap.ingest_supervoxels(1, blocks.items()).keys() == blocks.keys()
+    assert dict(labelmap.stored_blocks(Box.of_shape((1, 9, 1)), 1)) == blocks
     seen = labelmap.read(Box((5, 0, 5), (6, 448, 6)), scale=1)[0, :, 0]
     np.testing.assert_array_equal(seen, np.arange(1, 8).repeat(64))
 
@@ -136,19 +138,31 @@ def test_large_boxes_and_posts_go_in_several_requests(labelmap: Labelmap, monkey
 def test_a_refusal_is_heard_while_megabytes_are_still_being_sent(labelmap: Labelmap) -> None:
     """Kills taking the server, which stops listening once it has answered, for a lost connection, and trying again."""
     labelmap.node.commit("done")
-    blocks = {(0, 0, i): np.random.default_rng(i).integers(1, 2**40, BLOCK).astype(np.uint64) for i in range(8)}
+    noise = (np.random.default_rng(i).integers(1, 2**40, BLOCK).astype(np.uint64) for i in range(8))
+    blocks = [((0, 0, i), pack_block(labels)) for i, labels in enumerate(noise)]
     with pytest.raises(NodeLockedError, match="locked node"):
         labelmap.ingest_supervoxels(0, blocks)
+
+
+def test_a_source_that_fails_under_way_is_not_taken_for_its_end(labelmap: Labelmap) -> None:
+    """Whatever fails in it: kills a repeated request that posts what came before the failure, and reports success."""
+
+    def blocks() -> Iterator[tuple[Vec, bytes]]:
+        yield (0, 0, 0), pack_block(np.full(BLOCK, 5, np.uint64))
+        raise ConnectionResetError("the store is gone")
+
+    with pytest.raises((ConnectionResetError, TransientError)):
+        labelmap.ingest_supervoxels(0, blocks())
 
 
 def test_each_scale_is_kept_apart_and_none_beyond_the_last(labelmap: Labelmap) -> None:
     """Kills a forgotten scale parameter; DVID silently takes scales that nobody is ever shown."""
     for scale in range(3):
-        labelmap.ingest_supervoxels(scale, {(0, 0, 0): np.full(BLOCK, scale + 1, np.uint64)})
+        labelmap.ingest_supervoxels(scale, [((0, 0, 0), pack_block(np.full(BLOCK, scale + 1, np.uint64)))])
     assert [int(labelmap.read(Box.of_shape((1, 1, 1)), scale=scale)[0, 0, 0]) for scale in range(3)] == [1, 2, 3]
     for scale in (-1, 3):
         with pytest.raises(PermanentError, match="keeps scales 0 to 2"):
-            labelmap.ingest_supervoxels(scale, {(0, 0, 0): np.full(BLOCK, 1, np.uint64)})
+            labelmap.ingest_supervoxels(scale, [((0, 0, 0), pack_block(np.full(BLOCK, 1, np.uint64)))])
 
 
 def test_our_coarser_scale_is_the_servers_where_no_voxel_is_zero(labelmap: Labelmap) -> None:
@@ -170,7 +184,7 @@ def test_our_coarser_scale_is_the_servers_where_no_voxel_is_zero(labelmap: Label
 
 def test_extents_are_what_was_set(labelmap: Labelmap) -> None:
     """Ingestion leaves them empty, and a viewer shows nothing outside of them."""
-    labelmap.ingest_supervoxels(0, {(0, 0, 0): np.full(BLOCK, 5, np.uint64)})
+    labelmap.ingest_supervoxels(0, [((0, 0, 0), pack_block(np.full(BLOCK, 5, np.uint64)))])
     assert labelmap.info().extents is None
     for box in (Box((-3, 0, 5), (64, 60, 70)), Box((0, 0, 0), (10, 11, 12))):
         labelmap.set_extents(box)
@@ -187,10 +201,10 @@ def test_the_largest_label_is_asked_of_the_parents(labelmap: Labelmap) -> None:
 
 
 def test_a_child_sees_its_parents_blocks_and_changes_only_its_own(server: DvidServer, labelmap: Labelmap) -> None:
-    labelmap.ingest_supervoxels(0, {(0, 0, 0): np.full(BLOCK, 5, np.uint64)})
+    labelmap.ingest_supervoxels(0, [((0, 0, 0), pack_block(np.full(BLOCK, 5, np.uint64)))])
     labelmap.node.commit("done")
     child = Labelmap(labelmap.node.branch("run-1"), "seg")
-    child.ingest_supervoxels(0, {(0, 0, 1): np.full(BLOCK, 6, np.uint64)})
+    child.ingest_supervoxels(0, [((0, 0, 1), pack_block(np.full(BLOCK, 6, np.uint64)))])
     row = Box((0, 0, 0), (1, 1, 128))
     np.testing.assert_array_equal(np.unique(child.read(row)), [5, 6])
     np.testing.assert_array_equal(np.unique(labelmap.read(row)), [0, 5])
@@ -199,7 +213,7 @@ def test_a_child_sees_its_parents_blocks_and_changes_only_its_own(server: DvidSe
 def test_the_stored_stream_is_ours_byte_for_byte(labelmap: Labelmap) -> None:
     """Kills framing that our own reader forgives: DVID's stream of one block is exactly what we would send."""
     labels = _scattered(8, 5, 8)
-    labelmap.ingest_supervoxels(0, {(-2, 1, 3): labels})
+    labelmap.ingest_supervoxels(0, [((-2, 1, 3), pack_block(labels))])
     where = labelmap.node.path("seg", "specificblocks")
     stream = labelmap.node.server.get(where, {"blocks": "3,1,-2", "supervoxels": "true"})
     assert stream == frame((-2, 1, 3), pack_block(labels))

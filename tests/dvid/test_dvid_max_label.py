@@ -12,6 +12,7 @@ import pytest
 
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, IndexTable, Labelmap, Node, create_repo, post_indices, post_mappings
+from emseg.dvid.label_block import pack_block
 from emseg.errors import PermanentError
 
 pytestmark = pytest.mark.services
@@ -34,7 +35,7 @@ def completed(labelmap: Labelmap) -> Labelmap:
     """The labelmap with one body of two supervoxels; the larger one is no body."""
     block = np.full((64,) * 3, 7, np.uint64)
     block[0, 0, :28] = 9
-    labelmap.ingest_supervoxels(0, {(0, 0, 0): block})
+    labelmap.ingest_supervoxels(0, [((0, 0, 0), pack_block(block))])
     post_mappings(labelmap, {7: SUPERVOXELS})
     post_indices(labelmap, TABLE)
     return labelmap

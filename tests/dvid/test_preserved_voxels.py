@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emseg.dvid import Labelmap, post_mappings, voxels_of_bodies, write_brick
+from emseg.dvid import Labelmap, kept_supervoxels, post_mappings, voxels_of_bodies, write_brick
 from emseg.dvid import preserved as module
 from emseg.geometry import Box
 
@@ -33,3 +33,18 @@ def test_without_bodies_nothing_is_read(labelmap: Labelmap) -> None:
     """Kills a request a subvolume in runs that preserve nothing: this instance does not even exist."""
     missing = Labelmap(labelmap.node, "missing")
     assert voxels_of_bodies(missing, (), Box.of_shape((4, 5, 6))).shape == (4, 5, 6)
+
+
+def test_kept_supervoxels_are_those_with_a_voxel_that_does_not_change(labelmap: Labelmap) -> None:
+    """Kills ids of whole blocks, ids beyond the box, and 0."""
+    labels = np.repeat(np.arange(1, 4, dtype=np.uint64), 64)[None, None] * np.ones((64, 64, 1), np.uint64)
+    labels[:, :, 64:96] = 4
+    labels[0] = 0
+    write_brick(labelmap, 0, labels, (0, 0, 0))
+    box = Box((0, 0, 0), (64, 64, 128))
+    changed = np.ones(box.shape, bool)
+    assert kept_supervoxels(labelmap, box, changed).tolist() == []
+    changed[0] = False
+    assert kept_supervoxels(labelmap, box, changed).tolist() == []
+    changed[63, 63, [63, 127]] = False
+    assert kept_supervoxels(labelmap, box, changed).tolist() == [1, 2]

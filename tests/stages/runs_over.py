@@ -50,10 +50,10 @@ def killed(spec: RunSpec, store: FolderStore, server: DvidServer, attempt: str, 
 def state(labelmap: Labelmap, whole: Box, max_scale: int) -> tuple[object, ...]:
     """All that the labelmap holds in `whole` (from voxel 0): blocks, indices, mappings, extents, largest label."""
     z, y, x = (n // 64 for n in whole.stop)
-    digests = [labelmap.block_digests(Box.of_shape((z, y, x)), scale) for scale in range(max_scale + 1)]
+    blocks = [dict(labelmap.stored_blocks(Box.of_shape((z, y, x)), scale)) for scale in range(max_scale + 1)]
     table = indices(labelmap, indexed_labels(labelmap).tolist())
     columns = (table.body, table.supervoxel, table.block, table.count, *mappings(labelmap))
-    return (digests, [column.tolist() for column in columns], labelmap.info(), labelmap.max_label())
+    return (blocks, [column.tolist() for column in columns], labelmap.info(), labelmap.max_label())
 
 
 def lose_markers(spec: RunSpec, store: FolderStore) -> None:

@@ -21,11 +21,11 @@ from emseg.dvid.label_index import (
     post_indices,
 )
 from emseg.dvid.label_mappings import MappingError, check_mappings, mappings, post_mappings
+from emseg.dvid.label_pyramid import LabelPyramid, Mask, NewLabels
 from emseg.dvid.label_remains import LabelClashError, staying_supervoxels
 from emseg.dvid.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
-from emseg.dvid.old_labels import Mask, OldLabels, coarser, kept_supervoxels
-from emseg.dvid.preserved import voxels_of_bodies
+from emseg.dvid.preserved import kept_supervoxels, voxels_of_bodies
 from emseg.dvid.repos import InstanceInfo, NodeInfo, RepoInfo, create_repo, repo_info
 from emseg.dvid.roi import RoiInstance
 
@@ -41,21 +41,21 @@ __all__ = [
     "KeyValue",
     "LabelClashError",
     "LabelContents",
+    "LabelPyramid",
     "Labelmap",
     "LabelmapInfo",
     "MappingError",
     "Mask",
+    "NewLabels",
     "Node",
     "NodeInfo",
     "NodeLockedError",
     "NotFoundError",
-    "OldLabels",
     "RepoInfo",
     "RoiInstance",
     "block_counts",
     "check_indices",
     "check_mappings",
-    "coarser",
     "create_repo",
     "delete_indices",
     "downsample_labels",

@@ -17,6 +17,8 @@ returns with those that were sent to it, never with those of another writer.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
@@ -24,7 +26,7 @@ from isal import isal_zlib
 from emseg.dvid.label_block_kernels import (
     BLOCK_VOX,
     PER_AXIS,
-    ROW,
+    ROWS,
     SUB_BLOCK_VOXELS,
     SUB_BLOCKS,
     SUB_VOX,
@@ -42,25 +44,51 @@ MAX_BYTES = 16 + 8 * VOXELS + 2 * SUB_BLOCKS + 4 * VOXELS + SUB_BLOCKS * SUB_BLO
 """Largest possible block (every voxel another label): nothing longer is unpacked."""
 
 
-def encode_block(labels: npt.NDArray[np.uint64]) -> bytes:
-    """Bytes of a block of shape (64, 64, 64), uint64, ZYX. DVID would die on any other shape: it is refused."""
-    if labels.shape != SHAPE or labels.dtype != np.uint64:
+@dataclass(frozen=True, eq=False)
+class EncodedBlock:
+    """The bytes of a block, its labels (uint64, ascending, 0 with them) and how many voxels each has (uint32)."""
+
+    data: bytes
+    labels: npt.NDArray[np.uint64]
+    voxels: npt.NDArray[np.uint32]
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether a label other than 0 is in it."""
+        return bool(self.labels[-1] > 0)
+
+    def packed(self) -> bytes:
+        """As DVID receives, keeps and returns it: gzip around `data`."""
+        return isal_zlib.compress(self.data, _GZIP_LEVEL, _GZIP_WBITS)
+
+
+def encode_block(
+    labels: npt.NDArray[np.uint32] | npt.NDArray[np.uint64], ids: npt.NDArray[np.uint64] | None = None
+) -> EncodedBlock:
+    """A block of shape (64, 64, 64), ZYX. DVID would die on any other shape: it is refused.
+
+    Labels are uint64; or uint32 places in `ids`, all different, of what the block is to hold: half of the memory to
+    go through. A place outside of `ids` is refused.
+    """
+    if labels.shape != SHAPE or labels.dtype != (np.uint64 if ids is None else np.uint32):
         raise PermanentError(
             "encoding a label block",
             "labels for DVID",
             f"the array is {labels.dtype} of shape {labels.shape}",
-            f"Give uint64 of shape {SHAPE}",
+            f"Give uint64, or uint32 with ids, of shape {SHAPE}",
         )
-    names, numbers, places, values = encoded_block(rows_of(labels))
+    rows = (labels if labels.strides[-1] == labels.itemsize else np.ascontiguousarray(labels)).view(ROWS[labels.dtype])
+    try:
+        names, voxels, numbers, places, values = encoded_block(rows, ids)
+    except IndexError:
+        raise IntegrityError(
+            "encoding a label block",
+            "labels for DVID",
+            f"a label up to {labels.max()} for {0 if ids is None else len(ids)} ids",
+            "Segment the subvolume again; if it stays, its step counts its labels wrong",
+        ) from None
     parts = (numbers, places, values) if len(names) > 1 else ()
-    return b"".join((_HEADER, len(names).to_bytes(4, "little"), names, *parts))
-
-
-def rows_of(labels: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
-    """The rows of eight voxels of a block, (64, 64, 8), as the compiled passes read them; copied only if scattered."""
-    if labels.strides[-1] != labels.itemsize:
-        labels = np.ascontiguousarray(labels)
-    return labels.view(ROW)
+    return EncodedBlock(b"".join((_HEADER, len(names).to_bytes(4, "little"), names, *parts)), names, voxels)
 
 
 def decode_block(data: bytes, into: npt.NDArray[np.uint64] | None = None) -> npt.NDArray[np.uint64]:
@@ -93,8 +121,8 @@ def decode_block(data: bytes, into: npt.NDArray[np.uint64] | None = None) -> npt
 
 
 def pack_block(labels: npt.NDArray[np.uint64]) -> bytes:
-    """The block as DVID receives, keeps and returns it: gzip around `encode_block`; same bytes for the same labels."""
-    return isal_zlib.compress(encode_block(labels), _GZIP_LEVEL, _GZIP_WBITS)
+    """The block as DVID keeps it, from uint64 labels; same bytes for the same labels."""
+    return encode_block(labels).packed()
 
 
 def unpack_block(packed: bytes, into: npt.NDArray[np.uint64] | None = None) -> npt.NDArray[np.uint64]:

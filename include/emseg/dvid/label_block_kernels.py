@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from emseg.lanes import COUNT, LANES, prefetch, unlike
+from emseg.lanes import LANES, ones, prefetch, unlike
 
 BLOCK_VOX = 64
 SUB_VOX = LANES
@@ -19,7 +19,7 @@ SUB_BLOCKS = PER_AXIS**3
 SUB_BLOCK_ROWS = SUB_VOX**2
 SUB_BLOCK_VOXELS = SUB_VOX**3
 VOXELS = BLOCK_VOX**3
-ROW = np.dtype([("voxels", np.uint64, (SUB_VOX,))])
+ROWS = {np.dtype(voxel): np.dtype([("voxels", voxel, (SUB_VOX,))]) for voxel in (np.uint32, np.uint64)}
 """Eight voxels along x: the longest run of memory that belongs to one sub-block."""
 _FEW = 64
 """Labels of a sub-block up to which comparing every voxel with every label beats sorting the voxels."""
@@ -31,14 +31,16 @@ _SPREAD = (1 << _SHIFTS).astype(np.uint64) @ _MASKS
 
 
 @njit(cache=True, nogil=True)
-def encoded_block(rows):  # type: ignore[no-untyped-def]
+def encoded_block(rows, ids):  # type: ignore[no-untyped-def]
     """The parts of a block from its (64, 64, 8) rows of eight voxels, wherever they lie.
 
-    They are the labels; the number of labels of each sub-block; the places of its labels; the packed values.
-    Most arrays go to helpers whole: a slice counts references, which takes as long as several rows.
+    They are the labels, ascending; the voxels of each, uint32; the number of labels of each sub-block; the places of
+    its labels; the packed values. Where there are `ids`, label `n` of the rows is `ids[n]` in the block: no two may be
+    equal, and IndexError is raised where there is none. Most arrays go to helpers whole: a slice counts references,
+    which takes as long as several rows.
     """
     numbers = np.empty(SUB_BLOCKS, np.uint16)
-    locals_ = np.empty(VOXELS, np.uint64)
+    locals_, counts = np.empty(VOXELS, np.uint64), np.empty(VOXELS, np.uint32)
     values = np.empty(SUB_BLOCKS * SUB_BLOCK_VOXELS * 9 // 8, np.uint8)
     others, found, masks = _room()
     words = masks.view(np.uint64)
@@ -47,46 +49,24 @@ def encoded_block(rows):  # type: ignore[no-untyped-def]
     for sub in range(SUB_BLOCKS):
         number = _find(rows, sub, others, found, words)
         if number > _FEW:
-            number = _sort_and_pack(_voxels(rows, sub), locals_[total:], values[at:])
-        elif number == 1:
-            locals_[total] = found[0]
+            number = _sort_and_pack(_voxels(rows, sub, ids), locals_[total:], counts[total:], values[at:])
         else:
-            _rank(found, number, masks, locals_, total, eights)
-            _pack(eights, _bits(number), values, at)
+            if ids is not None:
+                for label in range(number):
+                    found[label] = _id_of(found[label], ids)
+            if number == 1:
+                locals_[total], counts[total] = found[0], SUB_BLOCK_VOXELS
+            else:
+                _rank(found, number, masks, words, locals_, counts, total, eights)
+                _pack(eights, _bits(number), values, at)
         numbers[sub] = number
         total += number
         at += _bits(number) * SUB_BLOCK_ROWS
     names, places = _names_and_places(locals_[:total])
-    return names, numbers, places, values[:at]
-
-
-@njit(cache=True, nogil=True)
-def counted_block(rows):  # type: ignore[no-untyped-def]
-    """The distinct labels of a block, ascending, and the voxels of each, uint32; `rows` as for `encoded_block`."""
-    locals_, counts = np.empty(VOXELS, np.uint64), np.ones(VOXELS, np.uint32)
-    others, found, masks = _room()
-    words = masks.view(np.uint64)
-    total = 0
-    for sub in range(SUB_BLOCKS):
-        number = _find(rows, sub, others, found, words)
-        if number > _FEW:
-            locals_[total : total + SUB_BLOCK_VOXELS] = _voxels(rows, sub)
-            total += SUB_BLOCK_VOXELS
-            continue
-        first = SUB_BLOCK_VOXELS
-        for label in range(1, number):
-            count = 0
-            for row in range(SUB_BLOCK_ROWS):
-                count += COUNT[masks[label, row]]
-            locals_[total + label], counts[total + label] = found[label], count
-            first -= count
-        locals_[total], counts[total] = found[0], first
-        total += number
-    names, places = _names_and_places(locals_[:total])
     sums = np.zeros(len(names), np.uint32)
     for i in range(total):
         sums[places[i]] += counts[i]
-    return names, sums
+    return names, sums, numbers, places, values[:at]
 
 
 @njit(nogil=True)
@@ -121,6 +101,13 @@ def _names_and_places(locals_):  # type: ignore[no-untyped-def]
     for i in range(len(places)):
         places[i] = rank[places[i]]
     return found[order], places
+
+
+@njit(nogil=True)
+def _id_of(label, ids):  # type: ignore[no-untyped-def]
+    if label >= len(ids):
+        raise IndexError
+    return ids[label]
 
 
 @njit(nogil=True)
@@ -165,7 +152,7 @@ def _find(rows, sub, others, found, masks):  # type: ignore[no-untyped-def]
         found[number] = label
         plane = -1
         for dz in range(SUB_VOX):
-            left = unlike(rows, z + dz, y, x, label)
+            left = unlike(rows, z + dz, y, x, np.uint64(label))
             masks[number, dz] = ~left
             left &= others[x, dz]
             others[x, dz] = left
@@ -185,7 +172,7 @@ def _compare_with_first(rows, z, y, others):  # type: ignore[no-untyped-def]
     for dz in range(SUB_VOX):
         for x in range(PER_AXIS):
             prefetch(rows, next_z + dz, next_y, x)
-            others[x, dz] = unlike(rows, z + dz, y, x, rows[z, y, x].voxels[0])
+            others[x, dz] = unlike(rows, z + dz, y, x, np.uint64(rows[z, y, x].voxels[0]))
 
 
 @njit(nogil=True)
@@ -199,12 +186,12 @@ def _some_plane(others, x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _rank(found, number, masks, names, total, eights):  # type: ignore[no-untyped-def]
-    """Append the labels that `_find` found, ascending; `eights` becomes the packed values of each row of eight.
+def _rank(found, number, masks, words, names, counts, total, eights):  # type: ignore[no-untyped-def]
+    """Append the labels of a sub-block, ascending, and the voxels of each; `eights` become its packed rows of eight.
 
-    Every voxel gets the place of the first label, and those with another label the difference.
+    Every voxel gets the place of the first label, and those with another label the difference; `words` are `masks`.
     """
-    bits, first = _bits(number), 0
+    bits, first, left = _bits(number), 0, SUB_BLOCK_VOXELS
     for label in range(number):
         place = 0
         for other in range(number):
@@ -217,6 +204,12 @@ def _rank(found, number, masks, names, total, eights):  # type: ignore[no-untype
         else:
             for row in range(SUB_BLOCK_ROWS):
                 eights[row] += np.uint64(place - first) * _SPREAD[bits, masks[label, row]]
+            count = 0
+            for plane in range(SUB_VOX):
+                count += ones(words[label, plane])
+            counts[total + place] = count
+            left -= count
+    counts[total + first] = left
 
 
 @njit(nogil=True)
@@ -232,22 +225,25 @@ def _pack(eights, bits, values, at):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _voxels(rows, sub):  # type: ignore[no-untyped-def]
+def _voxels(rows, sub, ids):  # type: ignore[no-untyped-def]
     z, y, x = _origin(sub)
     voxels = np.empty(SUB_BLOCK_VOXELS, np.uint64)
     for i in range(SUB_BLOCK_VOXELS):
-        voxels[i] = rows[z + i // SUB_BLOCK_ROWS, y + i // SUB_VOX % SUB_VOX, x].voxels[i % SUB_VOX]
+        voxel = rows[z + i // SUB_BLOCK_ROWS, y + i // SUB_VOX % SUB_VOX, x].voxels[i % SUB_VOX]
+        voxels[i] = voxel if ids is None else _id_of(voxel, ids)
     return voxels
 
 
 @njit(nogil=True)
-def _sort_and_pack(voxels, names, values):  # type: ignore[no-untyped-def]
-    """Write labels, ascending, and packed values of a sub-block of any number of labels, which is returned."""
+def _sort_and_pack(voxels, names, counts, values):  # type: ignore[no-untyped-def]
+    """Write labels, ascending, voxels of each, and packed values of a sub-block of any number of labels: returned."""
     number = 0
     for label in np.sort(voxels):
         if number == 0 or label != names[number - 1]:
             names[number] = label
+            counts[number] = 0
             number += 1
+        counts[number - 1] += 1
     bits = _bits(number)
     buffer, filled, at, place = 0, 0, 0, 0
     for i in range(SUB_BLOCK_VOXELS):

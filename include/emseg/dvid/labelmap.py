@@ -7,7 +7,7 @@ posts the mappings (`label_mappings.py`), the indices (`label_index.py`) and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -15,17 +15,18 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-from emseg.dvid.coordinates import xyz_text
+from emseg.dvid.coordinates import blocks_around, one_block, voxels_of, xyz_text
 from emseg.dvid.instances import VecNm, array_info, create_instance, refuse_instance, voxel_settings
 from emseg.dvid.instances import set_extents as set_extents_of
-from emseg.dvid.label_block import SHAPE, pack_block, unpack_block
-from emseg.dvid.label_block_kernels import BLOCK_VOX
+from emseg.dvid.label_block import SHAPE, unpack_block
 from emseg.dvid.label_stream import frame, frames
 from emseg.dvid.nodes import Node
 from emseg.dvid.pieces import pieces
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Vec
 
+PackedBlock = tuple[Vec, bytes]
+"""Coordinates of a block, ZYX at its scale, and its bytes as `pack_block` makes them."""
 POST_BLOCKS = 64
 """Blocks of a request, kept packed until it ends: some hundred kilobytes, 218 MB at the very worst."""
 MAX_LABEL = 1 << 48
@@ -43,18 +44,35 @@ class LabelmapInfo:
     max_scale: int
 
 
-class _Stream:
-    """Blocks as the body of a request. Each is packed when it is its turn: meanwhile the server stores the last one."""
+class _Request:
+    """Up to `POST_BLOCKS` blocks as the body of a request.
 
-    def __init__(self, blocks: Mapping[Vec, npt.NDArray[np.uint64]]) -> None:
-        self._blocks = blocks
-        self.packed: dict[Vec, bytes] = {}
+    Each is made when it is its turn, meanwhile the server stores the last one, and is kept: a body may be sent again.
+    """
+
+    def __init__(self, first: PackedBlock, others: Iterator[PackedBlock]) -> None:
+        self._others = others
+        self._failure: Exception | None = None
+        self.blocks = [first]
 
     def __iter__(self) -> Iterator[bytes]:
-        for block, voxels in self._blocks.items():
-            if block not in self.packed:
-                self.packed[block] = pack_block(voxels)
-            yield frame(block, self.packed[block])
+        at = 0
+        while at < len(self.blocks) or (at < POST_BLOCKS and self._one_more()):
+            yield frame(*self.blocks[at])
+            at += 1
+
+    def _one_more(self) -> bool:
+        # What once failed would seem to have ended when asked again, and the body sent again be cut.
+        if self._failure is not None:
+            raise self._failure
+        try:
+            block = next(self._others, None)
+        except Exception as error:
+            self._failure = error
+            raise
+        if block is not None:
+            self.blocks.append(block)
+        return block is not None
 
 
 class Labelmap:
@@ -91,8 +109,8 @@ class Labelmap:
             )
         return LabelmapInfo(found.extents, found.voxel_size_nm, found.max_scale)
 
-    def ingest_supervoxels(self, scale: int, blocks: Mapping[Vec, npt.NDArray[np.uint64]]) -> dict[Vec, str]:
-        """Write blocks (coordinates ZYX at `scale` -> (64, 64, 64) uint64) and return the SHA-256 of each as stored.
+    def ingest_supervoxels(self, scale: int, blocks: Iterable[PackedBlock]) -> dict[Vec, str]:
+        """Write blocks of `scale`, each when it is made, and return the SHA-256 of each as stored.
 
         An all-zero block hides what an ancestor holds there; where nothing was written, labels are 0 anyway. The
         caller sees to it that no two writers share a block.
@@ -100,33 +118,27 @@ class Labelmap:
         self._check_scale(scale)
         where = self.node.path(self.instance, "ingest-supervoxels")
         digests: dict[Vec, str] = {}
-        order = sorted(blocks)
-        for at in range(0, len(order), POST_BLOCKS):
-            stream = _Stream({block: blocks[block] for block in order[at : at + POST_BLOCKS]})
-            self.node.server.post(where, stream, {"scale": str(scale)}, repeatable=True)
-            digests |= {block: sha256(packed).hexdigest() for block, packed in stream.packed.items()}
+        others = iter(blocks)
+        for first in others:
+            request = _Request(first, others)
+            self.node.server.post(where, request, {"scale": str(scale)}, repeatable=True)
+            digests |= digests_of(request.blocks)
         return digests
 
-    def block_digests(self, box_blocks: Box, scale: int) -> dict[Vec, str]:
-        """SHA-256 of each stored block in `box_blocks` (block coordinates ZYX at `scale`); absent blocks are left out.
+    def stored_blocks(self, box_blocks: Box, scale: int) -> Iterator[PackedBlock]:
+        """Each stored block of supervoxels in `box_blocks` (block coordinates ZYX at `scale`), in the server's order.
 
-        The server returns the very bytes that were posted, so this is what `ingest_supervoxels` returned.
+        The server returns the very bytes that were posted; absent blocks are left out.
         """
-        stored = self._stored(box_blocks, scale, supervoxels=True)
-        return dict(sorted((block, sha256(packed).hexdigest()) for block, packed in stored))
-
-    def stored_blocks(self, box_blocks: Box, scale: int) -> Iterator[tuple[Vec, str, npt.NDArray[np.uint64]]]:
-        """Coordinates, SHA-256 (as `block_digests`) and supervoxels of each stored block, in the server's order."""
-        for block, packed in self._stored(box_blocks, scale, supervoxels=True):
-            yield block, sha256(packed).hexdigest(), unpack_block(packed)
+        return self._stored(box_blocks, scale, supervoxels=True)
 
     def read(self, box: Box, supervoxels: bool = False, scale: int = 0) -> npt.NDArray[np.uint64]:
         """Bodies (or supervoxels) of `box`, voxels at `scale`, uint64 ZYX, any alignment; 0 where nothing is stored."""
         labels = np.zeros(box.shape, np.uint64)
         if box.is_empty:
             return labels
-        for block, packed in self._stored(_block_box(box), scale, supervoxels):
-            whole = Box.of_shape(SHAPE, _times(block))
+        for block, packed in self._stored(blocks_around(box), scale, supervoxels):
+            whole = voxels_of(one_block(block))
             part = whole.clipped(box)
             voxels = labels[part.slices(box.start)]
             if part == whole:
@@ -169,16 +181,16 @@ class Labelmap:
         """Say which voxels (scale 0) hold data; overwrites what was set."""
         set_extents_of(self.node, self.instance, box)
 
-    def _stored(self, box_blocks: Box, scale: int, supervoxels: bool) -> Iterator[tuple[Vec, bytes]]:
+    def _stored(self, box_blocks: Box, scale: int, supervoxels: bool) -> Iterator[PackedBlock]:
         """The stored blocks of a box of blocks, each once, in the server's order."""
         self._check_scale(scale)
         params = {"compression": "blocks", "scale": str(scale)} | ({"supervoxels": "true"} if supervoxels else {})
         for piece in pieces(box_blocks, (1, 1, 1), REQUEST_BLOCKS):
-            size, offset = xyz_text(_times(piece.shape)), xyz_text(_times(piece.start))
-            where = self.node.path(self.instance, "blocks", size, offset)
+            voxels = voxels_of(piece)
+            where = self.node.path(self.instance, "blocks", xyz_text(voxels.shape), xyz_text(voxels.start))
             seen: set[Vec] = set()
             for block, packed in frames(self.node.server.get(where, params), where):
-                if block in seen or not piece.contains(Box.of_shape((1, 1, 1), block)):
+                if block in seen or not piece.contains(one_block(block)):
                     raise IntegrityError(
                         "reading label blocks from DVID", where, f"block {block} came unasked or twice", "Try again"
                     )
@@ -200,14 +212,6 @@ class Labelmap:
             )
 
 
-def _block_box(box: Box) -> Box:
-    covered = box.covering(SHAPE)
-    return Box(_over(covered.start), _over(covered.stop))
-
-
-def _times(blocks: Vec) -> Vec:
-    return blocks[0] * BLOCK_VOX, blocks[1] * BLOCK_VOX, blocks[2] * BLOCK_VOX
-
-
-def _over(voxels: Vec) -> Vec:
-    return voxels[0] // BLOCK_VOX, voxels[1] // BLOCK_VOX, voxels[2] // BLOCK_VOX
+def digests_of(blocks: Iterable[PackedBlock]) -> dict[Vec, str]:
+    """SHA-256 of each block."""
+    return {block: sha256(packed).hexdigest() for block, packed in blocks}

@@ -17,7 +17,6 @@ from emseg.dvid import (
     IndexTable,
     Labelmap,
     Node,
-    block_counts,
     delete_indices,
     downsample_labels,
     indexed_labels,
@@ -25,9 +24,9 @@ from emseg.dvid import (
     post_indices,
     write_brick,
 )
+from emseg.dvid.coordinates import blocks_around
 from emseg.dvid.instances import VecNm
 from emseg.dvid.label_block import SHAPE
-from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.labelmap import MAX_LABEL
 from emseg.dvid.pieces import pieces
 from emseg.errors import PermanentError
@@ -61,10 +60,9 @@ def ingest_labels(
             labels = _from_source(source, box, brick)
         else:
             labels = downsample_labels(labelmap.read(_doubled(brick), supervoxels=True, scale=scale - 1))
-        first_block = _first_block(brick)
-        write_brick(labelmap, scale, labels, first_block)
+        counts = write_brick(labelmap, scale, labels, blocks_around(brick).start)
         if scale == 0:
-            tables.append(block_counts(labels, first_block))
+            tables.append(counts)
         progress(done, len(bricks))
     count = _write_indices(labelmap, tables)
     labelmap.set_extents(box)
@@ -102,11 +100,6 @@ def _bricks(box: Box, scale: int) -> Iterator[Box]:
 def _doubled(box: Box) -> Box:
     start, stop = (tuple(2 * v for v in corner) for corner in (box.start, box.stop))
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-
-def _first_block(brick: Box) -> Vec:
-    z, y, x = (start // BLOCK_VOX for start in brick.start)
-    return z, y, x
 
 
 def _from_source(source: VolumeSource, box: Box, brick: Box) -> npt.NDArray[np.uint64]:

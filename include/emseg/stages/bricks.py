@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.dvid import BLOCK_VOX
-from emseg.geometry import Box, Grid, Roi
+from emseg.geometry import Box, Grid, Roi, Vec
 
 
 def brick_grid(bounds: Box, max_scale: int) -> Grid:
@@ -25,10 +25,11 @@ def bricks_of(grid: Grid, cells: list[int], max_scale: int) -> list[int]:
     return sorted({brick for cell in cells for brick in bricks.cells_touching(grid.subvolume(cell).core)})
 
 
-def whole_brick(core: Box, max_scale: int) -> Box:
-    """The full box of a brick whose core was clipped to the volume."""
+def top_block(core: Box, max_scale: int) -> Vec:
+    """The block of the coarsest scale that is the brick whose core, clipped to the volume, is given."""
     side = BLOCK_VOX << max_scale
-    return core.covering((side, side, side))
+    z, y, x = (start // side for start in core.start)
+    return z, y, x
 
 
 def cells_of_blocks(grid: Grid, blocks: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:

@@ -12,8 +12,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from emseg.dvid import BLOCK_VOX, Mask, kept_supervoxels
-from emseg.geometry import Box, Subvolume
+from emseg.dvid import Mask, NewLabels, kept_supervoxels
+from emseg.dvid.coordinates import blocks_around, one_block, voxels_of
+from emseg.geometry import Box, Subvolume, Vec
 from emseg.stages.match import read_labels
 from emseg.stages.renaming import Renaming
 from emseg.stages.segment import STAGE as SEGMENT
@@ -24,7 +25,7 @@ from emseg.store import ItemMarker
 
 @dataclass(frozen=True)
 class ChosenCell:
-    """One subvolume that was segmented. `part` below is a box of voxels in its core.
+    """One subvolume that was segmented.
 
     `staying` are ids that old supervoxels keep outside of the subvolume whose ids they are.
     """
@@ -33,17 +34,28 @@ class ChosenCell:
     subvolume: Subvolume
     staying: Ids
 
-    def gather(self, part: Box, ids: npt.NDArray[np.uint64], changed: Mask) -> None:
-        """Write which voxels of `part` are replaced, and by which ids, 0 elsewhere; both of `part.shape`.
+    def block(self, block: Vec) -> NewLabels | None:
+        """What a block of scale 0 in the core gets, None where nothing of it is replaced.
 
         Replaced are the voxels in the ROI and in no preserved body; ids are those that new supervoxels have in DVID.
         """
-        changed[...] = self._changed[part.slices(self._blocks.start)]
-        supervoxel_ids(self._labels[part.slices(self.subvolume.core.start)], self.subvolume.number, ids)
-        if self.renaming.supervoxels.size:
-            ids[...] = self.renaming.applied_to(ids)
-        if not changed.all():
-            ids[~changed] = 0
+        box = voxels_of(one_block(block))
+        changed = self._changed[box.slices(self._blocks.start)]
+        if not changed.any():
+            return None
+        inside = box.clipped(self.subvolume.core)
+        labels = self._labels[inside.slices(self.subvolume.core.start)]
+        if changed.all():
+            return NewLabels(labels, self._ids)
+        whole = np.zeros(box.shape, np.uint32)
+        whole[inside.slices(box.start)] = labels
+        return NewLabels(whole * changed, self._ids, changed)
+
+    @cached_property
+    def _ids(self) -> Ids:
+        """The id of each local label, 0 with them."""
+        labels = np.arange(self._segments + 1, dtype=np.uint32)
+        return self.renaming.applied_to(supervoxel_ids(labels, self.subvolume.number))
 
     @cached_property
     def renaming(self) -> Renaming:
@@ -51,7 +63,7 @@ class ChosenCell:
 
         Also of labels that lie in the halo only: a body may be named after one.
         """
-        labels = np.arange(1, int(self._marker.statistics["segments"]) + 1, dtype=np.uint32)
+        labels = np.arange(1, self._segments + 1, dtype=np.uint32)
         return Renaming.beside(self._taken(), supervoxel_ids(labels, self.subvolume.number))
 
     def _taken(self) -> Ids:
@@ -67,7 +79,11 @@ class ChosenCell:
     @property
     def _blocks(self) -> Box:
         """The core grown to whole blocks."""
-        return self.subvolume.core.covering((BLOCK_VOX, BLOCK_VOX, BLOCK_VOX))
+        return voxels_of(blocks_around(self.subvolume.core))
+
+    @property
+    def _segments(self) -> int:
+        return int(self._marker.statistics["segments"])
 
     @cached_property
     def _changed(self) -> Mask:

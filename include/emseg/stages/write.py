@@ -5,38 +5,33 @@ tables `counts` (voxels of each new supervoxel in each block), `replaced` (those
 `renamed` (new supervoxels whose own id an old one keeps).
 Replaced are the voxels of the chosen subvolumes that lie in the ROI and in no preserved body; what an ancestor holds
 elsewhere is not touched, at any scale. When every brick is written, `complete_labelmap` does the rest in the driver.
-Memory of a task: 9 bytes a brick voxel and 5 a voxel of one core while labels are gathered; then 11 a brick voxel
-(185 MB at max_scale 2), 20 where an ancestor holds labels (340 MB).
+Memory of a task: 5 bytes a voxel of each core that is held, one where cores are 64 voxels times a power of two, else up
+to 8; some MB a scale; and packed blocks: those of a request, all of the coarser scales, all that the ancestor has.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from emseg.codec import encode_table
 from emseg.dvid import (
-    BLOCK_VOX,
     IndexTable,
     Labelmap,
+    LabelPyramid,
     Mask,
+    NewLabels,
     Node,
     NodeLockedError,
-    OldLabels,
-    block_counts,
     check_indices,
-    coarser,
-    downsample_labels,
     staying_supervoxels,
-    write_blocks,
 )
-from emseg.dvid.label_block import SHAPE
-from emseg.dvid.pieces import pieces
-from emseg.geometry import Box
-from emseg.stages.bricks import blocks_within, brick_grid, bricks_of, cells_of_blocks, whole_brick
+from emseg.dvid.coordinates import blocks_around, blocks_at_finer_scale, one_block, voxels_of
+from emseg.geometry import Box, Vec
+from emseg.stages.bricks import blocks_within, brick_grid, bricks_of, cells_of_blocks, top_block
 from emseg.stages.chosen_cell import ChosenCell
 from emseg.stages.complete_labelmap import COUNTS_SCHEMA, NEW, RENAMED, REPLACED, STAGE, FinishLabelmap
 from emseg.stages.engine import Phase
@@ -46,10 +41,8 @@ from emseg.stages.services import DvidServices, Workplace, branch_name, chosen_c
 from emseg.stitch import Ids, cells_of
 from emseg.store import ItemMarker
 
-PIECE_VOX = 8 * BLOCK_VOX**3
-"""Voxels that get their ids at once: where some have another name, all are copied on the way."""
-
-Labels = npt.NDArray[np.uint64]
+CELLS_HELD = 8
+"""As many meet at a corner; one is enough where cores are 64 voxels times a power of two."""
 
 
 def write_phase(place: Workplace[DvidServices], cells: list[int], staying: Ids) -> Phase:
@@ -77,7 +70,7 @@ def prepare_branch(place: Workplace[DvidServices]) -> Ids:
 
 @dataclass(frozen=True)
 class WriteBrick:
-    """The work on one brick: gather, lay over what an ancestor holds, downsample, write, read back.
+    """The work on one brick, block by block: lay over what an ancestor holds, count, downsample, write; read back.
 
     `staying` are the ids that `prepare_branch` found: no new supervoxel gets one of them.
     """
@@ -87,51 +80,60 @@ class WriteBrick:
 
     def __call__(self, item: str) -> ItemMarker:
         """Write the brick named `item`."""
-        spec = self.place.spec
-        number = int(item.removeprefix("br-"))
-        box = whole_brick(
-            brick_grid(spec.volume.bounds, spec.output.max_scale).subvolume(number).core, spec.output.max_scale
-        )
-        labels, changed, renaming = self._gathered(box)
-        counts = block_counts(labels, _blocks(box, 0).start)
-        check_indices(counts)  # before a label that DVID cannot keep is written
-        voxels = int(counts.count.sum())
-        written, replaced = self._write_scales(labels, changed, box)
-        folder = self.place.folder(STAGE)
-        tables = {NEW: _table(counts), REPLACED: _table(replaced), RENAMED: renaming.to_arrow()}
+        spec, services = self.place.spec, self.place.open_services()
+        max_scale, ancestor = spec.output.max_scale, services.inherited(spec)
+        brick = brick_grid(spec.volume.bounds, max_scale).subvolume(int(item.removeprefix("br-")))
+        top = top_block(brick.core, max_scale)
+        boxes = [blocks_at_finer_scale(top, max_scale - scale) for scale in range(max_scale + 1)]
+        cells = _Cells(self.place, self.staying, brick.core)
+        pyramid = LabelPyramid(top, [dict(ancestor.stored_blocks(*at)) for at in zip(boxes, count())], cells.block)
+        written = pyramid.write(services.segmentation(spec))
+        counts = pyramid.counts
+        check_indices(counts)
+        renaming, folder = cells.renaming, self.place.folder(STAGE)
+        tables = {NEW: _table(counts), REPLACED: _table(pyramid.replaced), RENAMED: renaming.to_arrow()}
         artefacts = [folder.write_artefact(item, name, encode_table(table)) for name, table in tables.items()]
-        statistics = {"blocks": written, "voxels": voxels, "renamed": len(renaming.names)}
+        statistics = {"blocks": written, "voxels": int(counts.count.sum()), "renamed": len(renaming.names)}
         return folder.commit_item(item, artefacts, statistics)
 
-    def _gathered(self, box: Box) -> tuple[Labels, Mask, Renaming]:
-        """New labels of the brick, uint64; which of its voxels they replace; those with another id than of place."""
-        spec, roi = self.place.spec, self.place.open_services().roi(self.place.spec)
-        labels, changed = np.zeros(box.shape, np.uint64), np.zeros(box.shape, bool)
-        renamings: list[Renaming] = []
-        for subvolume in map(spec.grid.subvolume, spec.grid.cells_touching(box)):
-            if is_chosen(roi, subvolume.core):
-                cell = ChosenCell(self.place, subvolume, self.staying)
-                renamings.append(cell.renaming)
-                for part in pieces(subvolume.core.clipped(box), SHAPE, PIECE_VOX):
-                    at = part.slices(box.start)
-                    cell.gather(part, labels[at], changed[at])
-        return labels, changed, Renaming.joined(renamings)
 
-    def _write_scales(self, labels: Labels, changed: Mask, box: Box) -> tuple[int, IndexTable]:
-        """Blocks written at all scales, and the voxels of old supervoxels that gave way at scale 0."""
-        spec, services = self.place.spec, self.place.open_services()
-        labelmap, ancestor = services.segmentation(spec), services.inherited(spec)
-        written, replaced = 0, IndexTable.joined([])
-        for scale in range(spec.output.max_scale + 1):
-            if scale > 0:
-                labels, changed = downsample_labels(labels), coarser(changed)
-            old = OldLabels.read(ancestor, _blocks(box, scale), scale)
-            if scale == 0:
-                replaced = old.counts_in(changed)
-            old.fill_unchanged(labels, changed)
-            blocks = old.blocks_to_write(labels, changed)
-            written += write_blocks(labelmap, scale, blocks, old.box_blocks, old.digests)
-        return written, replaced
+class _Cells:
+    """The chosen subvolumes of a brick, each held from its first block to its last; at most `CELLS_HELD` at once."""
+
+    def __init__(self, place: Workplace[DvidServices], staying: Ids, core: Box) -> None:
+        self._place, self._staying = place, staying
+        grid, roi = place.spec.grid, place.open_services().roi(place.spec)
+        cells = [cell for cell in map(grid.subvolume, grid.cells_touching(core)) if is_chosen(roi, cell.core)]
+        self._blocks_left = {cell.number: blocks_around(cell.core.clipped(core)).voxels for cell in cells}
+        self._held: dict[int, ChosenCell] = {}
+        self._renamings: dict[int, Renaming] = {}
+
+    @property
+    def renaming(self) -> Renaming:
+        """That of all subvolumes of which a block was asked for."""
+        return Renaming.joined(list(self._renamings.values()))
+
+    def block(self, block: Vec) -> NewLabels | None:
+        """What a block of scale 0 gets, None where nothing of it is replaced. Each may be asked for once."""
+        # Cores are multiples of 64 voxels, so no block lies in two.
+        number = next(self._place.spec.grid.cells_touching(voxels_of(one_block(block))), None)
+        if number not in self._blocks_left:
+            return None
+        cell = self._cell(number)
+        self._blocks_left[number] -= 1
+        if self._blocks_left[number] == 0:
+            del self._held[number]
+        return cell.block(block)
+
+    def _cell(self, number: int) -> ChosenCell:
+        cell = self._held.pop(number, None)
+        if cell is None:
+            cell = ChosenCell(self._place, self._place.spec.grid.subvolume(number), self._staying)
+            self._renamings[number] = cell.renaming
+        self._held[number] = cell
+        if len(self._held) > CELLS_HELD:
+            del self._held[next(iter(self._held))]  # the one that was not asked for the longest
+        return cell
 
 
 def _staying_elsewhere(place: Workplace[DvidServices]) -> Ids:
@@ -161,13 +163,6 @@ def _require_open(node: Node) -> None:
             + (f", and has the child {', '.join(info.children)}" if info.children else ""),
             "Nothing was written. Find out who committed it; another output instance name makes another branch",
         )
-
-
-def _blocks(box: Box, scale: int) -> Box:
-    """The blocks of `scale` that a brick holds."""
-    side = BLOCK_VOX << scale
-    (z, y, x), (k, j, i) = (tuple(v // side for v in corner) for corner in (box.start, box.stop))
-    return Box((z, y, x), (k, j, i))
 
 
 def _table(rows: IndexTable) -> pa.Table:

@@ -1,0 +1,147 @@
+"""A brick made block by block, new labels over old ones: what whole arrays give, and small cases worked by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from skimage.util import view_as_blocks
+
+from emseg.dvid import IndexTable, LabelPyramid, NewLabels, block_counts, downsample_labels
+from emseg.dvid.label_block import pack_block, unpack_block
+from emseg.dvid.label_bricks import blocks_of
+from emseg.dvid.label_pyramid import coarser
+from emseg.geometry import Vec
+
+SIDES = st.sampled_from([2, 4, 6])
+Labels = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+IDS = np.array([0, 7, 5, 900, 3, 2**47], np.uint64)
+"""Not ascending: kills coarser labels of equally frequent places in place of ids."""
+TOP = (-1, 0, 2)
+
+
+@given(hnp.arrays(np.bool_, st.tuples(SIDES, SIDES, SIDES)))
+def test_a_coarser_voxel_changes_where_any_of_its_eight_does(mask: np.ndarray) -> None:
+    """Oracle: scikit-image's blocks. Kills a corner rule, an `all`, a swapped axis."""
+    np.testing.assert_array_equal(coarser(mask), view_as_blocks(mask, (2, 2, 2)).any(axis=(3, 4, 5)))
+
+
+@dataclass
+class Brick:
+    """Whole arrays: places of new labels, which voxels change, and what an ancestor has, scale by scale."""
+
+    places: npt.NDArray[np.uint32]
+    changed: Mask
+    old: list[Labels]
+
+    @property
+    def packed(self) -> list[dict[Vec, bytes]]:
+        """Blocks with a label, as the ancestor has them."""
+        first = [(z << s, y << s, x << s) for z, y, x in [TOP] for s in reversed(range(len(self.old)))]
+        return [
+            {block: pack_block(voxels) for block, voxels in blocks_of(old, at) if voxels.any()}
+            for old, at in zip(self.old, first, strict=True)
+        ]
+
+    def new(self, block: Vec) -> NewLabels | None:
+        """Also uint64 labels, where the block's number is odd."""
+        offset = [64 * (b - (t << len(self.old) - 1)) for b, t in zip(block, TOP, strict=True)]
+        at = tuple(slice(first, first + 64) for first in offset)
+        places, changed = self.places[at], self.changed[at]
+        if not changed.any():
+            return None
+        mask = None if changed.all() else changed
+        if sum(block) % 2:
+            return NewLabels(IDS[places] * changed, None, mask)
+        return NewLabels(places * changed, IDS, mask)
+
+
+def random_brick(seed: int, scales: int) -> Brick:
+    rng = np.random.default_rng(seed)
+    side = 64 << scales
+
+    def cubes(high: int, grain: int, side: int = side) -> np.ndarray:
+        coarse = rng.integers(0, high, (-(-side // grain),) * 3)
+        return coarse.repeat(grain, 0).repeat(grain, 1).repeat(grain, 2)[:side, :side, :side]
+
+    changed = cubes(3, 5) > 0
+    for block in np.ndindex(*(side // 64,) * 3):
+        part = changed[tuple(slice(64 * b, 64 * b + 64) for b in block)]
+        part[...] = rng.choice([part, np.zeros_like(part), np.ones_like(part)])
+    old = [np.uint64(50) + cubes(4, 7, side >> scale).astype(np.uint64) for scale in range(scales + 1)]
+    for labels in old:
+        labels[labels == 50] = 0
+        labels[:64, :64, :64] = 0
+    return Brick(cubes(6, 3).astype(np.uint32), changed, old)
+
+
+def rows(table: IndexTable) -> set[tuple[int, ...]]:
+    return set(zip(*(column.tolist() for column in (*table.block.T, table.supervoxel, table.count)), strict=True))
+
+
+@pytest.mark.parametrize(("seed", "scales"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 0)])
+def test_blocks_are_those_of_whole_arrays_at_every_scale(seed: int, scales: int) -> None:
+    """Kills coarser labels made from new ones alone, or made anew where nothing changed; a block that another's room
+    shows through; blocks written where nothing changes or where zeros hide nothing; counts of voxels that stay.
+    """
+    brick = random_brick(seed, scales)
+    pyramid = LabelPyramid(TOP, brick.packed, brick.new)
+    made: list[dict[Vec, bytes]] = [{} for _ in brick.old]
+    for scale, (block, packed) in pyramid.blocks():
+        assert block not in made[scale]
+        made[scale][block] = packed
+    new, changed = IDS[brick.places] * brick.changed, brick.changed
+    first = tuple(at << scales for at in TOP)
+    assert rows(pyramid.counts) == rows(block_counts(new, first))  # type: ignore[arg-type]
+    assert rows(pyramid.replaced) == rows(block_counts(brick.old[0] * changed, first))  # type: ignore[arg-type]
+    for scale, (old, before) in enumerate(zip(brick.old, brick.packed, strict=True)):
+        if scale > 0:
+            new, changed = downsample_labels(new), coarser(changed)
+        new = np.where(changed, new, old)
+        z, y, x = (at << scales - scale for at in TOP)
+        masks = blocks_of(changed.astype(np.uint64), (z, y, x))
+        for (block, voxels), (_, mask) in zip(blocks_of(new, (z, y, x)), masks, strict=True):
+            is_made = bool(mask.any()) and (block in before or bool(voxels.any()))
+            assert (block in made[scale]) == is_made
+            stored = made[scale].get(block, before.get(block))
+            np.testing.assert_array_equal(0 if stored is None else unpack_block(stored), voxels)
+
+
+def cube(label: int) -> Labels:
+    return np.full((64, 64, 64), label, np.uint64)
+
+
+def test_changed_voxels_are_new_and_the_others_old_at_both_scales() -> None:
+    """One changed voxel of eight is outvoted by seven old ones; where nothing changes, the old coarse label stays even
+    if it is not the mode; where the ancestor has no coarse block, what does not change is empty.
+    """
+    changed = np.zeros((64, 64, 64), bool)
+    changed[0, 0, 0] = True
+    changed[4:6, 0:2, 0:2] = True
+    new = NewLabels(cube(5) * changed, None, changed)
+    for coarse in (8, 0):
+        old = [{(0, 0, 0): pack_block(cube(7))}, {(0, 0, 0): pack_block(cube(8))} if coarse else {}]
+        pyramid = LabelPyramid((0, 0, 0), old, lambda block: new if block == (0, 0, 0) else None)
+        (_, (_, fine)), (_, (_, half)) = pyramid.blocks()
+        expected = cube(coarse)
+        expected[0, 0, 0], expected[2, 0, 0] = 7, 5
+        np.testing.assert_array_equal(unpack_block(half), expected)
+        assert np.bincount(unpack_block(fine).ravel().astype(int))[[5, 7]].tolist() == [9, 64**3 - 9]
+        assert rows(pyramid.counts) == {(0, 0, 0, 5, 9)}
+        assert rows(pyramid.replaced) == {(0, 0, 0, 7, 9)}
+
+
+def test_written_are_blocks_with_a_changed_voxel_and_of_the_empty_ones_those_that_hide_something() -> None:
+    """Unchanged; new label; emptied; empty as before. Kills zeros over nothing."""
+    old = [{(0, 0, 0): pack_block(cube(1)), (0, 1, 0): pack_block(cube(2))}, {}]
+    new = {(0, 0, 1): NewLabels(cube(3)), (0, 1, 0): NewLabels(cube(0)), (0, 1, 1): NewLabels(cube(0))}
+    pyramid = LabelPyramid((0, 0, 0), old, new.get)
+    made = [(scale, block) for scale, (block, _) in pyramid.blocks()]
+    assert made == [(0, (0, 0, 1)), (0, (0, 1, 0)), (1, (0, 0, 0))]
+    assert rows(pyramid.replaced) == {(0, 1, 0, 2, 64**3)}
