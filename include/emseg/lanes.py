@@ -90,6 +90,16 @@ def ones(_typing, _word):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def mirrored(_typing, _word):  # type: ignore[no-untyped-def]
+    """The eight bytes of a uint64 with the bits of each in reverse order."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.bswap(builder.bitreverse(args[0]))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
 def prefetch(_typing, rows, _z, _y, _x):  # type: ignore[no-untyped-def]
     """Bid the processor fetch the eight rows that `unlike` would read; nothing waits for them."""
 

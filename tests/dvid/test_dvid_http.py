@@ -234,3 +234,21 @@ def test_names_cannot_leave_their_place_in_an_address() -> None:
     for pieces in (("node", ".."), ("node", ""), (".",)):
         with pytest.raises(PermanentError):
             path(*pieces)
+
+
+@pytest.mark.parametrize(("exempt", "way"), [("", "/api/x"), ("dvid.invalid", None)])
+def test_a_proxy_of_the_environment_is_used_but_for_hosts_that_it_exempts(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch, exempt: str, way: str | None
+) -> None:
+    """`dvid.invalid` is no host: only a proxy can answer for it."""
+    monkeypatch.setenv("http_proxy", faults.url)
+    monkeypatch.setenv("no_proxy", exempt)
+    server = DvidServer(DvidConnection(url="http://dvid.invalid:8000"), attempts=1)
+    if way is None:
+        with pytest.raises(TransientError):
+            server.get("/api/x")
+    else:
+        assert server.get("/api/x") == b"good"
+    assert [url.split("?")[0] for _, url, *_ in faults.requests] == (
+        [] if way is None else [f"http://dvid.invalid:8000{way}"]
+    )

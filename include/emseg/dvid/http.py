@@ -73,6 +73,10 @@ class DvidServer:
         self._session.params = {"u": "emseg", "app": "emseg"}
         # A callable here also keeps requests from taking a password out of a .netrc file.
         self._session.auth = self._authorize
+        # What the environment says of proxies and certificates is asked once: asking takes as long as a small request.
+        said = self._session.merge_environment_settings(self.url, {}, None, None, None)
+        self._session.proxies, self._session.verify = said["proxies"], said["verify"]
+        self._session.trust_env = False
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
 

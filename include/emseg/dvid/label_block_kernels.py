@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from emseg.lanes import LANES, ones, prefetch, unlike
+from emseg.lanes import LANES, mirrored, ones, prefetch, unlike
 
 BLOCK_VOX = 64
 SUB_VOX = LANES
@@ -42,6 +42,7 @@ def encoded_block(rows, ids):  # type: ignore[no-untyped-def]
     numbers = np.empty(SUB_BLOCKS, np.uint16)
     locals_, counts = np.empty(VOXELS, np.uint64), np.empty(VOXELS, np.uint32)
     values = np.empty(SUB_BLOCKS * SUB_BLOCK_VOXELS * 9 // 8, np.uint8)
+    value_words = values.view(np.uint64)
     others, found, masks = _room()
     words = masks.view(np.uint64)
     eights = np.empty(SUB_BLOCK_ROWS, np.uint64)
@@ -56,6 +57,8 @@ def encoded_block(rows, ids):  # type: ignore[no-untyped-def]
                     found[label] = _id_of(found[label], ids)
             if number == 1:
                 locals_[total], counts[total] = found[0], SUB_BLOCK_VOXELS
+            elif number == 2:
+                _pack_two(found, words, locals_, counts, total, value_words, at // 8)
             else:
                 _rank(found, number, masks, words, locals_, counts, total, eights)
                 _pack(eights, _bits(number), values, at)
@@ -183,6 +186,19 @@ def _some_plane(others, x):  # type: ignore[no-untyped-def]
         if others[x, dz]:
             plane = dz
     return plane
+
+
+@njit(nogil=True)
+def _pack_two(found, words, names, counts, total, values, at):  # type: ignore[no-untyped-def]
+    """`_rank` and `_pack` for the two labels that most sub-blocks have which are not of one: 64 values a word."""
+    is_second_larger = found[0] < found[1]
+    flip, seconds = np.uint64(0) if is_second_larger else ~np.uint64(0), 0
+    for plane in range(SUB_VOX):
+        values[at + plane] = mirrored(words[1, plane]) ^ flip
+        seconds += ones(words[1, plane])
+    first, second = (total, total + 1) if is_second_larger else (total + 1, total)
+    names[first], counts[first] = found[0], SUB_BLOCK_VOXELS - seconds
+    names[second], counts[second] = found[1], seconds
 
 
 @njit(nogil=True)

@@ -39,13 +39,12 @@ class ChosenCell:
 
         Replaced are the voxels in the ROI and in no preserved body; ids are those that new supervoxels have in DVID.
         """
-        box = voxels_of(one_block(block))
-        changed = self._changed[box.slices(self._blocks.start)]
-        if not changed.any():
+        box, core = voxels_of(one_block(block)), self.subvolume.core
+        changed, inside = self._changed(box), box.clipped(core)
+        if changed is not None and not changed.any():
             return None
-        inside = box.clipped(self.subvolume.core)
-        labels = self._labels[inside.slices(self.subvolume.core.start)]
-        if changed.all():
+        labels = self._labels[inside.slices(core.start)]
+        if changed is None:
             return NewLabels(labels, self._ids)
         whole = np.zeros(box.shape, np.uint32)
         whole[inside.slices(box.start)] = labels
@@ -70,28 +69,37 @@ class ChosenCell:
         """Ids of this subvolume that stay: of old supervoxels in its blocks (also past the edge of the volume) and
         elsewhere, and the names of preserved bodies, which need not be a supervoxel's.
         """
-        spec = self.place.spec
-        kept = kept_supervoxels(self.place.open_services().inherited(spec), self._blocks, self._changed)
+        spec, ancestor = self.place.spec, self.place.open_services().inherited(self.place.spec)
+        blocks = voxels_of(blocks_around(self.subvolume.core))
+        changed = self._changed(blocks)
+        kept = np.empty(0, np.uint64) if changed is None else kept_supervoxels(ancestor, blocks, changed)
         taken = np.unique(np.concatenate([kept, self.staying, np.array(spec.output.preserve_bodies, np.uint64)]))
         own: Ids = taken[cells_of(taken) == self.subvolume.number]
         return own
 
     @property
-    def _blocks(self) -> Box:
-        """The core grown to whole blocks."""
-        return voxels_of(blocks_around(self.subvolume.core))
-
-    @property
     def _segments(self) -> int:
         return int(self._marker.statistics["segments"])
 
+    def _changed(self, box: Box) -> Mask | None:
+        """Which voxels of `box` are replaced; None: all of them."""
+        core, free = self.subvolume.core, self._free
+        inside = box.clipped(core)
+        if inside == box and free is None:
+            return None
+        changed = np.zeros(box.shape, bool)
+        changed[inside.slices(box.start)] = True if free is None else free[inside.slices(core.start)]
+        return None if changed.all() else changed
+
     @cached_property
-    def _changed(self) -> Mask:
+    def _free(self) -> Mask | None:
+        """Which voxels of the core lie in the ROI and in no preserved body; None: all of them."""
         spec, services, core = self.place.spec, self.place.open_services(), self.subvolume.core
-        roi, free = services.roi(spec), ~services.preserved(spec, core)
-        changed = np.zeros(self._blocks.shape, bool)
-        changed[core.slices(self._blocks.start)] = free if roi is None else free & roi.mask(core)
-        return changed
+        roi = services.roi(spec)
+        if roi is None and not spec.output.preserve_bodies:
+            return None
+        free = ~services.preserved(spec, core)
+        return free if roi is None else free & roi.mask(core)
 
     @cached_property
     def _labels(self) -> npt.NDArray[np.uint32]:

@@ -68,6 +68,7 @@ class DvidServices:
         self.server = server
         self._rois: dict[str, Roi] = {}
         self._models: dict[str, ModelFolder] = {}
+        self._labelmaps: dict[tuple[str, str], Labelmap] = {}
 
     def grayscale(self, spec: RunSpec) -> Grayscale:
         """Grayscale instance at the pinned node."""
@@ -106,15 +107,21 @@ class DvidServices:
 
     def segmentation(self, spec: RunSpec) -> Labelmap:
         """The labelmap that this run writes, on the run's own branch."""
-        return Labelmap(Node(self.server, segmentation_uuid(spec)), spec.output.instance)
+        return self._labelmap(segmentation_uuid(spec), spec.output.instance)
 
     def inherited(self, spec: RunSpec) -> Labelmap:
         """The output instance as the segmented (locked) version has it: what the run inherits."""
-        return Labelmap(Node(self.server, spec.volume.node), spec.output.instance)
+        return self._labelmap(spec.volume.node, spec.output.instance)
 
     def groundtruth(self, spec: RunSpec) -> Labelmap:
         """The labelmap to measure against."""
-        return Labelmap(Node(self.server, spec.groundtruth.node), spec.groundtruth.instance)
+        return self._labelmap(spec.groundtruth.node, spec.groundtruth.instance)
+
+    def _labelmap(self, uuid: str, instance: str) -> Labelmap:
+        """The same one for every task of a process: it asks for its settings once."""
+        if (uuid, instance) not in self._labelmaps:
+            self._labelmaps[uuid, instance] = Labelmap(Node(self.server, uuid), instance)
+        return self._labelmaps[uuid, instance]
 
 
 @cache
