@@ -26,7 +26,7 @@ from emseg.dvid.label_stream import frame
 from emseg.dvid.labelmap import PackedBlock, digests_of
 from emseg.geometry import Box
 
-ROUNDS = 5
+ROUNDS = 15
 VOXEL_SIZE_NM = (8.0, 8.0, 8.0)
 FIRST_BLOCK = (0, 0, 0)
 

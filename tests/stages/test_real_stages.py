@@ -14,7 +14,7 @@ from skimage.util import view_as_blocks
 from emseg.config import RunParameters
 from emseg.dvid import Node, RoiInstance, indices, mappings
 from emseg.errors import IntegrityError, PermanentError
-from emseg.geometry import Box, Roi
+from emseg.geometry import Box, Roi, Subvolume
 from emseg.stages import (
     DvidServices,
     InProcess,
@@ -29,7 +29,11 @@ from emseg.stages import (
     run_segment,
     run_stitch,
     stage_keys,
+    write,
 )
+from emseg.stages.chosen_cell import ChosenCell
+from emseg.stages.match import read_labels
+from emseg.stitch import Ids, supervoxel_ids
 from emseg.store import FolderStore
 
 pytestmark = pytest.mark.services
@@ -93,6 +97,36 @@ def test_coarser_scales_hold_the_mode_of_the_finer_one(work, volume):
     eights = view_as_blocks(fine, (2, 2, 2)).reshape(*coarse.shape, 8)
     full = (eights != 0).all(-1)
     assert np.array_equal(coarse[full], stats.mode(eights[full], axis=-1).mode)
+
+
+def test_cores_that_cross_the_halves_of_a_brick_are_written_whole_however_few_are_held(
+    server, volume, dataset_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Oracle: the stored labels of each core. Kills a subvolume that is let go before its last block, a block taken
+    from its neighbour, and a brick that holds each subvolume it ever met.
+    """
+    opened: list[str] = []
+
+    def chosen(place: Workplace[DvidServices], subvolume: Subvolume, staying: Ids) -> ChosenCell:
+        opened.append(subvolume.name)
+        return ChosenCell(place, subvolume, staying)
+
+    monkeypatch.setattr(write, "CELLS_HELD", 1)
+    monkeypatch.setattr(write, "ChosenCell", chosen)
+    services = DvidServices(FolderStore(tmp_path), server)
+    parameters = RunParameters(dataset="stages", core_vox=(64, 192, 64))
+    spec = resolve_run(parameters, "crossing", dataset_files, server)
+    place = Workplace(spec, "first", lambda: services)
+    run_segment(place, InProcess())
+    run_stitch(place, InProcess())
+    found = services.segmentation(spec).read(spec.volume.bounds, supervoxels=True)
+    folder = place.folder("segment")
+    for number in range(6):
+        cell = spec.grid.subvolume(number)
+        (marker,) = folder.item_markers([cell.name])
+        labels = read_labels(folder, marker, "labels")
+        np.testing.assert_array_equal(found[cell.core.slices()], supervoxel_ids(labels, number))
+    assert len(opened) > len(set(opened)) == 6
 
 
 def test_the_node_stays_open_until_it_is_published(work):
