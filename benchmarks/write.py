@@ -1,9 +1,9 @@
 """One task of phase `write`, as a run does it, beside what DVID alone needs for the same blocks.
 
 A synthetic volume is segmented and stitched on a real DVID, started here in a folder of its own; then one brick is
-written again and again: labels gathered from the stored segmentation, named, counted, downsampled, encoded, posted and
-read back at every scale. Beside it ready bytes of the same blocks are posted and read back bare. Wall time, because the
-server works, too.
+written again and again: blocks of the stored segmentation counted, encoded, downsampled, posted and read back at every
+scale. Beside it the blocks are made and not sent, and ready bytes of the same blocks are posted and read back bare.
+Wall time, because the server works, too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tracemalloc
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -31,7 +32,7 @@ from emseg.stages.write import WriteBrick
 from emseg.store import FolderStore
 from emseg.synthetic import make_volume
 
-MAX_SCALE, ROUNDS = 2, 5
+MAX_SCALE, ROUNDS = 2, 15
 SHAPE = (BLOCK_VOX << MAX_SCALE,) * 3
 BRICK = "br-00000000"
 BLOCKS = [Box.of_shape((1 << (MAX_SCALE - scale),) * 3) for scale in range(MAX_SCALE + 1)]
@@ -71,17 +72,27 @@ def _rows(services: DvidServices, spec: RunSpec) -> list[Row]:
         place = Workplace(spec, f"again-{next(attempts)}", lambda: services)
         return WriteBrick(place, np.empty(0, np.uint64))(BRICK)
 
-    name, bare = "write task", "post of ready bytes, bare read back"
-    times = side_by_side({name: task, bare: _bare(written)}, ROUNDS, time.perf_counter)
+    def blocks() -> None:
+        pyramid, _ = WriteBrick(Workplace(spec, "blocks", lambda: services), np.empty(0, np.uint64)).brick(BRICK)
+        for _ in pyramid.blocks():
+            pass
+
+    name, made, bare = "write task", "blocks made and packed, none sent", "post of ready bytes, bare read back"
+    times = side_by_side({name: task, made: blocks, bare: _bare(written)}, ROUNDS, time.perf_counter)
     voxels = int(np.prod(SHAPE))
     said = f"synthetic {'x'.join(map(str, SHAPE))}, scales 0 to {MAX_SCALE}"
+    added = median(
+        (task_s - made_s) / bare_s
+        for task_s, made_s, bare_s in zip(*(times.seconds[each] for each in (name, made, bare)), strict=True)
+    )
     tracemalloc.start()
     task()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return [
-        *(Row(f"{said}: {each}", 1e9 * times.median_s(each) / voxels, "ms/Mvoxel") for each in (name, bare)),
+        *(Row(f"{said}: {each}", 1e9 * times.median_s(each) / voxels, "ms/Mvoxel") for each in times.seconds),
         Row(f"{said}: {name} / {bare}", times.ratio(name, bare), "x"),
+        Row(f"{said}: what sending and reading back add to the task / {bare}", added, "x"),
         Row(f"{said}: {name}, peak memory", peak / voxels, "bytes per voxel"),
     ]
 

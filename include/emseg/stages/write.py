@@ -80,24 +80,27 @@ class WriteBrick:
 
     def __call__(self, item: str) -> ItemMarker:
         """Write the brick named `item`."""
-        spec, services = self.place.spec, self.place.open_services()
-        max_scale, ancestor = spec.output.max_scale, services.inherited(spec)
-        brick = brick_grid(spec.volume.bounds, max_scale).subvolume(int(item.removeprefix("br-")))
-        top = top_block(brick.core, max_scale)
-        boxes = [blocks_at_finer_scale(top, max_scale - scale) for scale in range(max_scale + 1)]
-        cells = _Cells(self.place, self.staying, brick.core)
-        pyramid = LabelPyramid(top, [dict(ancestor.stored_blocks(*at)) for at in zip(boxes, count())], cells.block)
-        written = pyramid.write(services.segmentation(spec))
-        counts = pyramid.counts
+        pyramid, cells = self.brick(item)
+        written = pyramid.write(self.place.open_services().segmentation(self.place.spec))
+        counts, renaming, folder = pyramid.counts, cells.renaming, self.place.folder(STAGE)
         check_indices(counts)
-        renaming, folder = cells.renaming, self.place.folder(STAGE)
         tables = {NEW: _table(counts), REPLACED: _table(pyramid.replaced), RENAMED: renaming.to_arrow()}
         artefacts = [folder.write_artefact(item, name, encode_table(table)) for name, table in tables.items()]
         statistics = {"blocks": written, "voxels": int(counts.count.sum()), "renamed": len(renaming.names)}
         return folder.commit_item(item, artefacts, statistics)
 
+    def brick(self, item: str) -> tuple[LabelPyramid, Cells]:
+        """The blocks of the brick named `item`, and the subvolumes that they are made from; nothing is made yet."""
+        spec, ancestor = self.place.spec, self.place.open_services().inherited(self.place.spec)
+        max_scale = spec.output.max_scale
+        core = brick_grid(spec.volume.bounds, max_scale).subvolume(int(item.removeprefix("br-"))).core
+        top = top_block(core, max_scale)
+        boxes = [blocks_at_finer_scale(top, max_scale - scale) for scale in range(max_scale + 1)]
+        cells = Cells(self.place, self.staying, core)
+        return LabelPyramid(top, [dict(ancestor.stored_blocks(*at)) for at in zip(boxes, count())], cells.block), cells
 
-class _Cells:
+
+class Cells:
     """The chosen subvolumes of a brick, each held from its first block to its last; at most `CELLS_HELD` at once."""
 
     def __init__(self, place: Workplace[DvidServices], staying: Ids, core: Box) -> None:
