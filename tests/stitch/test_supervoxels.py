@@ -23,14 +23,6 @@ def test_lists_of_labels_have_ids_too():
     assert supervoxel_ids(np.empty(0, np.uint32), 3).tolist() == []
 
 
-def test_ids_are_written_where_they_belong_and_nowhere_else():
-    """Kills ids beside their place, and old ones that stay where no label is."""
-    whole = np.full((4, 5, 6), 9, np.uint64)
-    supervoxel_ids(LABELS, 3, whole[1:3, 2:4, 3:5])
-    np.testing.assert_array_equal(whole[1:3, 2:4, 3:5], OF_CELL_3)
-    assert int((whole == 9).sum()) == 4 * 5 * 6 - 8
-
-
 def test_a_label_without_room_is_refused_by_its_cell():
     """Kills the id of the next cell's supervoxel."""
     with pytest.raises(PermanentError, match=r"cell 12.*local label 16777216"):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from emseg.errors import PermanentError
 
@@ -15,16 +14,9 @@ LOCAL_BITS = 24
 MAX_LOCAL = (1 << LOCAL_BITS) - 1
 
 
-def supervoxel_ids(
-    labels: npt.NDArray[np.uint32], cell_number: int, into: npt.NDArray[np.uint64] | None = None
-) -> npt.NDArray[np.uint64]:
-    """Ids of the local `labels` (up to three axes, 0 = none) of one cell; 0 stays 0. Labels above 2^24-1 are refused.
-
-    They are written to `into`, of that shape, wherever it lies.
-    """
-    ids = np.empty(labels.shape, np.uint64) if into is None else into
-    axes = (None,) * (3 - labels.ndim)
-    largest = int(_name(labels[axes], np.uint64(cell_number << LOCAL_BITS), ids[axes]))
+def supervoxel_ids(labels: npt.NDArray[np.uint32], cell_number: int) -> npt.NDArray[np.uint64]:
+    """Ids of the local `labels` (any shape, 0 = none) of one cell; 0 stays 0. Labels above 2^24-1 are refused."""
+    largest = int(labels.max(initial=0))
     if largest > MAX_LOCAL:
         raise PermanentError(
             "naming supervoxels",
@@ -32,20 +24,8 @@ def supervoxel_ids(
             f"local label {largest}, but ids have room for {MAX_LOCAL}",
             "Use a smaller core, or a step that makes fewer supervoxels",
         )
-    return ids
-
-
-@njit(cache=True, nogil=True)
-def _name(labels, first, ids):  # type: ignore[no-untyped-def]
-    """Write the ids of one cell, and return its largest label."""
-    largest = np.uint32(0)
-    for z in range(labels.shape[0]):
-        for y in range(labels.shape[1]):
-            for x in range(labels.shape[2]):
-                label = labels[z, y, x]
-                largest = max(largest, label)
-                ids[z, y, x] = first | label if label else np.uint64(0)
-    return largest
+    ids = labels.astype(np.uint64)
+    return np.where(ids == 0, ids, ids | np.uint64(cell_number << LOCAL_BITS))
 
 
 def cells_of(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
