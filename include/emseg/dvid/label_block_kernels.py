@@ -45,7 +45,7 @@ def encoded_block(rows, ids):  # type: ignore[no-untyped-def]
     value_words = values.view(np.uint64)
     others, found, masks = _room()
     words = masks.view(np.uint64)
-    eights = np.empty(SUB_BLOCK_ROWS, np.uint64)
+    planes = np.empty((_bits(_FEW), SUB_VOX), np.uint64)
     total, at = 0, 0
     for sub in range(SUB_BLOCKS):
         number = _find(rows, sub, others, found, words)
@@ -60,8 +60,8 @@ def encoded_block(rows, ids):  # type: ignore[no-untyped-def]
             elif number == 2:
                 _pack_two(found, words, locals_, counts, total, value_words, at // 8)
             else:
-                _rank(found, number, masks, words, locals_, counts, total, eights)
-                _pack(eights, _bits(number), values, at)
+                _rank(found, number, words, locals_, counts, total, planes)
+                _pack(planes.view(np.uint8), _bits(number), values, at)
         numbers[sub] = number
         total += number
         at += _bits(number) * SUB_BLOCK_ROWS
@@ -190,7 +190,7 @@ def _some_plane(others, x):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _pack_two(found, words, names, counts, total, values, at):  # type: ignore[no-untyped-def]
-    """`_rank` and `_pack` for the two labels that most sub-blocks have which are not of one: 64 values a word."""
+    """`_rank` and `_pack` for two labels, which most sub-blocks have that are not of one: 64 values a word."""
     is_second_larger = found[0] < found[1]
     flip, seconds = np.uint64(0) if is_second_larger else ~np.uint64(0), 0
     for plane in range(SUB_VOX):
@@ -202,42 +202,47 @@ def _pack_two(found, words, names, counts, total, values, at):  # type: ignore[n
 
 
 @njit(nogil=True)
-def _rank(found, number, masks, words, names, counts, total, eights):  # type: ignore[no-untyped-def]
-    """Append the labels of a sub-block, ascending, and the voxels of each; `eights` become its packed rows of eight.
+def _rank(found, number, words, names, counts, total, planes):  # type: ignore[no-untyped-def]
+    """Append the labels of a sub-block, ascending, and the voxels of each; `planes` become the bits of their places.
 
-    Every voxel gets the place of the first label, and those with another label the difference; `words` are `masks`.
+    Bit `j` of the place of each voxel is in row `j` of `planes`: eight words of 64 voxels, as those of each label.
     """
-    bits, first, left = _bits(number), 0, SUB_BLOCK_VOXELS
+    bits = _bits(number)
+    for plane in range(SUB_VOX):
+        rest = ~np.uint64(0)
+        for label in range(1, number):
+            rest &= ~words[label, plane]
+        words[0, plane] = rest
+        for bit in range(bits):
+            planes[bit, plane] = 0
     for label in range(number):
-        place = 0
+        place, count = 0, 0
         for other in range(number):
             place += found[other] < found[label]
-        names[total + place] = found[label]
-        if label == 0:
-            first = place
-            for row in range(SUB_BLOCK_ROWS):
-                eights[row] = np.uint64(first) * _SPREAD[bits, 255]
-        else:
-            for row in range(SUB_BLOCK_ROWS):
-                eights[row] += np.uint64(place - first) * _SPREAD[bits, masks[label, row]]
-            count = 0
-            for plane in range(SUB_VOX):
-                count += ones(words[label, plane])
-            counts[total + place] = count
-            left -= count
-    counts[total + first] = left
+        for plane in range(SUB_VOX):
+            count += ones(words[label, plane])
+        for bit in range(bits):
+            if place >> bit & 1:
+                for plane in range(SUB_VOX):
+                    planes[bit, plane] |= words[label, plane]
+        names[total + place], counts[total + place] = found[label], count
 
 
 @njit(nogil=True)
-def _pack(eights, bits, values, at):  # type: ignore[no-untyped-def]
-    """Write each row of eight as the bytes that it has: mostly one, of two labels, which LLVM makes vectors of."""
-    if bits == 1:
+def _pack(planes, bits, values, at):  # type: ignore[no-untyped-def]
+    """Write each row of eight voxels as the bytes that it has, from its byte in each of the planes; mostly two."""
+    if bits == 2:
         for row in range(SUB_BLOCK_ROWS):
-            values[at + row] = np.uint8(eights[row])
+            both = _SPREAD[2, planes[0, row]] | _SPREAD[2, planes[1, row]] << np.uint64(1)
+            values[at + 2 * row] = np.uint8(both >> np.uint64(8))
+            values[at + 2 * row + 1] = np.uint8(both)
         return
-    for byte in range(bits):
-        for row in range(SUB_BLOCK_ROWS):
-            values[at + bits * row + byte] = np.uint8(eights[row] >> np.uint64(8 * (bits - 1 - byte)))
+    for row in range(SUB_BLOCK_ROWS):
+        eight = _SPREAD[bits, planes[0, row]]
+        for bit in range(1, bits):
+            eight |= _SPREAD[bits, planes[bit, row]] << np.uint64(bit)
+        for byte in range(bits):
+            values[at + bits * row + byte] = np.uint8(eight >> np.uint64(8 * (bits - 1 - byte)))
 
 
 @njit(nogil=True)
