@@ -1,7 +1,10 @@
 """The compiled passes of DVID's label block; its form is told in `label_block.py`.
 
 Only the functions that Python calls are cached on disk. Were their helpers, too, Numba could join helpers of two
-versions of this file after one was put back, and encode wrong labels: it did.
+versions of this file after one was put back, and encode wrong labels: it did. Nor is anything sorted or searched by
+NumPy's names here: behind `np.sort` and `np.argsort` Numba puts functions of the same names, told apart by a number
+that counts up in each process, and one that comes from the cache may take the place of another: labels came out
+unsorted.
 """
 
 from __future__ import annotations
@@ -97,13 +100,54 @@ def _names_and_places(locals_):  # type: ignore[no-untyped-def]
                 number += 1
             place = slots[slot]
         places[i] = place
-    order = np.argsort(found[:number])
-    rank = np.empty(number, np.uint32)
+    names, rank = _ascending(found[:number]), np.empty(number, np.uint32)
     for i in range(number):
-        rank[order[i]] = i
+        rank[i] = _place(names, found[i])
     for i in range(len(places)):
         places[i] = rank[places[i]]
-    return found[order], places
+    return names, places
+
+
+@njit(nogil=True)
+def _ascending(labels):  # type: ignore[no-untyped-def]
+    """A sorted copy, by heap sort."""
+    heap = np.empty(len(labels), np.uint64)
+    for i in range(len(labels)):
+        heap[i] = labels[i]
+    for root in range(len(heap) // 2 - 1, -1, -1):
+        _sift(heap, heap[root], root, len(heap))
+    for end in range(len(heap) - 1, 0, -1):
+        label = heap[end]
+        heap[end] = heap[0]
+        _sift(heap, label, 0, end)
+    return heap
+
+
+@njit(nogil=True)
+def _sift(heap, label, root, end):  # type: ignore[no-untyped-def]
+    """Put `label` where it belongs in the heap below `root`, which ends before `end`."""
+    child = 2 * root + 1
+    while child < end:
+        if child + 1 < end and heap[child + 1] > heap[child]:
+            child += 1
+        if heap[child] <= label:
+            break
+        heap[root] = heap[child]
+        root, child = child, 2 * child + 1
+    heap[root] = label
+
+
+@njit(nogil=True)
+def _place(names, label):  # type: ignore[no-untyped-def]
+    """Where `label` is in ascending `names` that hold it."""
+    first, last = 0, len(names) - 1
+    while first < last:
+        middle = (first + last) // 2
+        if names[middle] < label:
+            first = middle + 1
+        else:
+            last = middle
+    return first
 
 
 @njit(nogil=True)
@@ -259,7 +303,7 @@ def _voxels(rows, sub, ids):  # type: ignore[no-untyped-def]
 def _sort_and_pack(voxels, names, counts, values):  # type: ignore[no-untyped-def]
     """Write labels, ascending, voxels of each, and packed values of a sub-block of any number of labels: returned."""
     number = 0
-    for label in np.sort(voxels):
+    for label in _ascending(voxels):
         if number == 0 or label != names[number - 1]:
             names[number] = label
             counts[number] = 0
@@ -269,7 +313,7 @@ def _sort_and_pack(voxels, names, counts, values):  # type: ignore[no-untyped-de
     buffer, filled, at, place = 0, 0, 0, 0
     for i in range(SUB_BLOCK_VOXELS):
         if i == 0 or voxels[i] != voxels[i - 1]:
-            place = np.searchsorted(names[:number], voxels[i])
+            place = _place(names[:number], voxels[i])
         buffer = ((buffer << bits) | place) & 0xFFFF
         filled += bits
         while filled >= 8:
