@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.util import view_as_blocks
 
-from emseg.dvid import IndexTable, LabelPyramid, NewLabels, block_counts, downsample_labels
+from emseg.dvid import IndexTable, IndexTableError, LabelPyramid, NewLabels, block_counts, downsample_labels
 from emseg.dvid.label_block import pack_block, unpack_block
 from emseg.dvid.label_bricks import blocks_of
 from emseg.dvid.label_pyramid import coarser
@@ -145,3 +145,12 @@ def test_written_are_blocks_with_a_changed_voxel_and_of_the_empty_ones_those_tha
     made = [(scale, block) for scale, (block, _) in pyramid.blocks()]
     assert made == [(0, (0, 0, 1)), (0, (0, 1, 0)), (1, (0, 0, 0))]
     assert rows(pyramid.replaced) == {(0, 1, 0, 2, 64**3)}
+
+
+def test_a_label_that_dvid_cannot_keep_is_refused_before_its_block_is_given() -> None:
+    """Kills a check of the whole brick once it is written."""
+    new = {(0, 0, 0): NewLabels(cube(7)), (0, 0, 1): NewLabels(cube(2**48))}
+    blocks = LabelPyramid((0, 0, 0), [{}, {}], new.get).blocks()
+    assert next(blocks)[1][0] == (0, 0, 0)
+    with pytest.raises(IndexTableError, match="281474976710656"):
+        next(blocks)

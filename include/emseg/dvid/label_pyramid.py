@@ -18,7 +18,7 @@ from emseg.dvid.downsample import downsample_labels
 from emseg.dvid.label_block import SHAPE, EncodedBlock, encode_block, unpack_block
 from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.label_bricks import Labels, counted, write_blocks
-from emseg.dvid.label_index import IndexTable
+from emseg.dvid.label_index import IndexTable, check_indices
 from emseg.dvid.labelmap import Labelmap, PackedBlock
 from emseg.geometry import Vec
 
@@ -96,7 +96,8 @@ class LabelPyramid:
     def blocks(self) -> Iterator[tuple[int, PackedBlock]]:
         """The blocks to write with their scales, each after those that it is made from.
 
-        They are those with a changed voxel; of the empty ones only those that hide what the ancestor has.
+        They are those with a changed voxel; of the empty ones only those that hide what the ancestor has. A label that
+        DVID cannot keep is refused (IndexTableError) before its block is given.
         """
         half = np.empty((_HALF,) * 3, np.uint64), np.empty((_HALF,) * 3, np.bool_)
         yield from self._block(len(self._old) - 1, self._top, *half)
@@ -114,7 +115,9 @@ class LabelPyramid:
         whole = new.over(old)
         encoded = whole.encoded()
         if scale == 0:
-            self._new_rows.append(counted(block, encoded if whole is new else new.encoded()))
+            rows = counted(block, encoded if whole is new else new.encoded())
+            check_indices(rows)  # before a label that DVID cannot keep is written
+            self._new_rows.append(rows)
             if old is not None:
                 gone = old if new.changed is None else old * new.changed
                 self._replaced_rows.append(counted(block, encode_block(gone)))
@@ -126,10 +129,9 @@ class LabelPyramid:
     def _of_finer(self, scale: int, block: Vec) -> Generator[tuple[int, PackedBlock], None, NewLabels | None]:
         """A block from the eight that it covers at the next finer scale, in the room of its scale."""
         labels, changed = self._rooms[scale - 1]
-        eight = blocks_at_finer_scale(block, 1)
+        first = blocks_at_finer_scale(block, 1).start
         for z, y, x in np.ndindex(2, 2, 2):
             at = tuple(slice(side * _HALF, (side + 1) * _HALF) for side in (z, y, x))
-            first = eight.start
             finer = (first[0] + z, first[1] + y, first[2] + x)
             yield from self._block(scale - 1, finer, labels[at], changed[at])
         if not changed.any():

@@ -26,7 +26,6 @@ from emseg.dvid import (
     NewLabels,
     Node,
     NodeLockedError,
-    check_indices,
     staying_supervoxels,
 )
 from emseg.dvid.coordinates import blocks_around, blocks_at_finer_scale, one_block, voxels_of
@@ -83,7 +82,6 @@ class WriteBrick:
         pyramid, cells = self.brick(item)
         written = pyramid.write(self.place.open_services().segmentation(self.place.spec))
         counts, renaming, folder = pyramid.counts, cells.renaming, self.place.folder(STAGE)
-        check_indices(counts)
         tables = {NEW: _table(counts), REPLACED: _table(pyramid.replaced), RENAMED: renaming.to_arrow()}
         artefacts = [folder.write_artefact(item, name, encode_table(table)) for name, table in tables.items()]
         statistics = {"blocks": written, "voxels": int(counts.count.sum()), "renamed": len(renaming.names)}
