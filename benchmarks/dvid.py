@@ -1,11 +1,14 @@
 """What emseg adds to DVID's own time: encoding and the read-back check of written labels, and unpacking on reading.
 
 A real DVID is started in a folder of its own and stopped at the end (the first time in a checkout it is built, which
-takes minutes). Wall time, because the server works, too; every round writes into an instance of its own.
+takes minutes). Wall time, because the server works, too; every round writes into an instance of its own. Labels are
+written twice: with one core for the client and the others for the server, as where Spark and DVID have machines of
+their own, and with all cores shared, where two cores leave client and server waiting for each other.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,23 +36,32 @@ FIRST_BLOCK = (0, 0, 0)
 
 def run() -> list[Row]:
     """Labels written and read, grayscale read, each beside the bare request."""
+    with open_node(client_cores=1) as node:
+        rows = _labels_written(node, "client on one core, server on the others")
     with open_node() as node:
-        return [*_labels_written(node), *_labels_read(node), *_grayscale_read(node)]
+        return [*rows, *_labels_written(node, "all cores shared"), *_labels_read(node), *_grayscale_read(node)]
 
 
 @contextmanager
-def open_node() -> Iterator[Node]:
-    """A node of a new repository; the server lives as long as the context."""
+def open_node(client_cores: int | None = None) -> Iterator[Node]:
+    """A node of a new repository; the server lives as long as the context.
+
+    Of `client_cores` this process has the use as long, and the server of all others (at least one).
+    """
+    cores = sorted(os.sched_getaffinity(0))
     with TemporaryDirectory() as folder:
         try:
+            os.sched_setaffinity(0, cores[client_cores:] or cores)  # a server keeps what it was started with
             stack = up(Path(folder), PROJECT / "build" / "tools")
+            os.sched_setaffinity(0, cores[:client_cores])
             server = DvidServer(stack.dvid)
             yield Node(server, create_repo(server, "bench", "benchmarks of emseg"))
         finally:
+            os.sched_setaffinity(0, cores)
             down(Path(folder))
 
 
-def _labels_written(node: Node) -> list[Row]:
+def _labels_written(node: Node, cores: str) -> list[Row]:
     volume = segmentations()[0]
     labels = volume.labels.astype(np.uint64)
     ids, places = np.unique(labels, return_inverse=True)
@@ -66,6 +78,7 @@ def _labels_written(node: Node) -> list[Row]:
     def packed_local() -> Iterator[PackedBlock]:
         return ((block, encode_block(voxels, ids).packed()) for block, voxels in local_blocks)
 
+    read_back = Labelmap(node, "brick-0")
     times = side_by_side(
         {
             written: _into_new(node, "brick", lambda to: write_brick(to, 0, labels, FIRST_BLOCK)),
@@ -75,12 +88,12 @@ def _labels_written(node: Node) -> list[Row]:
             "encode local labels": lambda: list(packed_local()),
             bare: _into_new(node, "bare", lambda to: posted(to, body)),
             checked: _into_new(node, "checked", lambda to: (posted(to, body), bare_read(to, box))),
-            "read back digests": lambda: digests_of(Labelmap(node, "brick-0").stored_blocks(box, 0)),
+            "read back digests": lambda: digests_of(read_back.stored_blocks(box, 0)),
         },
         ROUNDS,
         time.perf_counter,
     )
-    mvoxels, said = labels.size / 1e6, f"{volume.name} labels"
+    mvoxels, said = labels.size / 1e6, f"{volume.name} labels, {cores}"
     rows = [Row(f"{said}: {name}", 1e3 * times.median_s(name) / mvoxels, "ms/Mvoxel") for name in times.seconds]
     beside = ((written, checked), (sent, bare), (sent_local, bare), ("encode local labels", bare))
     ratios = [Row(f"{said}: {name} / {to}", times.ratio(name, to), "x") for name, to in beside]
@@ -88,10 +101,14 @@ def _labels_written(node: Node) -> list[Row]:
 
 
 def _into_new(node: Node, name: str, write: Callable[[Labelmap], object]) -> Callable[[], object]:
-    """`write` on the next of the instances made here: one a round and one for the round that is not counted."""
+    """`write` on the next of the instances made here: one a round and one for the round that is not counted.
+
+    Their settings are known already, as to every task of a process but the first.
+    """
     targets = [Labelmap(node, f"{name}-{number}") for number in range(ROUNDS + 1)]
     for labelmap in targets:
         labelmap.create(1, VOXEL_SIZE_NM)
+        assert not list(labelmap.stored_blocks(Box.of_shape((1, 1, 1)), 0))
     unused = iter(targets)
     return lambda: write(next(unused))
 

@@ -1,16 +1,68 @@
-"""No compiled function calls what Numba could take from its cache for something else.
+"""What Numba keeps on disk is what it would compile now, whoever else writes there, and joins only its own parts.
 
-Numba keeps each function by the file that it stands in: one that was compiled anew may be joined with an old cached
-helper, and gives wrong numbers without an error. The inner functions behind NumPy's sorts have one name for several
+Numba's own cache keeps each function by the file that it stands in: one that was compiled anew may be joined with an
+old helper, and gives wrong numbers without an error. The inner functions behind NumPy's sorts have one name for several
 meanings, and one from the cache may be taken for another.
 """
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
 import emseg
+from emseg.compiled import FileOfVariant
 
 MADE_OF_INNER_FUNCTIONS = {"sort", "argsort", "searchsorted", "unique", "median", "percentile", "quantile", "partition"}
+
+HELPER = "from numba import njit\n\n@njit\ndef raised(x):\n    return x + {step}\n"
+CALLER = """
+from emseg.compiled import compiled
+from emseg.helper import raised
+
+@compiled
+def twice(x):
+    return raised(raised(x))
+
+if __name__ == "__main__":
+    print(twice(10), sum(twice.stats.cache_hits.values()))
+"""
+
+
+def test_a_changed_helper_in_another_file_is_compiled_anew_and_what_did_not_change_is_not(tmp_path):
+    """Kills a cache that looks at the caller's file alone, as Numba's does: 12 again."""
+    package = tmp_path / "emseg"
+    package.mkdir()
+    for name in ("__init__.py", "compiled.py"):
+        (package / name).write_bytes(Path(emseg.__file__).with_name(name).read_bytes())
+    (package / "caller.py").write_text(CALLER)
+
+    def printed(step: int) -> str:
+        (package / "helper.py").write_text(HELPER.format(step=step))
+        command = [sys.executable, "-c", "import runpy; runpy.run_module('emseg.caller', run_name='__main__')"]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert [printed(1), printed(1), printed(5), printed(1)] == ["12 0", "12 1", "20 0", "12 1"]
+
+
+def test_two_processes_that_keep_variants_at_once_never_share_a_file(tmp_path):
+    """Kills an index with numbered files: both take number 1, and who asks for the one is given the other."""
+    mine, other = (FileOfVariant(str(tmp_path), "function", Path(__file__)) for _ in range(2))
+
+    class Interrupted(FileOfVariant):
+        def _save_data(self, *_: object) -> None:
+            other.save("second", "code of second")
+            raise InterruptedError("this process ends here")
+
+    with pytest.raises(InterruptedError):
+        Interrupted(str(tmp_path), "function", Path(__file__)).save("first", "code of first")
+    assert (mine.load("first"), mine.load("second")) == (None, "code of second")
+    mine.save("first", "code of first")
+    assert (other.load("first"), other.load("second")) == ("code of first", "code of second")
 
 
 def test_helpers_of_compiled_functions_are_not_cached_by_themselves():
@@ -19,8 +71,8 @@ def test_helpers_of_compiled_functions_are_not_cached_by_themselves():
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.FunctionDef) and (found := _decorators(node)):
                 calls = {c.func.id for c in ast.walk(node) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)}
-                compiled[f"{file.parent.name}/{file.name}:{node.name}"] = ("cache=True" in found, calls)
-    assert len(compiled) > 10
+                compiled[f"{file.parent.name}/{file.name}:{node.name}"] = (found == "compiled", calls)
+    assert sum(cached for cached, _ in compiled.values()) > 10
     called = {f"{name.split(':')[0]}:{call}" for name, (_, calls) in compiled.items() for call in calls}
     assert [name for name, (cached, _) in compiled.items() if cached and name in called] == []
 
@@ -41,4 +93,6 @@ def test_no_compiled_function_sorts_or_searches_by_numpy():
 
 
 def _decorators(node: ast.FunctionDef) -> str:
-    return " ".join(text for each in node.decorator_list if "njit" in (text := ast.unparse(each)))
+    texts = [ast.unparse(each) for each in node.decorator_list]
+    assert not any("cache=True" in text for text in texts), f"{node.name}: take `compiled` of emseg.compiled"
+    return " ".join(text for text in texts if text == "compiled" or "njit" in text)

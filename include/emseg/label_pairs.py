@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from emseg.compiled import compiled
 from emseg.lanes import LANES, LOWEST, unequal
 
 _FIRST_SLOTS = 1024
@@ -41,7 +42,7 @@ def count_touching(labels: npt.NDArray[np.unsignedinteger], axis: int) -> tuple[
     return low, high, faces
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _tallied(first, second):  # type: ignore[no-untyped-def]
     """Pairs and their voxels, in no order: open addressing, at most half full."""
     pairs, counts = np.empty((_FIRST_SLOTS, 2), np.uint64), np.zeros(_FIRST_SLOTS, np.int64)
@@ -87,7 +88,7 @@ def _last_ends(first, second, i):  # type: ignore[no-untyped-def]
     return ends
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _touching(labels, shape, axis):  # type: ignore[no-untyped-def]
     """As `count_touching`, for the voxels in C order."""
     pairs, counts = np.empty((_FIRST_SLOTS, 2), np.uint64), np.zeros(_FIRST_SLOTS, np.int64)

@@ -4,9 +4,6 @@ Each function is a few vector instructions. A loop over eight voxels that makes 
 times as many: LLVM finds no good way from such a loop to the bits. Nothing is checked: where not said otherwise `array`
 is C-ordered, of one dimension and any integer dtype, places are uint64, and the caller knows that eight voxels from
 each place on lie in it.
-
-Numba keeps what it compiled in `__pycache__` and looks at the file of the caller alone: whoever changes these functions
-removes those folders.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from emseg.compiled import compiled
 from emseg.lanes import COUNT, LANES, LOWEST, blend, unequal
 
 STREAMS = 4
@@ -106,7 +107,7 @@ def _neighbour(voxels, k, distance):  # type: ignore[no-untyped-def]
     return code
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def to_streams(voxels, parts, distances, streams, starts, labels):  # type: ignore[no-untyped-def]
     """Fill the streams, `streams[starts[s]:starts[s + 1]]` each, and `labels`; the number of bytes (labels) of each.
 
@@ -190,7 +191,7 @@ def _chosen_u(voxels, i, up, chosen, streams, read, last):  # type: ignore[no-un
     return is_u ^ ((is_u << _FOUR) & follows)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def from_streams(voxels, parts, distances, streams, starts, labels):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0915
     """Write every voxel (at least one); False where the streams are too short, too long, or hold an unknown code.
 

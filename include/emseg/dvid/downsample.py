@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from emseg.compiled import compiled
 from emseg.errors import PermanentError
 
 
@@ -37,7 +38,7 @@ def downsample_labels(
     return half
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _modes(labels, ids, half):  # type: ignore[no-untyped-def]
     """Most eights are of one label, and most others of two: neither is voted on."""
     eight = np.empty(8, labels.dtype)

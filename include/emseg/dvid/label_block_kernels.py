@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
+from emseg.compiled import compiled
 from emseg.lanes import LANES, mirrored, ones, prefetch, unlike
 
 BLOCK_VOX = 64
@@ -33,7 +34,7 @@ _SPREAD = (1 << _SHIFTS).astype(np.uint64) @ _MASKS
 """[bits, mask]: eight values of so many bits, 1 for each voxel in the mask, most significant first."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def encoded_block(rows, ids):  # type: ignore[no-untyped-def]
     """The parts of a block from its (64, 64, 8) rows of eight voxels, wherever they lie.
 
@@ -323,7 +324,7 @@ def _sort_and_pack(voxels, names, counts, values):  # type: ignore[no-untyped-de
     return number
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill_block(rows, locals_, numbers, values):  # type: ignore[no-untyped-def]
     """Write every voxel; False where a value lies outside its sub-block's labels. Lengths were checked before.
 

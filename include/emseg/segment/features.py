@@ -20,9 +20,9 @@ from bioimage_cpp.filters import (
     hessian_of_gaussian_eigenvalues,
     structure_tensor_eigenvalues,
 )
-from numba import njit
 from pydantic import Field
 
+from emseg.compiled import compiled
 from emseg.config.base import Model
 from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Margin
@@ -234,7 +234,7 @@ def _pieces(length: int, longest: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges)]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def averaged(image: Image, factor: Factor) -> Image:
     """Means over blocks of `factor` voxels; blocks that stick out of the image count what is inside."""
     fz, fy, fx = factor
@@ -253,7 +253,7 @@ def averaged(image: Image, factor: Factor) -> Image:
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _interpolate(coarse: Image, factor: Factor, start: tuple[int, int, int], out: Image) -> None:
     """Linear interpolation of `coarse` at the voxels of `out`, whose first one is `start` in the fine volume."""
     length_z, length_y, length_x = coarse.shape

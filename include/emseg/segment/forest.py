@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from emseg.compiled import compiled
 from emseg.errors import PermanentError
 
 MAX_LEAVES = 32
@@ -194,7 +194,7 @@ def _unusable(on: str, found: str) -> PermanentError:
     return PermanentError("reading a forest", on, found, "Train the model again with this version of emseg")
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _evaluate(features, first_node, first_leaf, feature, threshold, mask, values, out):  # type: ignore[no-untyped-def]
     """One block of voxels after the other, so that their features stay in the first cache."""
     count, voxels = features.shape

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from emseg.compiled import compiled
 from emseg.segment.protocol import Gray
 
 Figures = npt.NDArray[np.float64]
@@ -87,7 +87,7 @@ def _two_by_two(sums: Figures) -> Figures:
     return sums
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _section_sums(gray, y_edges, x_edges, reach):  # type: ignore[no-untyped-def]
     depth, height, width = gray.shape
     rows, columns = len(y_edges) - 1, len(x_edges) - 1
@@ -120,7 +120,7 @@ def _section_sums(gray, y_edges, x_edges, reach):  # type: ignore[no-untyped-def
     return sums, change
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _block_sums(gray, z_edges, y_edges, x_edges):  # type: ignore[no-untyped-def]
     shape = (len(z_edges) - 1, len(y_edges) - 1, len(x_edges) - 1)
     total, squares, bright = np.zeros(shape), np.zeros(shape), np.zeros(shape)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from emseg.compiled import compiled
 from emseg.errors import PermanentError
 from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Labels
@@ -113,7 +114,7 @@ def _added(sums: Sums, place: npt.NDArray[np.integer], count: int) -> Sums:
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _scan(labels, stack, size, nodes):  # type: ignore[no-untyped-def]  # noqa: C901 - one hot loop
     """One pass over the voxels. Contacts are found by an open-addressed table that doubles when half full."""
     channels = len(stack)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from emseg.compiled import compiled
 from emseg.config.dataset import Constraints
 from emseg.errors import PermanentError
 from emseg.stitch.modes import NEARLY_EQUAL
@@ -187,7 +188,7 @@ def _root(parent, node):  # type: ignore[no-untyped-def]
     return node
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _join(must, edges, weak, apart, is_said, sizes, limits):  # type: ignore[no-untyped-def]
     """Outcome of each edge, the pair of `apart` that refused it (or -1), and the component of each node.
 
