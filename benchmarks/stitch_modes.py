@@ -48,6 +48,8 @@ def run() -> list[Row]:
         cuts = [(segmented(pipeline, gray, core, halo), truth) for pipeline, (gray, truth) in turns]
         said = f"{em.name}, held-out halves, core {core} halo {halo}"
         rows += _rows(said, [_scores(cut, truth) for cut, truth in cuts])
+        share = mean(_share_below_the_floor(cut, truth) for cut, truth in cuts)
+        rows.append(Row(f"{said}: joins of the oracle below the floor, shared part of the smaller piece", share, "%"))
     rows += [Row(f"for orientation, other tissue and model: {name}, VI", vi, "bits") for name, vi in REFERENCE.items()]
     return rows
 
@@ -71,9 +73,7 @@ def segmented(pipeline: Pipeline, gray: npt.NDArray[np.uint8], core: int, halo: 
 
 def _scores(cut: Cut, truth: npt.NDArray[np.uint32]) -> dict[str, tuple[float, float, float]]:
     """VI, precision and recall of joins, by name of the rules."""
-    evidence = cut.evidence()
-    right = same_body(cut, evidence, truth)
-    floor = evidence.votes.overlap_vox * np.prod(VOXEL_SIZE_NM) > Stitching().min_overlap_nm3
+    evidence, right, floor = _right(cut, truth)
     rules = {mode.value: Stitching(mode=mode) for mode in StitchMode}
     rules |= {
         f"{mode}, without constraints": Stitching(mode=mode, constraints=OFF) for mode in ("medium", "aggressive")
@@ -86,6 +86,21 @@ def _scores(cut: Cut, truth: npt.NDArray[np.uint32]) -> dict[str, tuple[float, f
     for name, joined in (("oracle", right), ("oracle above the floor", right & floor)):
         found[name] = (_vi(cut, all_joined(evidence, joined), truth), *_pairs(joined, right & floor))
     return found
+
+
+def _right(cut: Cut, truth: npt.NDArray[np.uint32]) -> tuple[Evidence, Flags, Flags]:
+    """The votes, those that the oracle joins, and those above the floor."""
+    evidence = cut.evidence()
+    floor = evidence.votes.overlap_vox * np.prod(VOXEL_SIZE_NM) > Stitching().min_overlap_nm3
+    return evidence, same_body(cut, evidence, truth), floor
+
+
+def _share_below_the_floor(cut: Cut, truth: npt.NDArray[np.uint32]) -> float:
+    """Of the smaller piece's voxels in the overlap, those that both share: median over the oracle's joins, percent."""
+    evidence, right, floor = _right(cut, truth)
+    votes, below = evidence.votes, right & ~floor
+    smaller = np.minimum(votes.first_vox, votes.second_vox)
+    return 100 * float(np.median(votes.overlap_vox[below] / smaller[below])) if below.any() else 0.0
 
 
 def same_body(cut: Cut, evidence: Evidence, truth: npt.NDArray[np.uint32]) -> Flags:

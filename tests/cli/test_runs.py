@@ -102,8 +102,11 @@ def test_a_join_is_explained_taken_back_and_compared(emseg, published, services,
 
     listed = emseg("stitch", "edits", "-d", "operators", "--forget", 1)
     assert "glia" not in listed.stdout
+    _contradictions_are_refused(emseg, join["first"], join["second"])
     back = emseg("run", "operators")
     assert "stitch: 0 items done" in back.stdout
+    part_of = emseg("stitch", "explain", join["second"], "-d", "operators")
+    assert part_of.stdout.startswith(f"Supervoxel {join['second']} is part of body {body}\nBody {body}: ")
     for words, found in (
         (("undo", *ends, "-r", _run_name(stitched)), "dropped by a person"),
         (("join", 5, 5), "it is named twice"),
@@ -114,3 +117,13 @@ def test_a_join_is_explained_taken_back_and_compared(emseg, published, services,
         refused = emseg("stitch", *words, "-d", "operators")
         assert refused.returncode == 64
         assert found in " ".join(refused.stderr.split())
+
+
+def _contradictions_are_refused(emseg, first, second):
+    """And leave the decisions as they were."""
+    said = emseg("stitch", "join", first, second, "-d", "operators")
+    assert "1 decisions" in said.stdout, said.stderr
+    refused = emseg("stitch", "part", second, first, "-d", "operators")
+    assert refused.returncode == 64
+    assert f"supervoxels {second} and {first}" in " ".join(refused.stderr.split())
+    assert "part" not in emseg("stitch", "edits", "-d", "operators", "--forget", 1).stdout

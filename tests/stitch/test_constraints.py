@@ -130,6 +130,18 @@ def test_people_who_contradict_each_other_are_told_so():
         resolve(Evidence(BRIDGE), stitching(), VOXEL_SIZE_NM, said)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_contradiction_is_found_exactly_where_pairs_that_were_joined_make_a_way(seed):
+    """Kills one that looks at direct pairs alone; networkx knows the ways."""
+    rng = np.random.default_rng(seed)
+    ids = rng.choice(1 << 48, 12, replace=False).astype(np.uint64)
+    must, cannot = (rng.choice(ids, (int(rng.integers(0, most)), 2)) for most in (9, 6))
+    joined = nx.Graph(must.tolist())
+    joined.add_nodes_from(ids.tolist())
+    wrong = [pair for pair in cannot.tolist() if nx.has_path(joined, *pair)]
+    assert Links(must, cannot).contradiction().tolist() == (wrong[0] if wrong else [])
+
+
 def random_evidence(seed: int) -> Evidence:
     rng = np.random.default_rng(seed)
     rows = {}

@@ -15,12 +15,14 @@ from rich.table import Table
 from emseg.cli.console import console
 from emseg.cli.place import connected
 from emseg.config.base import validated
-from emseg.config.edits import Edit, EditKind
+from emseg.config.edits import Edit, EditKind, Edits
 from emseg.errors import PermanentError
 from emseg.publish import current_release
 from emseg.stages import DvidServices
 from emseg.stages.edits import change_edits, read_edits
+from emseg.stages.resolve_bodies import links_of
 from emseg.stages.stitch_review import StitchReview, difference
+from emseg.stitch import contradicted
 from emseg.stitch.review import joins_of, members_of, parked, parts_without, refusals_of, row_of
 
 cli = typer.Typer(no_args_is_help=True, help="Explain, compare and correct how bodies were joined.")
@@ -34,11 +36,18 @@ Rows = Annotated[int, typer.Option(min=1, help="Rows of a table to show")]
 
 @cli.command()
 def explain(
-    body: Annotated[int, typer.Argument(min=1, help="Body id")], dataset: Dataset, run: Run = None, rows: Rows = 20
+    body: Annotated[int, typer.Argument(min=1, help="Body id, or that of one of its supervoxels")],
+    dataset: Dataset,
+    run: Run = None,
+    rows: Rows = 20,
 ) -> None:
     """Show which joins made a body, which were refused at its border, and why."""
     review = _review(connected(), dataset, run)
-    members = members_of(review.mapping, review.numbered(body))
+    supervoxel = np.array([review.numbered(body)], np.uint64)
+    of = review.mapping.body_of(supervoxel)
+    members = members_of(review.mapping, int(of[0]))
+    if of != supervoxel:
+        console.print(f"Supervoxel {body} is part of body {(body := int(review.shown(of)[0]))}")
     if review.voxels(members) == 0:
         raise PermanentError(
             "explaining a body", f"{body} of run {review.spec.run}", "no body has this name", "Take an id from DVID"
@@ -155,7 +164,7 @@ def _review(services: DvidServices, dataset: str, run: str | None) -> StitchRevi
 
 
 def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: int, second: int, why: str) -> None:
-    """Keep a decision about two supervoxels that the run has; saying it twice changes nothing."""
+    """Keep a decision about two supervoxels that the run has, unless earlier ones forbid it; twice changes nothing."""
     one, other = review.numbered(first), review.numbered(second)
     for supervoxel, number in ((first, one), (second, other)):
         if not (review.pieces.supervoxel == number).any() or first == second:
@@ -168,12 +177,16 @@ def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: in
     fields = {"kind": kind, "first": one, "second": other, "why": why}
     edit = validated(Edit, fields, "checking the options", f"emseg stitch {kind}")
     others = {(kind, one, other), (kind, other, one)}
-    changed = change_edits(
-        services.store,
-        review.spec.dataset,
-        review.segment_key,
-        lambda known: known if any((e.kind, e.first, e.second) in others for e in known) else (*known, edit),
-    )
+
+    def with_it(known: tuple[Edit, ...]) -> tuple[Edit, ...]:
+        if any((e.kind, e.first, e.second) in others for e in known):
+            return known
+        links, _ = links_of(Edits(edits=(*known, edit)))
+        if len(pair := links.contradiction()):
+            raise contradicted("editing a segmentation", review.shown(pair))
+        return (*known, edit)
+
+    changed = change_edits(services.store, review.spec.dataset, review.segment_key, with_it)
     console.print(f"{len(changed.edits)} decisions; the next run of {review.spec.dataset} stitches again with them")
 
 

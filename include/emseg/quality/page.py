@@ -25,7 +25,7 @@ th { font-weight: 600; color: #5b6875; }
 th + th, td + td { text-align: right; font-variant-numeric: tabular-nums; }
 .ok { color: #1d7a3e; } .bad { color: #b3261e; font-weight: 600; }
 figure { margin: 1rem 0 2rem; } img { max-width: 100%; } figcaption { color: #5b6875; font-size: .9rem; }
-a { color: #14599c; }
+a { color: #14599c; } li { overflow-wrap: anywhere; }
 """
 
 

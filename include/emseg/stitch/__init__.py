@@ -1,6 +1,6 @@
 """Joining bodies across subvolumes: votes in the overlaps, rules that take or refuse them, bodies over all."""
 
-from emseg.stitch.constraints import Links
+from emseg.stitch.link_constraints import Links, contradicted
 from emseg.stitch.pieces import CONTACT_SCHEMA, PIECE_SCHEMA, Contacts, Pieces, contacts_of, pieces_of
 from emseg.stitch.resolve import LEDGER_SCHEMA, MAPPING_SCHEMA, Evidence, Mapping, Resolution, resolve
 from emseg.stitch.supervoxels import LOCAL_BITS, cells_of, supervoxel_ids
@@ -23,6 +23,7 @@ __all__ = [
     "Votes",
     "cells_of",
     "contacts_of",
+    "contradicted",
     "count_votes",
     "pieces_of",
     "resolve",

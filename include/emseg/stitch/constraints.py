@@ -20,7 +20,7 @@ from numba import njit
 
 from emseg.compiled import compiled
 from emseg.config.dataset import Constraints
-from emseg.errors import PermanentError
+from emseg.stitch.link_constraints import Links, contradicted
 from emseg.stitch.modes import NEARLY_EQUAL
 from emseg.stitch.pieces import Contacts, Pieces
 from emseg.stitch.supervoxels import cells_of, is_among
@@ -60,23 +60,6 @@ class Joining:
     component: Numbers
 
 
-@dataclass(frozen=True, eq=False)
-class Links:
-    """Pairs of supervoxels, uint64 (N, 2): what people said must be one body, and what must not."""
-
-    must: Ids
-    cannot: Ids
-
-    @classmethod
-    def none(cls) -> Links:
-        """Nobody said anything."""
-        return cls(np.empty((0, 2), np.uint64), np.empty((0, 2), np.uint64))
-
-    def cannot_among(self, nodes: Ids) -> Ids:
-        """The pairs that must not be one body, of those with both sides in `nodes` (ascending)."""
-        return self.cannot[is_among(self.cannot, nodes).all(axis=1)]
-
-
 def disputed_pieces(votes: Votes, floor_vox: float) -> Ids:
     """Pieces that cover a good part of two pieces of one neighbour; ascending.
 
@@ -108,8 +91,11 @@ def join_constrained(
 ) -> Joining:
     """Join the candidates `votes`, best evidence first, under the constraints.
 
-    `weak` tells for each candidate whether constraints apply to it. Memory: about 100 bytes a candidate and contact.
+    `weak` tells for each candidate whether constraints apply to it. PermanentError where `links` contradict each other.
+    Memory: about 100 bytes a candidate and contact.
     """
+    if len(pair := links.contradiction()):
+        raise contradicted("resolving bodies", pair)
     nodes: Ids = fastremap.unique(np.concatenate([votes.first, votes.second, links.must.ravel()]))
     order = np.lexsort((votes.second, votes.first, -votes.overlap_vox, -votes.iou, weak))
     apart, is_said = _kept_apart(nodes, contacts, links, constraints)
@@ -123,7 +109,6 @@ def join_constrained(
         _sizes(nodes, pieces, voxel_size_nm),
         np.array([np.inf if limit is None else limit for limit in limits], np.float64),
     )
-    _check_links(nodes, component, links)
     rank = np.empty(len(votes), np.int64)
     rank[order] = np.arange(len(votes))
     blamed = np.where((against >= 0)[:, None], apart[against] if len(apart) else np.uint64(0), np.uint64(0))
@@ -136,20 +121,6 @@ def is_weak(votes: Votes, all_votes: Votes, floor_vox: float) -> Flags:
     in_doubt = is_among(votes.first, disputed) | is_among(votes.second, disputed)
     weak: Flags = (votes.agreement < NEARLY_EQUAL) | in_doubt
     return weak
-
-
-def _check_links(nodes: Ids, component: Numbers, links: Links) -> None:
-    """Candidates never join what people keep apart, so one body with both sides of a pair is of their own making."""
-    said = links.cannot_among(nodes)
-    one, other = component[_places(nodes, said)].T
-    if bool((one == other).any()):
-        first, second = said[one == other][0].tolist()
-        raise PermanentError(
-            "resolving bodies",
-            f"supervoxels {first} and {second}",
-            "people said that they are two bodies, and other pairs that they joined make one body of them",
-            "Take one of these edits back: emseg stitch edits",
-        )
 
 
 def _kept_apart(nodes: Ids, contacts: Contacts, links: Links, constraints: Constraints) -> tuple[Ids, Flags]:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from emseg.config.dataset import Stitching
-from emseg.stitch.constraints import ALREADY, JOINED, OUTCOMES, Joining, Links, is_weak, join_constrained
+from emseg.stitch.constraints import ALREADY, JOINED, OUTCOMES, Joining, is_weak, join_constrained
+from emseg.stitch.link_constraints import Links
 from emseg.stitch.modes import REFUSALS, Proposals, decide
 from emseg.stitch.pieces import Contacts, Pieces
 from emseg.stitch.votes import VOTE_SCHEMA, Flags, Ids, Votes, VoxelSize
