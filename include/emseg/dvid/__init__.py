@@ -8,7 +8,6 @@ from emseg.dvid.downsample import downsample_labels
 from emseg.dvid.grayscale import Grayscale, GrayscaleInfo
 from emseg.dvid.http import DvidServer, NodeLockedError, NotFoundError
 from emseg.dvid.keyvalue import KeyValue
-from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.label_bricks import ForeignBlocksError, block_counts, write_blocks, write_brick
 from emseg.dvid.label_contents import LabelContents
 from emseg.dvid.label_index import (
@@ -28,6 +27,7 @@ from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
 from emseg.dvid.preserved import kept_supervoxels, voxels_of_bodies
 from emseg.dvid.repos import InstanceInfo, NodeInfo, RepoInfo, create_repo, repo_info
 from emseg.dvid.roi import RoiInstance
+from emseg.dvid.sub_blocks import BLOCK_VOX
 
 __all__ = [
     "BLOCK_VOX",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from emseg.dvid.label_block_kernels import BLOCK_VOX
+from emseg.dvid.sub_blocks import BLOCK_VOX
 from emseg.geometry import Box, Vec
 
 

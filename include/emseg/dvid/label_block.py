@@ -23,17 +23,9 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-from emseg.dvid.label_block_kernels import (
-    BLOCK_VOX,
-    PER_AXIS,
-    ROWS,
-    SUB_BLOCK_VOXELS,
-    SUB_BLOCKS,
-    SUB_VOX,
-    VOXELS,
-    encoded_block,
-    fill_block,
-)
+from emseg.dvid.label_block_decoder import fill_block
+from emseg.dvid.label_block_encoder import encoded_block
+from emseg.dvid.sub_blocks import BLOCK_VOX, PER_AXIS, ROWS, SUB_BLOCK_VOXELS, SUB_BLOCKS, SUB_VOX, VOXELS
 from emseg.errors import IntegrityError, PermanentError
 
 SHAPE = (BLOCK_VOX,) * 3

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.dvid.label_block import EncodedBlock, encode_block
-from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.label_index import IndexTable
 from emseg.dvid.labelmap import Labelmap, PackedBlock, digests_of
+from emseg.dvid.sub_blocks import BLOCK_VOX
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Vec
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from emseg.dvid.coordinates import blocks_at_finer_scale
 from emseg.dvid.downsample import downsample_labels
 from emseg.dvid.label_block import SHAPE, EncodedBlock, encode_block, unpack_block
-from emseg.dvid.label_block_kernels import BLOCK_VOX
 from emseg.dvid.label_bricks import Labels, counted, write_blocks
 from emseg.dvid.label_index import IndexTable, check_indices
 from emseg.dvid.labelmap import Labelmap, PackedBlock
+from emseg.dvid.sub_blocks import BLOCK_VOX
 from emseg.geometry import Vec
 
 Mask = npt.NDArray[np.bool_]

@@ -1,10 +1,8 @@
-"""The compiled passes of DVID's label block; its form is told in `label_block.py`.
+"""The compiled pass that makes a DVID label block; its form is told in `label_block.py`.
 
-Only the functions that Python calls are cached on disk. Were their helpers, too, Numba could join helpers of two
-versions of this file after one was put back, and encode wrong labels: it did. Nor is anything sorted or searched by
-NumPy's names here: behind `np.sort` and `np.argsort` Numba puts functions of the same names, told apart by a number
-that counts up in each process, and one that comes from the cache may take the place of another: labels came out
-unsorted.
+Nothing is sorted or searched by NumPy's names: behind `np.sort` and `np.argsort` Numba puts functions of the same
+names, told apart by a number that counts up in each process, and one that comes from the disk may take the place of
+another: labels came out unsorted.
 """
 
 from __future__ import annotations
@@ -14,17 +12,19 @@ from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
 from emseg.compiled import compiled
-from emseg.lanes import LANES, mirrored, ones, prefetch, unlike
+from emseg.dvid.sub_blocks import (
+    BLOCK_VOX,
+    PER_AXIS,
+    SUB_BLOCK_ROWS,
+    SUB_BLOCK_VOXELS,
+    SUB_BLOCKS,
+    SUB_VOX,
+    VOXELS,
+    bits_of,
+    origin,
+)
+from emseg.lanes import mirrored, ones, prefetch, unlike
 
-BLOCK_VOX = 64
-SUB_VOX = LANES
-PER_AXIS = BLOCK_VOX // SUB_VOX
-SUB_BLOCKS = PER_AXIS**3
-SUB_BLOCK_ROWS = SUB_VOX**2
-SUB_BLOCK_VOXELS = SUB_VOX**3
-VOXELS = BLOCK_VOX**3
-ROWS = {np.dtype(voxel): np.dtype([("voxels", voxel, (SUB_VOX,))]) for voxel in (np.uint32, np.uint64)}
-"""Eight voxels along x: the longest run of memory that belongs to one sub-block."""
 _FEW = 64
 """Labels of a sub-block up to which comparing every voxel with every label beats sorting the voxels."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -49,7 +49,7 @@ def encoded_block(rows, ids):  # type: ignore[no-untyped-def]
     value_words = values.view(np.uint64)
     others, found, masks = _room()
     words = masks.view(np.uint64)
-    planes = np.empty((_bits(_FEW), SUB_VOX), np.uint64)
+    planes = np.empty((bits_of(_FEW), SUB_VOX), np.uint64)
     total, at = 0, 0
     for sub in range(SUB_BLOCKS):
         number = _find(rows, sub, others, found, words)
@@ -65,10 +65,10 @@ def encoded_block(rows, ids):  # type: ignore[no-untyped-def]
                 _pack_two(found, words, locals_, counts, total, value_words, at // 8)
             else:
                 _rank(found, number, words, locals_, counts, total, planes)
-                _pack(planes.view(np.uint8), _bits(number), values, at)
+                _pack(planes.view(np.uint8), bits_of(number), values, at)
         numbers[sub] = number
         total += number
-        at += _bits(number) * SUB_BLOCK_ROWS
+        at += bits_of(number) * SUB_BLOCK_ROWS
     names, places = _names_and_places(locals_[:total])
     sums = np.zeros(len(names), np.uint32)
     for i in range(total):
@@ -165,21 +165,6 @@ def _room():  # type: ignore[no-untyped-def]
     return others, np.empty(_FEW, np.uint64), masks
 
 
-@njit(nogil=True)
-def _bits(number):  # type: ignore[no-untyped-def]
-    """Bits of a value among so many labels."""
-    bits = 0
-    while (1 << bits) < number:
-        bits += 1
-    return bits
-
-
-@njit(nogil=True)
-def _origin(sub):  # type: ignore[no-untyped-def]
-    """Where the rows of a sub-block begin: z, y, and the one of eight rows along x."""
-    return sub // (PER_AXIS * PER_AXIS) * SUB_VOX, sub // PER_AXIS % PER_AXIS * SUB_VOX, sub % PER_AXIS
-
-
 @njit(forceinline=True, nogil=True)
 def _find(rows, sub, others, found, masks):  # type: ignore[no-untyped-def]
     """Find the labels of a sub-block; their number, or more than `_FEW` where there are too many.
@@ -187,7 +172,7 @@ def _find(rows, sub, others, found, masks):  # type: ignore[no-untyped-def]
     Sub-blocks must come in order. `found` are the labels as they are met; `masks` the voxels of each after the first,
     eight words of 64; `others` those without a label yet, of which any one gives the next.
     """
-    z, y, x = _origin(sub)
+    z, y, x = origin(sub)
     if x == 0:
         _compare_with_first(rows, z, y, others)
     found[0] = rows[z, y, x].voxels[0]
@@ -252,7 +237,7 @@ def _rank(found, number, words, names, counts, total, planes):  # type: ignore[n
 
     Bit `j` of the place of each voxel is in row `j` of `planes`: eight words of 64 voxels, as those of each label.
     """
-    bits = _bits(number)
+    bits = bits_of(number)
     for plane in range(SUB_VOX):
         rest = ~np.uint64(0)
         for label in range(1, number):
@@ -292,7 +277,7 @@ def _pack(planes, bits, values, at):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _voxels(rows, sub, ids):  # type: ignore[no-untyped-def]
-    z, y, x = _origin(sub)
+    z, y, x = origin(sub)
     voxels = np.empty(SUB_BLOCK_VOXELS, np.uint64)
     for i in range(SUB_BLOCK_VOXELS):
         voxel = rows[z + i // SUB_BLOCK_ROWS, y + i // SUB_VOX % SUB_VOX, x].voxels[i % SUB_VOX]
@@ -310,7 +295,7 @@ def _sort_and_pack(voxels, names, counts, values):  # type: ignore[no-untyped-de
             counts[number] = 0
             number += 1
         counts[number - 1] += 1
-    bits = _bits(number)
+    bits = bits_of(number)
     buffer, filled, at, place = 0, 0, 0, 0
     for i in range(SUB_BLOCK_VOXELS):
         if i == 0 or voxels[i] != voxels[i - 1]:
@@ -322,82 +307,3 @@ def _sort_and_pack(voxels, names, counts, values):  # type: ignore[no-untyped-de
             values[at] = (buffer >> filled) & 0xFF
             at += 1
     return number
-
-
-@compiled
-def fill_block(rows, locals_, numbers, values):  # type: ignore[no-untyped-def]
-    """Write every voxel; False where a value lies outside its sub-block's labels. Lengths were checked before.
-
-    `rows` are the (64, 64, 8, 8) voxels of a block: z, y, and eight rows of eight along x.
-    """
-    names = np.zeros(SUB_BLOCK_VOXELS, np.uint64)
-    first, at = 0, 0
-    for sub in range(SUB_BLOCKS):
-        z, y, x = _origin(sub)
-        number = numbers[sub]
-        bits = _bits(number)
-        names[0] = 0
-        for i in range(number):
-            names[i] = locals_[first + i]
-        first += number
-        if bits == 0:
-            _fill_solid(rows, z, y, x, names[0])
-        elif bits <= SUB_VOX:
-            if _unpack_rows(rows, z, y, x, names, values[at:], bits) >= number:
-                return False
-        elif _unpack(rows, z, y, x, names, values[at:], bits) >= number:
-            return False
-        at += bits * SUB_BLOCK_VOXELS // 8
-    return True
-
-
-@njit(nogil=True)
-def _fill_solid(rows, z, y, x, label):  # type: ignore[no-untyped-def]
-    for dz in range(SUB_VOX):
-        for dy in range(SUB_VOX):
-            row = rows[z + dz, y + dy, x]
-            for dx in range(SUB_VOX):
-                row[dx] = label
-
-
-@njit(nogil=True)
-def _unpack_rows(rows, z, y, x, names, values, bits):  # type: ignore[no-untyped-def]
-    """Write the voxels of one sub-block with values of up to 8 bits: a row of eight is as many bytes as bits.
-
-    The largest value is returned; one that stands for no label of the sub-block writes anything: `names` has room for
-    all that can be said.
-    """
-    mask, width = np.uint64((1 << bits) - 1), np.uint64(bits)
-    largest = np.uint64(0)
-    at = 0
-    for dz in range(SUB_VOX):
-        for dy in range(SUB_VOX):
-            eight = np.uint64(0)
-            for byte in range(bits):
-                eight = (eight << np.uint64(8)) | np.uint64(values[at + byte])
-            at += bits
-            row = rows[z + dz, y + dy, x]
-            for back in range(SUB_VOX):
-                place = eight & mask
-                eight >>= width
-                largest = max(largest, place)
-                row[SUB_VOX - 1 - back] = names[place]
-    return largest
-
-
-@njit(nogil=True)
-def _unpack(rows, z, y, x, names, values, bits):  # type: ignore[no-untyped-def]
-    """`_unpack_rows` for values of 9 bits, one after the other."""
-    largest = np.uint64(0)
-    buffer, filled, at = np.uint64(0), 0, 0
-    for i in range(SUB_BLOCK_VOXELS):
-        while filled < bits:
-            buffer = (buffer << np.uint64(8)) | np.uint64(values[at])
-            at += 1
-            filled += 8
-        filled -= bits
-        place = buffer >> np.uint64(filled)
-        buffer &= np.uint64((1 << filled) - 1)
-        largest = max(largest, place)
-        rows[z + i // (SUB_VOX * SUB_VOX), y + i // SUB_VOX % SUB_VOX, x, i % SUB_VOX] = names[place]
-    return largest
