@@ -46,9 +46,10 @@ def run() -> list[Row]:
     rows: list[Row] = []
     for core, halo in CUTS:
         cuts = [(segmented(pipeline, gray, core, halo), truth) for pipeline, (gray, truth) in turns]
+        known = [_right(cut, truth) for cut, truth in cuts]
         said = f"{em.name}, held-out halves, core {core} halo {halo}"
-        rows += _rows(said, [_scores(cut, truth) for cut, truth in cuts])
-        share = mean(_share_below_the_floor(cut, truth) for cut, truth in cuts)
+        rows += _rows(said, [_scores(*cut, *right) for cut, right in zip(cuts, known, strict=True)])
+        share = mean(_share_below_the_floor(*right) for right in known)
         rows.append(Row(f"{said}: joins of the oracle below the floor, shared part of the smaller piece", share, "%"))
     rows += [Row(f"for orientation, other tissue and model: {name}, VI", vi, "bits") for name, vi in REFERENCE.items()]
     return rows
@@ -71,9 +72,10 @@ def segmented(pipeline: Pipeline, gray: npt.NDArray[np.uint8], core: int, halo: 
     return Cut(grid, pieces)
 
 
-def _scores(cut: Cut, truth: npt.NDArray[np.uint32]) -> dict[str, tuple[float, float, float]]:
+def _scores(
+    cut: Cut, truth: npt.NDArray[np.uint32], evidence: Evidence, right: Flags, floor: Flags
+) -> dict[str, tuple[float, float, float]]:
     """VI, precision and recall of joins, by name of the rules."""
-    evidence, right, floor = _right(cut, truth)
     rules = {mode.value: Stitching(mode=mode) for mode in StitchMode}
     rules |= {
         f"{mode}, without constraints": Stitching(mode=mode, constraints=OFF) for mode in ("medium", "aggressive")
@@ -95,9 +97,8 @@ def _right(cut: Cut, truth: npt.NDArray[np.uint32]) -> tuple[Evidence, Flags, Fl
     return evidence, same_body(cut, evidence, truth), floor
 
 
-def _share_below_the_floor(cut: Cut, truth: npt.NDArray[np.uint32]) -> float:
+def _share_below_the_floor(evidence: Evidence, right: Flags, floor: Flags) -> float:
     """Of the smaller piece's voxels in the overlap, those that both share: median over the oracle's joins, percent."""
-    evidence, right, floor = _right(cut, truth)
     votes, below = evidence.votes, right & ~floor
     smaller = np.minimum(votes.first_vox, votes.second_vox)
     return 100 * float(np.median(votes.overlap_vox[below] / smaller[below])) if below.any() else 0.0

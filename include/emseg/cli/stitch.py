@@ -47,7 +47,8 @@ def explain(
     of = review.mapping.body_of(supervoxel)
     members = members_of(review.mapping, int(of[0]))
     if of != supervoxel:
-        console.print(f"Supervoxel {body} is part of body {(body := int(review.shown(of)[0]))}")
+        named, body = body, int(review.shown(of)[0])
+        console.print(f"Supervoxel {named} is part of body {body}")
     if review.voxels(members) == 0:
         raise PermanentError(
             "explaining a body", f"{body} of run {review.spec.run}", "no body has this name", "Take an id from DVID"
