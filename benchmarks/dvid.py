@@ -23,10 +23,10 @@ from benchmarks.side_by_side import side_by_side
 from emseg.devstack import down, up
 from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, create_repo, write_brick
 from emseg.dvid.coordinates import xyz_text
-from emseg.dvid.label_block import encode_block, pack_block
-from emseg.dvid.label_bricks import blocks_of
-from emseg.dvid.label_stream import frame
-from emseg.dvid.labelmap import PackedBlock, digests_of
+from emseg.dvid.labels.block import encode_block, pack_block
+from emseg.dvid.labels.bricks import blocks_of
+from emseg.dvid.labels.labelmap import PackedBlock, digests_of
+from emseg.dvid.labels.stream import frame
 from emseg.geometry import Box
 
 ROUNDS = 15

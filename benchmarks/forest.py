@@ -12,9 +12,9 @@ from benchmarks.side_by_side import side_by_side
 from emseg.segment.boundary import normalised, tile_voxels
 from emseg.segment.features import feature_tiles
 from emseg.segment.forest import Forest
-from emseg.segment.training.boundary import PARAMETERS
-from emseg.segment.training.lightgbm_text import COMMON
-from emseg.segment.training.presets import training_settings
+from emseg.training.boundary import PARAMETERS
+from emseg.training.lightgbm_text import COMMON
+from emseg.training.presets import training_settings
 
 VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 SAMPLES = 100_000

@@ -7,8 +7,8 @@ import numpy as np
 from benchmarks.codecs import LZ4, ZLIB_1, Codec, compared
 from benchmarks.data import segmentations
 from benchmarks.rows import Row
-from emseg.dvid.label_block import decode_block, encode_block, pack_block, unpack_block
-from emseg.dvid.label_bricks import blocks_of
+from emseg.dvid.labels.block import decode_block, encode_block, pack_block, unpack_block
+from emseg.dvid.labels.bricks import blocks_of
 
 CODECS = {
     "emseg with gzip": Codec(pack_block, unpack_block),

@@ -13,89 +13,102 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cc3d
 import fastremap
 import numpy as np
-import numpy.typing as npt
 
+from emseg.array_types import AnyLabels, Labels32, Labels64
 from emseg.config.dataset import Stitching, StitchMode
 from emseg.errors import EmsegError, PermanentError
 from emseg.evaluate import contingency_table, score
-from emseg.geometry import Box, Grid
+from emseg.geometry import Box, Grid, Overlap
 from emseg.stitch import (
+    BodyMapping,
     Contacts,
     Evidence,
-    Mapping,
-    Pieces,
+    Supervoxels,
     Votes,
     contacts_of,
     count_votes,
-    pieces_of,
     resolve,
     supervoxel_ids,
+    supervoxels_of,
 )
 
 VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 VOXEL_NM3 = 1000.0
 
-Labels = npt.NDArray[np.uint32]
-
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """A volume cut into the subvolumes that are there, each with ids of its own over its padded box."""
+    """A volume cut into the subvolumes that are there, each with labels of its own (0 = none) over its padded box."""
 
     grid: Grid
-    pieces: dict[int, Labels]
+    labels: Mapping[int, Labels32]
 
     @classmethod
-    def of(cls, labels: npt.NDArray[np.integer], core: int, halo: int, missing: float, seed: int) -> Cut:
+    def of(cls, labels: AnyLabels, core: int, halo: int, missing: float, seed: int) -> Cut:
         """Cut `labels` (0 = none, ZYX) in random order; a share `missing` of the cells is not there."""
         rng = np.random.default_rng(seed)
         grid = Grid(Box.of_shape(labels.shape), (core,) * 3, (halo,) * 3)
-        cells = rng.permutation(int(np.prod(grid.shape)))
-        kept = cells[: len(cells) - round(missing * len(cells))]
-        return cls(grid, {int(n): _fresh(labels[grid.subvolume(int(n)).padded.slices()], rng) for n in kept})
+        cells = rng.permutation(grid.shape.product).tolist()
+        return cls.into(labels, grid, cells[: len(cells) - round(missing * len(cells))], rng)
 
-    def evidence(self) -> Evidence:
-        """Votes, pieces and contacts, as the phase `match` counts them."""
+    @classmethod
+    def into(cls, labels: AnyLabels, grid: Grid, cells: Sequence[int], rng: np.random.Generator) -> Cut:
+        """Cut `labels` into some cells of a grid, each with fresh names for its bodies."""
+        return cls(grid, {n: _fresh(labels[grid.subvolume(n).padded.slices()], rng) for n in cells})
+
+    def overlaps(self) -> Iterator[Overlap]:
+        """Overlaps of neighbours that are both there."""
+        for number in self.labels:
+            for other in self.grid.neighbours(number):
+                if other > number and other in self.labels:
+                    yield self.grid.overlap(number, other)
+
+    def sides(self, overlap: Overlap) -> tuple[Labels32, Labels32]:
+        """Labels of an overlap as both of its subvolumes have them."""
+        first, second = (
+            np.ascontiguousarray(self.labels[side.number][overlap.region.slices(side.padded.start)])
+            for side in (overlap.first, overlap.second)
+        )
+        return first, second
+
+    def votes(self) -> list[Votes]:
+        """Votes of each overlap."""
+        return [count_votes(overlap, *self.sides(overlap), VOXEL_SIZE_NM) for overlap in self.overlaps()]
+
+    def evidence(self, quarantined: Collection[int] = ()) -> Evidence:
+        """Votes, supervoxels and contacts, as the phase `match` counts them."""
+        cores = {number: self.core(number) for number in self.labels}
         return Evidence(
-            Votes.joined(self._votes(a, b) for a in self.pieces for b in self.grid.neighbours(a) if self._pair(a, b)),
-            Pieces.joined(
-                pieces_of(self.core(n), n, self.grid.subvolume(n).core, self.grid.bounds) for n in self.pieces
+            Votes.joined(self.votes()),
+            Supervoxels.joined(
+                supervoxels_of(core, n, self.grid.subvolume(n).core, self.grid.bounds) for n, core in cores.items()
             ),
-            Contacts.joined(contacts_of(self.core(n), n, VOXEL_SIZE_NM) for n in self.pieces),
+            Contacts.joined(contacts_of(core, number, VOXEL_SIZE_NM) for number, core in cores.items()),
+            quarantined,
         )
 
-    def core(self, number: int) -> Labels:
+    def core(self, number: int) -> Labels32:
         """Labels of the core of a subvolume."""
         cell = self.grid.subvolume(number)
-        return np.ascontiguousarray(self.pieces[number][cell.core.slices(cell.padded.start)])
+        return np.ascontiguousarray(self.labels[number][cell.core.slices(cell.padded.start)])
 
-    def bodies(self, mapping: Mapping) -> npt.NDArray[np.uint64]:
+    def bodies(self, mapping: BodyMapping) -> Labels64:
         """The whole volume by body; 0 where a subvolume is missing."""
         volume = np.zeros(self.grid.bounds.shape, np.uint64)
-        for number in self.pieces:
+        for number in self.labels:
             ids = supervoxel_ids(self.core(number), number)
             volume[self.grid.subvolume(number).core.slices()] = mapping.body_of(ids)
         return volume
 
-    def _pair(self, a: int, b: int) -> bool:
-        return b > a and b in self.pieces
 
-    def _votes(self, a: int, b: int) -> Votes:
-        overlap = self.grid.overlap(a, b)
-        first, second = (
-            np.ascontiguousarray(self.pieces[side.number][overlap.region.slices(side.padded.start)])
-            for side in (overlap.first, overlap.second)
-        )
-        return count_votes(overlap, first, second, VOXEL_SIZE_NM)
-
-
-def _fresh(labels: npt.NDArray[np.integer], rng: np.random.Generator) -> Labels:
+def _fresh(labels: AnyLabels, rng: np.random.Generator) -> Labels32:
     """The same bodies under the names 1, 2, ... in an order that says nothing."""
     renamed, names = fastremap.renumber(np.ascontiguousarray(labels, np.uint64), in_place=False)
     order = np.zeros(len(names) + 1, np.uint32)
@@ -116,9 +129,9 @@ def main(arguments: list[str]) -> int:
     except EmsegError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{len(cut.pieces)} subvolumes stitched in {time.perf_counter() - started:.1f} s: {resolution.counts}")
+    print(f"{len(cut.labels)} subvolumes stitched in {time.perf_counter() - started:.1f} s: {resolution.counts}")
     truth = np.zeros(labels.shape, labels.dtype)
-    for number in cut.pieces:
+    for number in cut.labels:
         core = cut.grid.subvolume(number).core.slices()
         truth[core] = labels[core]
     parts = cc3d.connected_components(truth, connectivity=6)
@@ -127,7 +140,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _read(file: Path) -> npt.NDArray[np.integer]:
+def _read(file: Path) -> AnyLabels:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             if "labels" in arrays and arrays["labels"].ndim == 3 and arrays["labels"].dtype.kind == "u":

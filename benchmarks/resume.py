@@ -16,9 +16,10 @@ import numpy as np
 
 from benchmarks.memory import memory_bytes
 from benchmarks.rows import Row
+from emseg.engine.items import InProcess
+from emseg.engine.run import PhaseRun, run_phase
 from emseg.geometry import Box, Grid, Roi
-from emseg.stages.engine import InProcess, Phase, run_phase
-from emseg.store import FolderStore, ItemMarker, StageFolder
+from emseg.store import FolderStore, ItemMarker, PhaseFolder
 
 CELLS_A_SIDE = 100
 CORE_VOX = 64
@@ -31,7 +32,7 @@ def run() -> list[Row]:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         rows = process.submit(planned).result()
     with TemporaryDirectory() as folder:
-        return rows + _resumed(StageFolder(FolderStore(Path(folder)), "bench", "segment", "0" * 32, "bench"))
+        return rows + _resumed(PhaseFolder(FolderStore(Path(folder)), "bench", "segment", "0" * 32, "bench"))
 
 
 def planned() -> list[Row]:
@@ -55,9 +56,9 @@ def planned() -> list[Row]:
     ]
 
 
-def _resumed(folder: StageFolder) -> list[Row]:
+def _resumed(folder: PhaseFolder) -> list[Row]:
     items = tuple(f"sv-{number:08d}" for number in range(ITEMS))
-    phase = Phase(folder.stage, folder.stage_key, items, _never, lambda markers: {"items": len(markers)})
+    phase = PhaseRun(folder.phase, items, lambda: _never, lambda markers: {"items": len(markers)})
     times = [time.perf_counter()]
     for item in items:
         folder.commit_item(item, [], {"voxels": 1})
@@ -65,7 +66,7 @@ def _resumed(folder: StageFolder) -> list[Row]:
     assert len(folder.done_items()) == ITEMS
     times.append(time.perf_counter())
     for _ in range(2):
-        summary = run_phase(phase, folder, InProcess())
+        summary = run_phase(phase, folder, InProcess()).summary
         assert (summary.items_done, summary.items_reused) == (0, ITEMS), summary
         times.append(time.perf_counter())
     commit, listing, first, again = np.diff(times).tolist()

@@ -14,29 +14,27 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from bioimage_cpp.filters import gaussian_smoothing
 
 from benchmarks.data import LabelledEm, labelled_em
+from benchmarks.restitch import VOXEL_SIZE_NM, Cut
 from benchmarks.rows import Row
+from emseg.array_types import Gray, Labels64
 from emseg.config.checks import ImageChecks
 from emseg.config.dataset import Stitching
 from emseg.config.presets import preset
 from emseg.evaluate import contingency_table, score
 from emseg.geometry import Box, Grid, Subvolume
 from emseg.segment import ModelDescription, ModelFolder, Pipeline
-from emseg.segment.image_checks import checked_image
+from emseg.segment.image_checks.checks import checked_image
+from emseg.segment.image_checks.texture import SECTION, TextureStatistics, texture_statistics
 from emseg.segment.pipeline import SubvolumeSegmentation
-from emseg.segment.texture import SECTION, TextureStatistics, texture_statistics
-from emseg.stitch import Contacts, Evidence, Pieces, Votes, contacts_of, count_votes, pieces_of, resolve, supervoxel_ids
+from emseg.stitch import resolve
 
-VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 CORE_VOX, HALO_VOX = (64, 64, 64), (20, 20, 20)
 LARGE_VOX = 1000
 """Bodies with more voxels are counted; dust is not."""
 
-Gray = npt.NDArray[np.uint8]
-Bodies = npt.NDArray[np.uint64]
 Damage = Callable[[Gray, np.random.Generator], None]
 
 
@@ -87,7 +85,7 @@ DAMAGES: Mapping[str, Damage] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class Volume:
     """A volume, how it is cut, and its clean segmentation by subvolume."""
 
     em: LabelledEm
@@ -109,57 +107,31 @@ class Cut:
     @cached_property
     def clean(self) -> dict[int, SubvolumeSegmentation]:
         """The undamaged volume."""
-        return {number: self.segmented(self.em.grayscale, number) for number in range(np.prod(self.grid.shape))}
+        return {number: self.segmented(self.em.grayscale, number) for number in range(self.grid.shape.product)}
 
-    def _evidence(self, parts: Mapping[int, SubvolumeSegmentation], careful: list[int]) -> Evidence:
-        """Votes of all overlaps, and what the cores hold."""
-        pairs = [(a, b) for a in parts for b in self.grid.neighbours(a) if b > a]
-        cores = {number: self._core(number, part) for number, part in parts.items()}
-        return Evidence(
-            Votes.joined(self._votes(parts, a, b) for a, b in pairs),
-            Pieces.joined(pieces_of(c, n, self.grid.subvolume(n).core, self.grid.bounds) for n, c in cores.items()),
-            Contacts.joined(contacts_of(core, number, VOXEL_SIZE_NM) for number, core in cores.items()),
-            careful,
-        )
-
-    def _core(self, number: int, part: SubvolumeSegmentation) -> npt.NDArray[np.uint32]:
-        cell = self.grid.subvolume(number)
-        return np.ascontiguousarray(part.labels[cell.core.slices(cell.padded.start)])
-
-    def _votes(self, parts: Mapping[int, SubvolumeSegmentation], a: int, b: int) -> Votes:
-        overlap = self.grid.overlap(a, b)
-        first, second = (
-            np.ascontiguousarray(parts[side.number].labels[overlap.region.slices(side.padded.start)])
-            for side in (overlap.first, overlap.second)
-        )
-        return count_votes(overlap, first, second, VOXEL_SIZE_NM)
-
-    def stitched(self, parts: Mapping[int, SubvolumeSegmentation]) -> Bodies:
+    def stitched(self, parts: Mapping[int, SubvolumeSegmentation]) -> Labels64:
         """Bodies of the whole volume."""
+        cut = Cut(self.grid, {number: part.labels for number, part in parts.items()})
         careful = [number for number, part in parts.items() if part.statistics["quarantined"]]
-        mapping = resolve(self._evidence(parts, careful), Stitching(), VOXEL_SIZE_NM).mapping
-        bodies = np.zeros(self.grid.bounds.shape, np.uint64)
-        for number, part in parts.items():
-            ids = supervoxel_ids(self._core(number, part), number)
-            bodies[self.grid.subvolume(number).core.slices()] = mapping.body_of(ids)
-        return bodies
+        return cut.bodies(resolve(cut.evidence(careful), Stitching(), VOXEL_SIZE_NM).mapping)
 
 
 def run() -> list[Row]:
     """Cost of the checks; then for each damage and place: is it named, and what changes elsewhere."""
-    cut = _cut(labelled_em())
-    undamaged = cut.stitched(cut.clean)
-    rows = _cost(cut)
-    rows.append(Row(f"{cut.em.name}: findings in undamaged subvolumes", sum(map(_findings, cut.clean.values())), ""))
-    inner = tuple(n // 2 for n in cut.grid.shape)
-    places = {"corner": 0, "inside": cut.grid.number_of((inner[0] - 1, inner[1], inner[2]))}
+    volume = _volume(labelled_em())
+    undamaged = volume.stitched(volume.clean)
+    rows = _cost(volume)
+    found = sum(map(_findings, volume.clean.values()))
+    rows.append(Row(f"{volume.em.name}: findings in undamaged subvolumes", found, ""))
+    inner = volume.grid.shape // 2
+    places = {"corner": 0, "inside": volume.grid.number_of(inner - (1, 0, 0))}
     for name, damage in DAMAGES.items():
         for place, number in places.items():
-            rows += _harm(cut, undamaged, f"{name} {place}", name, damage, cut.grid.subvolume(number))
+            rows += _harm(volume, undamaged, f"{name} {place}", name, damage, volume.grid.subvolume(number))
     return rows
 
 
-def _cut(em: LabelledEm) -> Cut:
+def _volume(em: LabelledEm) -> Volume:
     texture = texture_statistics([em.grayscale], VOXEL_SIZE_NM)
     description = ModelDescription(voxel_size_nm=VOXEL_SIZE_NM, sections={SECTION: texture.model_dump(mode="json")})
     model = ModelFolder.of(description, {})
@@ -169,36 +141,38 @@ def _cut(em: LabelledEm) -> Cut:
     # No step reads this model: it tells the checks how clean tissue looks.
     named = config.model_copy(update={"predict": config.predict.model_copy(update={"model": model.digest})})
     grid = Grid(Box.of_shape(em.grayscale.shape), CORE_VOX, HALO_VOX)
-    return Cut(em, grid, Pipeline(named, VOXEL_SIZE_NM, lambda _: model), texture)
+    return Volume(em, grid, Pipeline(named, VOXEL_SIZE_NM, lambda _: model), texture)
 
 
-def _cost(cut: Cut) -> list[Row]:
-    gray = cut.em.grayscale
+def _cost(volume: Volume) -> list[Row]:
+    gray = volume.em.grayscale
     everywhere = np.ones(gray.shape, bool)
-    checked_image(gray, everywhere, VOXEL_SIZE_NM, ImageChecks(), cut.texture)
+    checked_image(gray, everywhere, VOXEL_SIZE_NM, ImageChecks(), volume.texture)
     started = time.process_time()
-    checked_image(gray, everywhere, VOXEL_SIZE_NM, ImageChecks(), cut.texture)
-    return [Row(f"{cut.em.name}: image checks", (time.process_time() - started) / gray.size * 1e6, "CPU-s/Mvoxel")]
+    checked_image(gray, everywhere, VOXEL_SIZE_NM, ImageChecks(), volume.texture)
+    return [Row(f"{volume.em.name}: image checks", (time.process_time() - started) / gray.size * 1e6, "CPU-s/Mvoxel")]
 
 
 def _findings(part: SubvolumeSegmentation) -> int:
     return sum(name.startswith("finding.") for name in part.statistics)
 
 
-def _harm(cut: Cut, undamaged: Bodies, said: str, name: str, damage: Damage, cell: Subvolume) -> list[Row]:
-    gray = cut.em.grayscale.copy()
+def _harm(volume: Volume, undamaged: Labels64, said: str, name: str, damage: Damage, cell: Subvolume) -> list[Row]:
+    gray = volume.em.grayscale.copy()
     damage(gray[cell.core.slices()], np.random.default_rng(0))
     parts = {
-        number: clean if not _sees(cut, gray, number) else cut.segmented(gray, number)
-        for number, clean in cut.clean.items()
+        number: clean if not _sees(volume, gray, number) else volume.segmented(gray, number)
+        for number, clean in volume.clean.items()
     }
-    bodies = cut.stitched(parts)
+    bodies = volume.stitched(parts)
     elsewhere = np.ones(gray.shape, bool)
     elsewhere[cell.padded.slices()] = False
-    before, after = (score(contingency_table(b[elsewhere], cut.em.groundtruth[elsewhere])) for b in (undamaged, bodies))
+    before, after = (
+        score(contingency_table(b[elsewhere], volume.em.groundtruth[elsewhere])) for b in (undamaged, bodies)
+    )
     untouched = elsewhere & ~np.isin(undamaged, np.unique(undamaged[~elsewhere]))
     counts = [_large(b[untouched]) for b in (undamaged, bodies)]
-    said = f"{cut.em.name}: {said}"
+    said = f"{volume.em.name}: {said}"
     return [
         Row(f"{said}, named", float(f"finding.{name}" in parts[cell.number].statistics), ""),
         Row(f"{said}, VI elsewhere, change", after.vi - before.vi, "bits"),
@@ -206,11 +180,11 @@ def _harm(cut: Cut, undamaged: Bodies, said: str, name: str, damage: Damage, cel
     ]
 
 
-def _sees(cut: Cut, gray: Gray, number: int) -> bool:
-    place = cut.seen(number).slices()
-    return not np.array_equal(gray[place], cut.em.grayscale[place])
+def _sees(volume: Volume, gray: Gray, number: int) -> bool:
+    place = volume.seen(number).slices()
+    return not np.array_equal(gray[place], volume.em.grayscale[place])
 
 
-def _large(bodies: Bodies) -> int:
+def _large(bodies: Labels64) -> int:
     ids, sizes = np.unique(bodies, return_counts=True)
     return int(((sizes > LARGE_VOX) & (ids != 0)).sum())

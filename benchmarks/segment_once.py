@@ -16,8 +16,8 @@ import numpy as np
 
 from emseg.config.dataset import Segmentation, Stitching
 from emseg.segment import ModelFolder
-from emseg.stages import segment_array
 from emseg.store import FolderStore
+from emseg.tasks.local import segment_array
 
 
 def main(file: str, preset: str, model: str, out: str) -> None:

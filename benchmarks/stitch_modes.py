@@ -1,8 +1,8 @@
 """Every stitching mode on real segmentations, beside a stitcher that knows the ground truth.
 
 A model is trained on one half of the labelled volume and segments the other, in subvolumes whose results stay the same
-for all modes; both halves take turns. The oracle joins exactly the votes whose two pieces have most of their voxels in
-one body: once all of them, and once those that share more than the floor, which is what any mode may take.
+for all modes; both halves take turns. The oracle joins exactly the votes whose two supervoxels have most of their
+voxels in one body: once all of them, and once those that share more than the floor, which is what any mode may take.
 
 `REFERENCE` are VI of a scratch pipeline on another part of the same tissue (another model, split along Z, bits), for
 orientation: core 96, halo 20, published rules without constraints.
@@ -14,7 +14,6 @@ from collections.abc import Mapping as MappingOf
 from statistics import mean
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -22,20 +21,19 @@ from benchmarks.data import labelled_em
 from benchmarks.restitch import Cut
 from benchmarks.rows import Row
 from benchmarks.trained import VOXEL_SIZE_NM, Volume, Y, half, trained_on
+from emseg.array_types import Flags, Gray, Labels32
 from emseg.config.dataset import Constraints, Stitching, StitchMode
 from emseg.config.presets import preset
 from emseg.evaluate import contingency_table, score
-from emseg.geometry import Box, Grid
+from emseg.geometry import LOCAL_BITS, Box, Grid
 from emseg.segment import Pipeline, with_model
-from emseg.stitch import Evidence, Mapping, resolve
+from emseg.stitch import BodyMapping, Evidence, resolve
 
 PRESET = "default"
 CUTS = ((64, 20), (96, 20), (128, 20), (64, 41), (96, 41), (128, 41))
 """Core and halo, voxels: the halo of the published figures, and the one that `default` asks for by itself."""
 OFF = Constraints(kept_apart_nm2=None, max_weak_um3=None)
 REFERENCE = {"none": 2.821, "conservative": 1.419, "medium": 1.221, "aggressive": 1.276, "iou": 1.221, "oracle": 1.116}
-
-Flags = npt.NDArray[np.bool_]
 
 
 def run() -> list[Row]:
@@ -50,7 +48,9 @@ def run() -> list[Row]:
         said = f"{em.name}, held-out halves, core {core} halo {halo}"
         rows += _rows(said, [_scores(*cut, *right) for cut, right in zip(cuts, known, strict=True)])
         share = mean(_share_below_the_floor(*right) for right in known)
-        rows.append(Row(f"{said}: joins of the oracle below the floor, shared part of the smaller piece", share, "%"))
+        rows.append(
+            Row(f"{said}: joins of the oracle below the floor, shared part of the smaller supervoxel", share, "%")
+        )
     rows += [Row(f"for orientation, other tissue and model: {name}, VI", vi, "bits") for name, vi in REFERENCE.items()]
     return rows
 
@@ -60,20 +60,20 @@ def _pipeline(learned: Volume) -> Pipeline:
     return Pipeline(with_model(preset(PRESET), model.digest), VOXEL_SIZE_NM, lambda _: model)
 
 
-def segmented(pipeline: Pipeline, gray: npt.NDArray[np.uint8], core: int, halo: int) -> Cut:
+def segmented(pipeline: Pipeline, gray: Gray, core: int, halo: int) -> Cut:
     """Every subvolume of `gray` by itself."""
     grid = Grid(Box.of_shape(gray.shape), (core,) * 3, (halo,) * 3)
-    pieces = {}
-    for number in range(int(np.prod(grid.shape))):
+    labels = {}
+    for number in range(grid.shape.product):
         padded = grid.subvolume(number).padded
         seen = pipeline.context(padded, grid.bounds)
         part = np.ascontiguousarray(gray[seen.slices()])
-        pieces[number] = pipeline.segment_subvolume(part, np.ones(part.shape, bool), padded.slices(seen.start)).labels
-    return Cut(grid, pieces)
+        labels[number] = pipeline.segment_subvolume(part, np.ones(part.shape, bool), padded.slices(seen.start)).labels
+    return Cut(grid, labels)
 
 
 def _scores(
-    cut: Cut, truth: npt.NDArray[np.uint32], evidence: Evidence, right: Flags, floor: Flags
+    cut: Cut, truth: Labels32, evidence: Evidence, right: Flags, floor: Flags
 ) -> dict[str, tuple[float, float, float]]:
     """VI, precision and recall of joins, by name of the rules."""
     rules = {mode.value: Stitching(mode=mode) for mode in StitchMode}
@@ -90,7 +90,7 @@ def _scores(
     return found
 
 
-def _right(cut: Cut, truth: npt.NDArray[np.uint32]) -> tuple[Evidence, Flags, Flags]:
+def _right(cut: Cut, truth: Labels32) -> tuple[Evidence, Flags, Flags]:
     """The votes, those that the oracle joins, and those above the floor."""
     evidence = cut.evidence()
     floor = evidence.votes.overlap_vox * np.prod(VOXEL_SIZE_NM) > Stitching().min_overlap_nm3
@@ -98,20 +98,20 @@ def _right(cut: Cut, truth: npt.NDArray[np.uint32]) -> tuple[Evidence, Flags, Fl
 
 
 def _share_below_the_floor(evidence: Evidence, right: Flags, floor: Flags) -> float:
-    """Of the smaller piece's voxels in the overlap, those that both share: median over the oracle's joins, percent."""
+    """What is shared of the smaller supervoxel in the overlap, percent: median over the oracle's joins."""
     votes, below = evidence.votes, right & ~floor
     smaller = np.minimum(votes.first_vox, votes.second_vox)
     return 100 * float(np.median(votes.overlap_vox[below] / smaller[below])) if below.any() else 0.0
 
 
-def same_body(cut: Cut, evidence: Evidence, truth: npt.NDArray[np.uint32]) -> Flags:
-    """Votes of pieces that reach the interface and have most of their voxels in the same true body."""
+def same_body(cut: Cut, evidence: Evidence, truth: Labels32) -> Flags:
+    """Votes of supervoxels that reach the interface and have most of their voxels in the same true body."""
     majority: dict[int, int] = {0: 0}
-    for number, labels in cut.pieces.items():
+    for number, labels in cut.labels.items():
         table = contingency_table(labels, truth[cut.grid.subvolume(number).padded.slices()])
         order = np.argsort(table.count, kind="stable")
         segments, bodies = table.segmentation[order].tolist(), table.groundtruth[order].tolist()
-        majority |= {number << 24 | segment: body for segment, body in zip(segments, bodies, strict=True)}
+        majority |= {number << LOCAL_BITS | segment: body for segment, body in zip(segments, bodies, strict=True)}
     votes = evidence.votes
     pairs = zip(votes.first.tolist(), votes.second.tolist(), strict=True)
     same = np.array([majority.get(a, -1) == majority.get(b, -2) for a, b in pairs], bool)
@@ -119,16 +119,16 @@ def same_body(cut: Cut, evidence: Evidence, truth: npt.NDArray[np.uint32]) -> Fl
     return flags
 
 
-def all_joined(evidence: Evidence, which: Flags) -> Mapping:
+def all_joined(evidence: Evidence, which: Flags) -> BodyMapping:
     """Bodies when exactly these votes join."""
     first, second = evidence.votes.first[which], evidence.votes.second[which]
-    nodes, places = np.unique(np.concatenate([first, second]), return_inverse=True)
-    a, b = places[: len(first)], places[len(first) :]
+    nodes, indices = np.unique(np.concatenate([first, second]), return_inverse=True)
+    a, b = indices[: len(first)], indices[len(first) :]
     graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(nodes), len(nodes)))
-    return Mapping.of_components(nodes, connected_components(graph, directed=False)[1].astype(np.int64))
+    return BodyMapping.of_components(nodes, connected_components(graph, directed=False)[1].astype(np.int64))
 
 
-def _vi(cut: Cut, mapping: Mapping, truth: npt.NDArray[np.uint32]) -> float:
+def _vi(cut: Cut, mapping: BodyMapping, truth: Labels32) -> float:
     return score(contingency_table(cut.bodies(mapping), truth)).vi
 
 

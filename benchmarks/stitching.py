@@ -22,8 +22,8 @@ from emseg.dvid import BLOCK_VOX
 from emseg.evaluate import contingency_table, score
 from emseg.geometry import Box
 from emseg.segment import ModelFolder
-from emseg.stages import segment_array
 from emseg.store import FolderStore
+from emseg.tasks.local import segment_array
 
 CORE_VOX, HALO_VOX = (64, 128, 128), (20, 20, 20)
 TRAINED = "default"
@@ -31,14 +31,14 @@ Bodies = npt.NDArray[np.uint64]
 
 
 class TimedStore(FolderStore):
-    """A folder that notes the process's CPU time when a stage is marked as done."""
+    """A folder that notes the process's CPU time when a phase is marked as done."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.done_at: dict[str, float] = {}
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """As the folder does; a stage's marker is `DATASET/stages/STAGE/KEY/marker.json`."""
+        """As the folder does; a phase's marker is `DATASET/phases/PHASE/KEY/marker.json`."""
         stored = super().put_if_absent(key, data)
         if key.endswith("/marker.json"):
             self.done_at[key.split("/")[2]] = time.process_time()

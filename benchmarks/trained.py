@@ -7,9 +7,8 @@ import numpy.typing as npt
 
 from benchmarks.data import LabelledEm
 from emseg.segment.model import TrainingRegion, file_source
-from emseg.segment.training import TrainingVolume
-from emseg.stages.train import Trained, train
-from emseg.stages.training_data import TrainingSource
+from emseg.training import TrainingSource, TrainingVolume
+from emseg.training.train import Trained, train
 
 Z, Y = 0, 1
 VOXEL_SIZE_NM = (10.0, 10.0, 10.0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -22,15 +23,20 @@ import yaml
 from benchmarks.dvid import VOXEL_SIZE_NM, bare_read, open_node, posted
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
-from emseg.config import RunParameters, RunSpec
+from emseg.config import RunParameters
 from emseg.dvid import BLOCK_VOX, Labelmap, Node
+from emseg.engine.items import InProcess
 from emseg.geometry import Box
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
-from emseg.stages import DvidServices, InProcess, Workplace, resolve_run, run_segment, run_stitch
-from emseg.stages.write import WriteBrick
+from emseg.phases.labelmaps import segmentation as segmentation_of
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.phases.write.work import WriteBrick
 from emseg.store import FolderStore
 from emseg.synthetic import make_volume
+from emseg.tasks.jobs import run_stage
+from emseg.tasks.pin import pin_run
 
 MAX_SCALE, ROUNDS = 2, 15
 SHAPE = (BLOCK_VOX << MAX_SCALE,) * 3
@@ -42,10 +48,10 @@ def run() -> list[Row]:
     """Time of the task and of the bare requests, and the memory of the task."""
     with TemporaryDirectory() as folder, open_node() as node:
         services = DvidServices(FolderStore(Path(folder, "store")), node.server)
-        return _rows(services, _stitched(services, node, Path(folder)))
+        return _rows(_stitched(services, node, Path(folder)))
 
 
-def _stitched(services: DvidServices, node: Node, folder: Path) -> RunSpec:
+def _stitched(services: DvidServices, node: Node, folder: Path) -> RunContext[DvidServices]:
     made = make_volume(SHAPE, seed=5)
     ingest_grayscale(node, "grayscale", ArrayVolume(made.grayscale, "grayscale"), VOXEL_SIZE_NM)
     ingest_labels(node, "groundtruth", ArrayVolume(made.groundtruth, "groundtruth"), VOXEL_SIZE_NM)
@@ -58,22 +64,22 @@ def _stitched(services: DvidServices, node: Node, folder: Path) -> RunSpec:
         "output": {"instance": "segmentation", "max_scale": MAX_SCALE},
     }
     (folder / "bench.yaml").write_text(yaml.safe_dump(document))
-    spec = resolve_run(RunParameters(dataset="bench"), "write", folder, services.server)
-    place = Workplace(spec, "first", lambda: services)
-    run_segment(place, InProcess())
-    run_stitch(place, InProcess())
-    return spec
+    spec = pin_run(RunParameters(dataset="bench"), "write", folder, services.server)
+    run = RunContext(spec, "first", lambda: services)
+    for stage in ("segment", "stitch"):
+        run = run_stage(stage, run, InProcess()).run
+    return run
 
 
-def _rows(services: DvidServices, spec: RunSpec) -> list[Row]:
-    written, attempts = services.segmentation(spec), count()
+def _rows(run: RunContext[DvidServices]) -> list[Row]:
+    written, attempts = segmentation_of(run), count()
 
     def task() -> object:
-        place = Workplace(spec, f"again-{next(attempts)}", lambda: services)
-        return WriteBrick(place, np.empty(0, np.uint64))(BRICK)
+        again = replace(run, attempt=f"again-{next(attempts)}")
+        return WriteBrick(again, np.empty(0, np.uint64))(BRICK)
 
     def blocks() -> None:
-        pyramid, _ = WriteBrick(Workplace(spec, "blocks", lambda: services), np.empty(0, np.uint64)).brick(BRICK)
+        pyramid, _ = WriteBrick(run, np.empty(0, np.uint64)).brick(BRICK)
         for _ in pyramid.blocks():
             pass
 

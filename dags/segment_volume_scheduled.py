@@ -4,17 +4,11 @@ This file reads the dataset files, so a broken one shows as its import error; `s
 stay usable meanwhile.
 """
 
-import os
-from datetime import timedelta
-
 from emseg.config import dataset_names, datasets_folder, load_dataset
 from emseg.config.presets import preset_names
 from emseg_airflow import segmentation_dag
 
-# A setting of the deployment that becomes part of the DAG, so it has to be read when the DAG is built (tests set 1 s).
-RETRY_DELAY = timedelta(seconds=float(os.environ.get("EMSEG_RETRY_DELAY_S", "60")))
-
 for name in dataset_names(datasets_folder()):
     schedule = load_dataset(datasets_folder(), name).schedule
     if schedule is not None:
-        segmentation_dag(f"segment_volume_{name}", [name], preset_names(), RETRY_DELAY, schedule)
+        segmentation_dag(f"segment_volume_{name}", [name], preset_names(), schedule)

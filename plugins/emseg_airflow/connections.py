@@ -20,7 +20,7 @@ from emseg.config import DvidConnection, S3Connection, environment_of
 from emseg.errors import PermanentError
 
 if TYPE_CHECKING:
-    from emseg.stages import DvidServices
+    from emseg.phases.services import DvidServices
     from emseg.store import ObjectStore
 
 DVID = "emseg_dvid"
@@ -92,7 +92,7 @@ def object_store() -> ObjectStore:
 def services() -> DvidServices:
     """The store and the DVID server that a task works with."""
     from emseg.dvid import DvidServer
-    from emseg.stages import DvidServices
+    from emseg.phases.services import DvidServices
 
     return DvidServices(object_store(), DvidServer(dvid_connection()))
 

@@ -1,7 +1,7 @@
 """The run form: `RunParameters` as Airflow Params, so that the form, the REST API and the library agree.
 
 A bad value is refused by Airflow before a run exists (HTTP 400 to API callers), with the limits of the library's own
-model; `resolve` checks again, because it alone also sees unknown names.
+model; `pin` checks again, because it alone also sees unknown names.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Alerts from Airflow: one message for each failure, to the log and, where Connection `emseg_webhook` exists, to it.
 
-A failed task tells why it failed, in its worker. A run that fails without a failed task (a deadlock, a time-out)
-is told of by the DAG's callback, which otherwise keeps silent. Retries and dry runs alert nobody.
+A task that fails sends the alert from its worker. A run may also fail without a failed task (a deadlock, a time-out):
+then the DAG's callback sends the alert, and in no other case. Retries and dry runs alert nobody.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class EmsegNotifier(BaseNotifier):
 def alert_of(context: Context) -> Alert:
     """The alert about a failed task (`exception` in the context where its worker lived to tell) or a failed run."""
     from emseg.alerts import Alert
-    from emseg.stages import run_name
+    from emseg.tasks.run_folder import run_name
 
     about = {
         "severity": "error",

@@ -1,8 +1,4 @@
-"""The DAG: resolve, plan, (stop of a dry run), segment, stitch, evaluate, gate, publish. One factory for all datasets.
-
-What may be repeated is decided in one place: any error but a `PermanentError` is tried again, and a retry does only
-what its markers say is missing.
-"""
+"""The DAG: pin, plan, (stop of a dry run), a Spark job for each stage, gate, publish. One factory for all datasets."""
 
 from __future__ import annotations
 
@@ -10,12 +6,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule, chain
+from airflow.sdk import DAG, chain
 
-from emseg.errors import PermanentError
+from emseg.phases import phases_of, stages
+from emseg.phases.stages import Stage
 from emseg_airflow import tasks
 from emseg_airflow.form import form_params
 from emseg_airflow.notifier import EmsegNotifier
+from emseg_airflow.retries import default_args
 from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
 
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
@@ -23,28 +21,16 @@ RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
 RETRIES = 3
 TASK_TIMEOUT = timedelta(hours=2)
 JOB_TIMEOUT = timedelta(days=2)
-LONGEST_RETRY_DELAY = timedelta(minutes=30)
 
 READ_POOL = "dvid_read"
 WRITE_POOL = "dvid_write"
 """Pools of the deployment: how many tasks may read from, and write to, DVID at a time over all runs."""
-
-_JOB_DOCS = {
-    "segment": "Spark job: read grayscale from DVID, segment every subvolume, keep labels and overlaps in S3.",
-    "stitch": "Spark job: join bodies over the overlaps, then write labels and mappings to the run's own DVID branch.",
-    "evaluate": "Spark job: compare the written segmentation with the ground truth and keep all metrics.",
-}
-
-NO_RETRY = ExceptionRetryPolicy(
-    [RetryRule(PermanentError, RetryAction.FAIL, reason="No repetition can succeed: see the error above")]
-)
 
 
 def segmentation_dag(
     dag_id: str,
     datasets: Sequence[str],
     presets: Sequence[str],
-    retry_delay: timedelta,
     schedule: str | None = None,
 ) -> DAG:
     """The DAG `dag_id`; with a schedule it runs the one dataset given, without one the form asks which."""
@@ -59,31 +45,25 @@ def segmentation_dag(
         tags=["emseg", "segmentation", *(datasets if schedule else [])],
         params=form_params(datasets, presets, fixed=datasets[0] if schedule else None),
         on_failure_callback=notifier,
-        default_args={
-            "owner": "emseg",
-            "retries": RETRIES,
-            "retry_delay": retry_delay,
-            "retry_exponential_backoff": 2.0,
-            "max_retry_delay": LONGEST_RETRY_DELAY,
-            "retry_policy": NO_RETRY,
-            "execution_timeout": TASK_TIMEOUT,
-            "on_failure_callback": notifier,
-        },
+        default_args=default_args(RETRIES, TASK_TIMEOUT, notifier),
     ) as dag:
         chain(
-            tasks.resolve(),
+            tasks.pin(),
             tasks.plan(),
             tasks.unless_dry_run(),
-            _job("segment", READ_POOL),
-            _job("stitch", WRITE_POOL),
-            _job("evaluate", READ_POOL),
+            *(_job(stage) for stage in stages()),
             tasks.gate(),
             tasks.publish.override(pool=WRITE_POOL)(),
         )
     return dag
 
 
-def _job(stage: str, pool: str) -> EmsegSparkSubmitOperator:
+def _job(stage: Stage) -> EmsegSparkSubmitOperator:
+    names = ", ".join(phase.name for phase in phases_of(stage.name))
     return EmsegSparkSubmitOperator(
-        task_id=stage, stage=stage, pool=pool, execution_timeout=JOB_TIMEOUT, doc_md=_JOB_DOCS[stage]
+        task_id=stage.name,
+        stage=stage.name,
+        pool=WRITE_POOL if stage.writes_dvid else READ_POOL,
+        execution_timeout=JOB_TIMEOUT,
+        doc_md=f"Spark job: {stage.summary[0].lower()}{stage.summary[1:]}. Its phases: {names}.",
     )

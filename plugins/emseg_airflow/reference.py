@@ -1,4 +1,4 @@
-"""Which run a task works on: what `resolve` returns, and all that the tasks after it take from Airflow."""
+"""Which run a task works on: what `pin` returns, and all that the tasks after it take from Airflow."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from emseg.config.base import Model, Name, validated
+from emseg.config.base import Name, Record, validated
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-RESOLVE = "resolve"
+PIN = "pin"
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$")]
-"""What `emseg.stages.run_name` makes: a plain part of a key; nothing a shell, a template or an option parser reads."""
+"""What `emseg.tasks.run_folder.run_name` makes: a plain part of a key; nothing a shell or a template reads."""
 
 
-class RunReference(Model):
+class RunReference(Record):
     """Dataset and run name: the folder of the run in the object store."""
 
     dataset: Name
@@ -28,6 +28,6 @@ class RunReference(Model):
 
     @classmethod
     def of(cls, context: Context) -> RunReference:
-        """The reference that `resolve` returned in this DAG run; PermanentError for anything else found there."""
-        returned = context["ti"].xcom_pull(task_ids=RESOLVE)
-        return validated(cls, returned, "reading which run this is", f"the return value of task {RESOLVE}")
+        """The reference that `pin` returned in this DAG run; PermanentError for anything else found there."""
+        returned = context["ti"].xcom_pull(task_ids=PIN)
+        return validated(cls, returned, "reading which run this is", f"the return value of task {PIN}")

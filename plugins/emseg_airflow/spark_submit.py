@@ -1,6 +1,6 @@
 """SparkSubmitOperator for emseg's jobs: ids as arguments, secrets by process environment, reasons instead of codes.
 
-A job is `spark_jobs/STAGE.py DATASET RUN`. The driver runs in client mode beside the task, on whatever master
+A job is `spark_jobs/run_stage.py STAGE DATASET RUN`. The driver runs in client mode beside the task, on whatever master
 Connection `emseg_spark` names, and finds its services in its environment: they are in no argument, no `--conf`, no
 rendered field and no log. When it fails, its exit code says whether a retry can help and the run folder says why.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
     from airflow.sdk import Context
 
-JOBS = Path(__file__).resolve().parents[2] / "spark_jobs"
+MAIN = Path(__file__).resolve().parents[2] / "spark_jobs" / "run_stage.py"
 
 _NOT_FOR_DRIVERS = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "_AIRFLOW", "__AIRFLOW")
 """Airflow's own settings, keys and connections: a Spark driver has no business with them."""
@@ -34,9 +34,9 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
     """Runs one emseg job on Spark and returns its report (`StageReport` as a dict)."""
 
     def __init__(self, *, stage: str, **kwargs: Any) -> None:
-        """Run `spark_jobs/<stage>.py` for the run that the task `resolve` returned."""
+        """Run a stage of the run that the task `pin` returned."""
         super().__init__(
-            application=str(JOBS / f"{stage}.py"),
+            application=str(MAIN),
             name=f"emseg-{stage}",
             conn_id=SPARK,
             # The parent would take a deploy mode from the Connection. In cluster mode the driver gets neither the
@@ -50,7 +50,7 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
         """Submit the job and wait for it; the error of a failed job is the one it left in the run folder."""
         airflow_connection(SPARK)  # the hook would quietly submit to YARN where there is none
         run = RunReference.of(context)
-        self.application_args = [run.dataset, run.run]
+        self.application_args = [self.stage, run.dataset, run.run]
         try:
             super().execute(context)
         except AirflowException:
@@ -69,7 +69,8 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
         return hook
 
     def _report(self, run: RunReference) -> dict[str, Any]:
-        from emseg.stages import RunFolder, StageReport
+        from emseg.engine.report import StageReport
+        from emseg.tasks.run_folder import RunFolder
 
         report = RunFolder(object_store(), run.dataset, run.run).read(f"report-{self.stage}", StageReport)
         return report.model_dump(mode="json")
@@ -83,7 +84,8 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
         return kind(f"running the Spark job {self.stage}", str(run), found, remedy)
 
     def _reason(self, run: RunReference) -> str:
-        from emseg.stages import Failure, RunFolder
+        from emseg.engine.report import Failure
+        from emseg.tasks.run_folder import RunFolder
 
         try:
             return RunFolder(object_store(), run.dataset, run.run).read(f"failure-{self.stage}", Failure).message

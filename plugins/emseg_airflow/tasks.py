@@ -1,4 +1,4 @@
-"""The tasks that run in Airflow itself: each calls one function of `emseg.stages` and returns ids or a verdict.
+"""The tasks that run in Airflow itself: each calls one function of `emseg.tasks` and returns ids or a verdict.
 
 A function's docstring is shown in the UI as the documentation of its task. What is large stays in the run folder of
 the object store; returned values are under 4 kB.
@@ -7,15 +7,21 @@ the object store; returned values are under 4 kB.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from airflow.sdk import Asset, AssetAlias, get_current_context, task
 
 from emseg.config import RunParameters, datasets_folder
 from emseg.config.base import validated
 from emseg_airflow.connections import services
-from emseg_airflow.reference import RESOLVE, RunReference
+from emseg_airflow.reference import PIN, RunReference
 from emseg_airflow.refusal import GateRefusalError
+
+if TYPE_CHECKING:
+    from emseg.phases.run_context import RunContext
+    from emseg.phases.services import DvidServices
+    from emseg.tasks.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -28,28 +34,29 @@ def release_asset(dataset: str) -> Asset:
     return Asset(name=f"emseg_{dataset}", uri=f"x-emseg://{dataset}", group="emseg")
 
 
-@task(task_id=RESOLVE)
-def resolve() -> dict[str, str]:
+@task(task_id=PIN)
+def pin() -> dict[str, str]:
     """Check the parameters and the dataset file, pin every reference, and keep the result as the run's `spec`."""
-    from emseg.stages import RunFolder, resolve_run, run_name
+    from emseg.phases.edits import edit_source
+    from emseg.tasks.pin import pin_run
+    from emseg.tasks.run_folder import RunFolder, run_name
 
     context = get_current_context()
     run = run_name(context["run_id"])
     parameters = validated(RunParameters, dict(context["params"]), "checking the run parameters", run)
-    here = services()
-    spec = resolve_run(parameters, run, datasets_folder(), here.server, here.model, here.edits)
-    RunFolder(here.store, spec.dataset, run).write("spec", spec)
+    opened = services()
+    spec = pin_run(parameters, run, datasets_folder(), opened.server, opened.model, edit_source(opened.store))
+    RunFolder(opened.store, spec.dataset, run).write("spec", spec)
     return RunReference(dataset=spec.dataset, run=run).model_dump()
 
 
 @task
 def plan() -> dict[str, Any]:
     """List the subvolumes, what they cost and what is done already; the log shows it as a table."""
-    from emseg.stages import RunFolder, plan_run
+    from emseg.tasks.plan import plan_run
 
-    run, here = RunReference.of(get_current_context()), services()
-    folder = RunFolder(here.store, run.dataset, run.run)
-    planned = plan_run(folder.spec(), here)
+    folder, run = _run()
+    planned = plan_run(run)
     folder.write("plan", planned)
     log.info("Plan of this run:\n%s", planned.markdown())
     return planned.model_dump(mode="json")
@@ -65,18 +72,16 @@ def unless_dry_run() -> bool:
 def gate() -> dict[str, Any]:
     """Judge the result by the dataset's limits. A failed verdict fails this task: nothing is published, no retry."""
     from emseg.quality import Findings
-    from emseg.stages import RunFolder, gate_run
-    from emseg.stages.addresses import run_links
+    from emseg.tasks.gate import gate_run
+    from emseg.tasks.run_links import run_links
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells its life's story at level INFO
-    run, here = RunReference.of(get_current_context()), services()
-    folder = RunFolder(here.store, run.dataset, run.run)
-    spec = folder.spec()
-    verdict = gate_run(spec, here)
-    links = {"Report": folder.address("report.html"), **run_links(spec, here)}
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # at level INFO it logs each of its own steps
+    folder, run = _run()
+    verdict = gate_run(run)
+    links = {"Report": folder.address("report.html"), **run_links(run)}
     figures = [f"{name}: {value:.6g}" for name, value in verdict.figures.items()]
-    places = [f"{title}: {address}" for title, address in links.items()]
-    log.info("The gate %s this result.\n%s", "passes" if verdict.passed else "refuses", "\n".join(figures + places))
+    pages = [f"{title}: {address}" for title, address in links.items()]
+    log.info("The gate %s this result.\n%s", "passes" if verdict.passed else "refuses", "\n".join(figures + pages))
     if not verdict.passed:
         raise GateRefusalError(verdict, folder.read("findings", Findings).sentences(), links)
     return {"passed": verdict.passed, "fingerprint": verdict.fingerprint, "figures": verdict.figures}
@@ -85,12 +90,20 @@ def gate() -> dict[str, Any]:
 @task(outlets=[RELEASES])
 def publish() -> dict[str, Any]:
     """Commit the run's DVID branch, move the dataset's release to it, and tell waiting DAGs by an Asset event."""
-    from emseg.stages import RunFolder, publish_run
+    from emseg.tasks.publish import publish_run
 
-    context = get_current_context()
-    run, here = RunReference.of(context), services()
-    release = publish_run(RunFolder(here.store, run.dataset, run.run).spec(), here)
-    log.info("Release %d of %s: node %s, %s", release.number, run.dataset, release.uuid, release.instance)
+    folder, run = _run()
+    release = publish_run(run)
+    log.info("Release %d of %s: node %s, %s", release.number, folder.dataset, release.uuid, release.instance)
     event = {"uuid": release.uuid, "instance": release.instance, "number": release.number}
-    context["outlet_events"][RELEASES].add(release_asset(run.dataset), extra=event)
+    get_current_context()["outlet_events"][RELEASES].add(release_asset(folder.dataset), extra=event)
     return event
+
+
+def _run() -> tuple[RunFolder, RunContext[DvidServices]]:
+    """The run that this task works on: its folder and its run context."""
+    from emseg.tasks.run_folder import RunFolder
+
+    reference, opened = RunReference.of(get_current_context()), services()
+    folder = RunFolder(opened.store, reference.dataset, reference.run)
+    return folder, folder.context(uuid4().hex[:12], lambda: opened)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,15 @@ from emseg.geometry import Box
 from emseg_airflow.connections import services
 from emseg_airflow.form import form_params
 from emseg_airflow.notifier import EmsegNotifier
-from emseg_airflow.pipeline import JOB_TIMEOUT, NO_RETRY, READ_POOL
+from emseg_airflow.pipeline import JOB_TIMEOUT, READ_POOL
+from emseg_airflow.retries import default_args
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 
 log = logging.getLogger(__name__)
 
 
-def training_dag(dag_id: str, datasets: Sequence[str], presets: Sequence[str], retry_delay: timedelta) -> DAG:
+def training_dag(dag_id: str, datasets: Sequence[str], presets: Sequence[str]) -> DAG:
     """The DAG `dag_id`; its form asks for a dataset, boxes with complete ground truth, a preset and a seed."""
     notifier = EmsegNotifier()
     with DAG(
@@ -35,14 +35,7 @@ def training_dag(dag_id: str, datasets: Sequence[str], presets: Sequence[str], r
         tags=["emseg", "training"],
         params=training_params(datasets, presets),
         on_failure_callback=notifier,
-        default_args={
-            "owner": "emseg",
-            "retries": 1,
-            "retry_delay": retry_delay,
-            "retry_policy": NO_RETRY,
-            "execution_timeout": JOB_TIMEOUT,
-            "on_failure_callback": notifier,
-        },
+        default_args=default_args(1, JOB_TIMEOUT, notifier),
     ) as dag:
         train_model.override(pool=READ_POOL)()
     return dag
@@ -74,7 +67,7 @@ def training_params(datasets: Sequence[str], presets: Sequence[str]) -> dict[str
 @task(task_id="train")
 def train_model() -> dict[str, Any]:
     """Train on the boxes, keep model and report in the store; the value is the digest to name in a dataset file."""
-    from emseg.stages.train import train_in_store
+    from emseg.tasks.train import train_in_store
 
     params = get_current_context()["params"]
     chosen = RunParameters(dataset=params["dataset"], node=params["node"])

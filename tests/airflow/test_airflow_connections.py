@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.refusals import refused
 
 from emseg.config import dvid_connection as read_dvid
 from emseg.config import s3_connection as read_s3
@@ -42,25 +43,25 @@ def test_a_dvid_server_is_given_as_url_or_in_parts(
 def test_a_server_without_a_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kills guessing http: a token would go over the network in the clear."""
     set_connection(monkeypatch, "emseg_dvid", conn_type="http", host="dvid", port=8000, password=CANARY)
-    with pytest.raises(PermanentError, match="schema https or http") as caught:
+    with refused(PermanentError, connections.DVID, "host 'dvid'", "schema") as caught:
         connections.dvid_connection()
     assert CANARY not in str(caught.value)
 
 
 def test_a_connection_that_is_missing_is_named_with_the_ways_to_make_it() -> None:
-    with pytest.raises(PermanentError, match="AIRFLOW_CONN_EMSEG_DVID"):
+    with refused(PermanentError, connections.DVID, "AIRFLOW_CONN_EMSEG_DVID"):
         connections.dvid_connection()
 
 
 def test_an_s3_connection_needs_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     set_connection(monkeypatch, "emseg_s3", conn_type="aws", login="key", password=CANARY)
-    with pytest.raises(PermanentError, match="bucket") as caught:
+    with refused(PermanentError, connections.S3, "bucket") as caught:
         connections.s3_connection()
     assert CANARY not in str(caught.value)
 
 
-def test_a_role_in_place_of_keys_leaves_the_keys_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kills empty keys in the environment, which boto3 would use in place of the role."""
+def test_a_role_instead_of_keys_leaves_the_keys_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills empty keys in the environment, which boto3 would use instead of the role."""
     set_connection(monkeypatch, "emseg_s3", conn_type="aws", extra={"bucket": "neurons"})
     set_connection(monkeypatch, "emseg_dvid", conn_type="http", host="https://dvid")
     environment = connections.service_environment()

@@ -21,17 +21,14 @@ from emseg.config import RunParameters
 from emseg.devstack import DevStack
 from emseg.devstack.airflow_settings import airflow_connections
 from emseg.devstack.processes import free_port
-from emseg.stages import (
-    DvidServices,
-    InProcess,
-    RunFolder,
-    StageReport,
-    Workplace,
-    resolve_run,
-    run_segment,
-    run_stitch,
-)
+from emseg.engine.items import InProcess
+from emseg.engine.report import StageReport
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
 from emseg.store import FolderStore, S3Store
+from emseg.tasks.jobs import run_stage
+from emseg.tasks.pin import pin_run
+from emseg.tasks.run_folder import RunFolder
 from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
 
 pytestmark = [pytest.mark.services, pytest.mark.spark]
@@ -100,7 +97,7 @@ def connections(devstack: DevStack, cluster: Cluster, monkeypatch: pytest.Monkey
 
 
 class TaskInstance:
-    """What a task sees of Airflow: the return value of `resolve`."""
+    """What a task sees of Airflow: the return value of `pin`."""
 
     stats_tags: ClassVar[dict[str, str]] = {}
 
@@ -108,7 +105,7 @@ class TaskInstance:
         self._run = run
 
     def xcom_pull(self, task_ids: str) -> dict[str, str]:
-        assert task_ids == "resolve"
+        assert task_ids == "pin"
         return {"dataset": self._run.dataset, "run": self._run.run}
 
 
@@ -118,7 +115,7 @@ def test_both_jobs_run_on_a_cluster_named_by_the_connection_and_leave_the_bytes_
     """Kills jobs that need the driver's environment or files on the executors, results that depend on how many there
     are, and secrets in what the master shows."""
     services = DvidServices(S3Store.open(devstack.s3), server)
-    spec = resolve_run(RunParameters(dataset="cluster"), "on-a-cluster", dataset_files, server)
+    spec = pin_run(RunParameters(dataset="cluster"), "on-a-cluster", dataset_files, server)
     run = RunFolder(services.store, spec.dataset, spec.run)
     run.write("spec", spec)
     for stage in ("segment", "stitch"):
@@ -133,9 +130,9 @@ def test_both_jobs_run_on_a_cluster_named_by_the_connection_and_leave_the_bytes_
     assert devstack.s3_secret_key not in str(shown)
 
     alone = DvidServices(FolderStore(tmp_path / "alone"), server)
-    place = Workplace(spec, "alone", lambda: alone)
-    for stage, function in (("segment", run_segment), ("stitch", run_stitch)):
-        expected = [phase.content_digest for phase in function(place, InProcess()).phases]
+    in_process = RunContext(spec, "alone", lambda: alone)
+    for stage in ("segment", "stitch"):
+        expected = [phase.content_digest for phase in run_stage(stage, in_process, InProcess()).report.phases]
         found = run.read(f"report-{stage}", StageReport).phases
         assert [phase.content_digest for phase in found] == expected
         assert sum(phase.items_reused for phase in found) == 0

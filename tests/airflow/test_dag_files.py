@@ -17,7 +17,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from emseg.errors import IntegrityError, PermanentError, StepError, TransientError
 
 PROJECT = Path(__file__).resolve().parents[2]
-LINE = ["resolve", "plan", "unless_dry_run", "segment", "stitch", "evaluate", "gate", "publish"]
+LINE = ["pin", "plan", "unless_dry_run", "segment", "stitch", "evaluate", "gate", "publish"]
 
 
 def parsed() -> DagBag:
@@ -60,7 +60,7 @@ def test_a_broken_dataset_file_is_an_import_error_that_leaves_the_dag_for_all_da
 
 
 def test_the_tasks_form_one_line(dag: DAG) -> None:
-    """Kills a forgotten edge (publish beside the gate), and edges from `resolve` to every task that reads its ids."""
+    """Kills a forgotten edge (publish beside the gate), and edges from `pin` to every task that reads its ids."""
     assert sorted(dag.task_ids) == sorted(LINE)
     edges = {(task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids}
     assert edges == set(pairwise(LINE))

@@ -1,4 +1,4 @@
-"""The run form agrees with the model that `resolve` checks."""
+"""The run form agrees with the model that `pin` checks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import ParamValidationError
 from pydantic import ValidationError
 
 from emseg.config import RunParameters
+from emseg.config.step_parameters import MeanBoundaryParameters
 from emseg_airflow.form import form_params
 
 PRESETS = ["classical"]
@@ -81,7 +82,7 @@ def test_a_bad_value_is_refused_by_the_form(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, v in BAD if v not in ("other", "unknown")])
 def test_the_model_refuses_the_same_for_callers_that_pass_the_form_by(name: str, value: Any) -> None:
-    """The two values left out are names that only the folder and the registry know; `resolve` looks them up."""
+    """The two values left out are names that only the folder and the registry know; `pin` looks them up."""
     with pytest.raises(ValidationError):
         RunParameters(**{"dataset": "demo", name: value})
 
@@ -114,6 +115,7 @@ def test_the_form_shows_the_parameters_of_the_steps_of_each_preset() -> None:
     """Kills a field that only its author can fill in."""
     shown = form_params(["demo"], ["classical", "best"])["step_parameters"].schema["description_md"]
     classical, best = shown.split("**best**")
-    assert "- `agglomerate`: mean-boundary; `threshold` (number, 0.75): Supervoxels are joined while" in classical
+    meaning = MeanBoundaryParameters.model_fields["threshold"].description
+    assert f"- `agglomerate`: mean-boundary; `threshold` (number, 0.75): {meaning}" in classical
     assert "- `supervoxels`: dt-watershed; `boundary_min` (number, 0.4)" in best
     assert "learned-edges" in best

@@ -11,10 +11,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from tests.refusals import refused
 
-from emseg.errors import TransientError
+from emseg.errors import PermanentError, TransientError
 from emseg.quality import Verdict
-from emseg.stages import run_name
+from emseg.tasks.run_folder import run_name
 from emseg_airflow.notifier import EmsegNotifier
 from emseg_airflow.refusal import GateRefusalError
 
@@ -129,7 +130,7 @@ def test_an_unusable_webhook_does_not_keep_the_alert_out_of_the_log(
 ) -> None:
     connection = {"conn_type": "http", "password": f"ftp://example.org/{SECRET}"}
     monkeypatch.setenv("AIRFLOW_CONN_EMSEG_WEBHOOK", json.dumps(connection))
-    with pytest.raises(Exception, match="preparing a webhook") as caught:
+    with refused(PermanentError, "example.org", "'ftp'") as caught:
         EmsegNotifier()(failed_task("plan", ValueError("what was wrong")))
     assert "what was wrong" in caplog.text
     assert SECRET not in caplog.text + str(caught.value)

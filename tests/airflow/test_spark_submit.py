@@ -17,11 +17,14 @@ from typing import Any
 import pytest
 from airflow.providers.apache.spark.hooks import spark_submit as provider_hook
 from airflow.sdk import DAG
+from tests.refusals import refused
 
+from emseg.engine.report import Failure, PhaseSummary, StageReport
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
-from emseg.stages import Failure, PhaseSummary, RunFolder, StageReport
 from emseg.store import FolderStore
+from emseg.tasks.run_folder import RunFolder
 from emseg_airflow import spark_submit
+from emseg_airflow.reference import PIN
 from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
 
 CANARIES = {
@@ -33,6 +36,7 @@ MASTERS = ["local[2]", "spark://master:7077", "yarn", "k8s://https://kubernetes:
 PHASE = PhaseSummary(phase="segment", key="k" * 32, seconds=1.5, items_done=7, items_reused=1, content_digest="c")
 REPORT = StageReport(stage="segment", phases=(PHASE,))
 RUN = {"dataset": "demo", "run": "manual-2026-1a2b3c4d"}
+REASON = "no such preset"
 
 SUBMIT = """#!{python}
 import json, os, sys, time
@@ -44,14 +48,14 @@ sys.stdout.flush()
 
 
 class TaskInstance:
-    """What a task sees of Airflow: the return value of `resolve`."""
+    """What a task sees of Airflow: the return value of `pin`."""
 
     def __init__(self, returned: Any) -> None:
         self.returned = returned
         self.stats_tags: dict[str, str] = {}
 
     def xcom_pull(self, task_ids: str) -> Any:
-        return self.returned if task_ids == "resolve" else None
+        return self.returned if task_ids == "pin" else None
 
 
 @pytest.fixture
@@ -165,8 +169,8 @@ def test_the_job_runs_this_projects_main_in_client_mode_with_this_python(
     given = json.loads(record.read_text())
     mode = given["arguments"].index("--deploy-mode")
     assert given["arguments"][mode + 1] == "client"
-    main = Path(given["arguments"][-3])
-    assert main == Path(__file__).resolve().parents[2] / "spark_jobs" / "segment.py"
+    main = Path(given["arguments"][-4])
+    assert main == Path(__file__).resolve().parents[2] / "spark_jobs" / "run_stage.py"
     assert main.is_file()
     assert given["environment"]["PYSPARK_PYTHON"] == sys.executable
 
@@ -180,60 +184,64 @@ def test_a_job_that_ends_well_returns_its_report(
 
 
 @pytest.mark.parametrize(
-    ("ending", "kind", "words"),
+    ("ending", "kind", "told"),
     [
-        ("sys.exit(64)", PermanentError, "no such preset"),
-        ("sys.exit(65)", IntegrityError, "no such preset"),
-        ("sys.exit(75)", TransientError, "no such preset"),
-        ("sys.exit(1)", TransientError, "crashed (exit code 1)"),
-        ("sys.exit(137)", TransientError, "crashed (exit code 137)"),
-        ("os.kill(os.getpid(), 9)", TransientError, "crashed (exit code -9)"),
+        ("sys.exit(64)", PermanentError, REASON),
+        ("sys.exit(65)", IntegrityError, REASON),
+        ("sys.exit(75)", TransientError, REASON),
+        ("sys.exit(1)", TransientError, "exit code 1"),
+        ("sys.exit(137)", TransientError, "exit code 137"),
+        ("os.kill(os.getpid(), 9)", TransientError, "exit code -9"),
     ],
 )
 def test_the_exit_code_decides_about_retries_and_the_run_folder_tells_why(
     ending: str,
     kind: type[EmsegError],
-    words: str,
+    told: str,
     connections: Callable[[str], None],
     submit: Callable[[str], Path],
     store: FolderStore,
 ) -> None:
     """Kills one error for all codes, and a crash that is explained by what an earlier try left behind."""
     submit(ending)
-    RunFolder(store, **RUN).write("failure-segment", Failure(stage="segment", kind="x", message="no such preset"))
-    with pytest.raises(EmsegError) as caught:
+    RunFolder(store, **RUN).write("failure-segment", Failure(stage="segment", kind="x", message=REASON))
+    with refused(kind, told, RUN["dataset"], RUN["run"]) as caught:
         execute(operator())
     assert type(caught.value) is kind
-    assert words in str(caught.value)
-    assert "demo, run manual-2026-1a2b3c4d" in str(caught.value)
+    assert (REASON in str(caught.value)) is (told == REASON)
 
 
 def test_a_reason_that_is_missing_does_not_hide_the_failure(
     connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
 ) -> None:
     submit("sys.exit(64)")
-    with pytest.raises(PermanentError, match="its reason cannot be read"):
+    with refused(PermanentError, RUN["run"], "failure-segment.json") as caught:
         execute(operator())
+    assert type(caught.value) is PermanentError, "the job's error, not that of the missing object"
 
 
 @pytest.mark.parametrize(
-    "returned",
+    ("returned", "fault"),
     [
-        None,
-        {"dataset": "demo"},
-        {"dataset": "demo", "run": "--conf"},
-        {"dataset": "demo", "run": "a b"},
-        {"dataset": "../demo", "run": "r"},
-        {"dataset": "demo", "run": "{{ conn.emseg_s3.password }}"},
-        {"dataset": "demo", "run": "r", "more": "x"},
+        (None, "document = None"),
+        ({"dataset": "demo"}, "run = {'dataset': 'demo'}"),
+        ({"dataset": "demo", "run": "--conf"}, "run = '--conf'"),
+        ({"dataset": "demo", "run": "a b"}, "run = 'a b'"),
+        ({"dataset": "../demo", "run": "r"}, "dataset = '../demo'"),
+        ({"dataset": "demo", "run": "{{ conn.emseg_s3.password }}"}, "run = '{{ conn.emseg_s3.password }}'"),
+        ({"dataset": "demo", "run": "r", "more": "x"}, "more = 'x'"),
     ],
     ids=str,
 )
 def test_nothing_but_ids_becomes_an_argument(
-    returned: Any, connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
+    returned: Any,
+    fault: str,
+    connections: Callable[[str], None],
+    submit: Callable[[str], Path],
+    store: FolderStore,
 ) -> None:
     record = submit("sys.exit(0)")
-    with pytest.raises(PermanentError, match="which run this is"):
+    with refused(PermanentError, PIN, fault):
         execute(operator(), returned)
     assert not record.exists()
 
@@ -246,7 +254,7 @@ def test_without_its_spark_connection_nothing_is_submitted(
     """Kills the hook's own way out: it would submit to YARN."""
     monkeypatch.delenv("AIRFLOW_CONN_EMSEG_SPARK")
     record = submit("sys.exit(0)")
-    with pytest.raises(PermanentError, match="AIRFLOW_CONN_EMSEG_SPARK"):
+    with refused(PermanentError, "AIRFLOW_CONN_EMSEG_SPARK"):
         execute(operator())
     assert not record.exists()
 

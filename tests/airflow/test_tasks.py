@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset
 from airflow.sdk.definitions._internal.contextmanager import _CURRENT_CONTEXT
+from tests.refusals import refused
 
-from emseg import stages
 from emseg.errors import PermanentError
 from emseg.publish import ReleaseRecord
 from emseg.quality import Findings, Verdict
-from emseg.stages import RunFolder, addresses
 from emseg.store import FolderStore
+from emseg.tasks import gate, publish, run_links
+from emseg.tasks.run_folder import RunFolder
 from emseg_airflow import tasks
 from emseg_airflow.refusal import GateRefusalError
 
@@ -42,7 +43,7 @@ RELEASE = ReleaseRecord(
 
 class TaskInstance:
     def xcom_pull(self, task_ids: str) -> Any:
-        return RUN if task_ids == "resolve" else None
+        return RUN if task_ids == "pin" else None
 
 
 class OutletEvents(dict[Any, Any]):
@@ -68,8 +69,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run folder in a store on disk; the spec is not read, because nothing below it is."""
     store = FolderStore(tmp_path)
     monkeypatch.setattr(tasks, "services", lambda: SimpleNamespace(store=store, server=None))
-    monkeypatch.setattr(RunFolder, "spec", lambda _: None)
-    monkeypatch.setattr(addresses, "run_links", lambda *_: {"DVID node": "http://dvid/node"})
+    monkeypatch.setattr(RunFolder, "context", lambda *_: None)
+    monkeypatch.setattr(run_links, "run_links", lambda *_: {"DVID node": "http://dvid/node"})
     return RunFolder(store, **RUN)
 
 
@@ -80,7 +81,7 @@ def test_a_dry_run_goes_no_further(dry: bool) -> None:
 
 
 def test_a_passed_gate_returns_the_figures(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "gate_run", lambda *_: VERDICT)
+    monkeypatch.setattr(gate, "gate_run", lambda *_: VERDICT)
     with running():
         returned = tasks.gate.function()
     assert returned == {"passed": True, "fingerprint": "f" * 32, "figures": {"vi_split": 0.5}}
@@ -91,19 +92,18 @@ def test_a_refused_result_fails_the_gate_for_good_and_says_why(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kills a gate that only returns its verdict: publish would run."""
-    refused = VERDICT.model_copy(update={"passed": False, "reasons": ("VI split is 2 bits; at most 1",)})
-    monkeypatch.setattr(stages, "gate_run", lambda *_: refused)
+    verdict = VERDICT.model_copy(update={"passed": False, "reasons": ("VI split is 2 bits; at most 1",)})
+    monkeypatch.setattr(gate, "gate_run", lambda *_: verdict)
     folder.write("findings", Findings())
-    with running(), pytest.raises(GateRefusalError, match="VI split is 2 bits; at most 1") as caught:
+    with running(), refused(GateRefusalError, *verdict.reasons, folder.address("report.html")) as caught:
         tasks.gate.function()
     assert isinstance(caught.value, PermanentError)
-    assert folder.address("report.html") in str(caught.value)
     assert caught.value.links["DVID node"] == "http://dvid/node"
 
 
 def test_a_release_is_an_event_of_the_asset_of_its_dataset(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Downstream DAGs read which node to use from the event, so it must hold no moving name."""
-    monkeypatch.setattr(stages, "publish_run", lambda *_: RELEASE)
+    monkeypatch.setattr(publish, "publish_run", lambda *_: RELEASE)
     events = OutletEvents()
     with running(outlet_events=events):
         returned = tasks.publish.function()
@@ -120,5 +120,5 @@ def test_datasets_have_assets_of_their_own() -> None:
 def test_parameters_that_the_form_does_not_know_are_refused(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The form cannot refuse an unknown name in a REST call; a misspelled `presett` would silently do nothing."""
     params = {"dataset": "demo", "presett": "classical"}
-    with running(run_id="manual__x", params=params), pytest.raises(PermanentError, match="presett"):
-        tasks.resolve.function()
+    with running(run_id="manual__x", params=params), refused(PermanentError, "presett"):
+        tasks.pin.function()

@@ -22,8 +22,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 from emseg.config.presets import trained_preset_names
 from emseg.errors import PermanentError, TransientError
 from emseg.geometry import Box
-from emseg.segment.training.presets import training_settings
-from emseg.stages import train
+from emseg.tasks import train
+from emseg.training.presets import training_settings
 from emseg_airflow import training
 from emseg_airflow.notifier import EmsegNotifier
 

@@ -16,7 +16,7 @@ import pytest
 
 DAG_ID = "segment_volume"
 RUN_TIMEOUT_S = 600.0
-PLANNED = ("resolve", "plan", "unless_dry_run")
+PLANNED = ("pin", "plan", "unless_dry_run")
 DONE_AFTER = ("segment", "stitch", "evaluate", "gate", "publish")
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from pydantic import SecretStr
+from tests.refusals import refused
 
 from emseg.alerts import LogChannel, WebhookChannel, as_text
 from emseg.errors import EmsegError, PermanentError, TransientError
@@ -32,14 +33,14 @@ def test_a_webhook_receives_text_and_the_whole_alert(receiver, alert):
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
 def test_an_answer_that_may_change_is_transient(status, receiver, alert):
     receiver.status = status
-    with pytest.raises(TransientError, match=f"HTTP {status}"):
+    with refused(TransientError, "127.0.0.1", f"HTTP {status}"):
         channel(receiver.url).deliver(alert)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_a_refusal_is_permanent(status, receiver, alert):
     receiver.status = status
-    with pytest.raises(PermanentError, match=f"HTTP {status}"):
+    with refused(PermanentError, "127.0.0.1", f"HTTP {status}"):
         channel(receiver.url).deliver(alert)
 
 
@@ -47,7 +48,7 @@ def test_a_refusal_is_permanent(status, receiver, alert):
 def test_a_redirect_is_refused_and_never_followed(status, receiver, alert):
     """Kills the default of `requests`, which would carry the alert to wherever the answer points."""
     receiver.status, receiver.headers = status, {"Location": receiver.url.replace("hooks", "elsewhere")}
-    with pytest.raises(PermanentError, match=f"HTTP {status}"):
+    with refused(PermanentError, "127.0.0.1", f"HTTP {status}"):
         channel(receiver.url).deliver(alert)
     assert len(receiver.received) == 1
 
@@ -62,7 +63,7 @@ def test_a_slow_receiver_is_given_up_after_the_timeout(receiver, alert):
 
 def test_a_broken_connection_and_a_closed_port_are_transient(receiver, alert):
     receiver.closes = True
-    with pytest.raises(TransientError, match="ConnectionError"):
+    with refused(TransientError, "127.0.0.1", "ConnectionError"):
         channel(receiver.url).deliver(alert)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

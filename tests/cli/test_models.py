@@ -7,14 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.refusals import refused
 from typer.testing import CliRunner
 
 from emseg.cli import models
 from emseg.cli.models import require_room, write_over
 from emseg.errors import PermanentError
+from emseg.phases.models import store_model
 from emseg.segment import ModelDescription, ModelFolder
 from emseg.segment.model import TrainingRecord
-from emseg.stages.models import store_model
 from emseg.store import FolderStore
 
 
@@ -56,8 +57,8 @@ def test_the_list_shows_good_models_beside_one_that_cannot_be_used(store):
     store.put(f"models/{damaged}/c.txt", b"else")
     rows = {line.split()[1]: line for line in said("list").splitlines() if line.count("│") > 2}
     assert all(part in rows[good] for part in ("best", "40 x 4 x 4", "0.512", "0.250"))
-    assert "unusable: it is of version 2" in rows[foreign]
-    assert "unusable: its contents have the digest" in rows[damaged]
+    assert all(part in rows[foreign] for part in ("unusable", "version 2"))
+    assert all(part in rows[damaged] for part in ("unusable", "digest"))
 
 
 @pytest.mark.parametrize("name", ["notes.md", "other.txt"])
@@ -68,7 +69,7 @@ def test_a_folder_with_something_else_in_it_is_left_as_it_is(store, tmp_path, na
     model("b.txt").write(folder)
     (folder / name).write_text("mine")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(PermanentError, match=f"something else of this name, with {name}"):
+    with refused(PermanentError, folder, name):
         said("fetch", digest, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -86,15 +87,15 @@ def test_what_is_there_while_a_model_is_replaced_is_no_model(tmp_path, monkeypat
     model("a.txt", "b.txt").write(tmp_path)
     monkeypatch.setattr(ModelFolder, "write", lambda *_: None)
     write_over(tmp_path, model("c.txt"))
-    with pytest.raises(PermanentError, match=r"no file model\.json"):
+    with refused(PermanentError, tmp_path, "model.json"):
         ModelFolder.read(tmp_path)
 
 
-def test_a_place_where_no_folder_can_be_made_is_refused_beforehand(tmp_path):
+def test_a_path_where_no_folder_can_be_made_is_refused_beforehand(tmp_path):
     """Kills an hour of training that ends in a NotADirectoryError; new, nested and empty folders are fine."""
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(PermanentError, match="the file"):
+        with refused(PermanentError, folder, tmp_path / "file"):
             require_room(folder)
     (tmp_path / "empty").mkdir()
     for folder in ("new", "new/deep", "empty"):

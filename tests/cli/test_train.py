@@ -36,7 +36,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_and_a_report_are_written_and_the_figures_told(files):
     said = (files / "said").read_text()
-    for expected in ("Out of fold: boundary average precision", "VI split", "Model ", "Voxels of 10 x 10 x 10 nm"):
+    for expected in ("average precision", "VI split", "Model ", "10 x 10 x 10 nm"):
         assert expected in said
     report = json.loads((files / "model-report" / "report.json").read_text())
     assert report["regions"][0]["stop"] == [48, 64, 80]
@@ -53,7 +53,7 @@ def test_the_model_segments_another_volume_and_is_scored_there(files):
     assert vi < 0.8
 
 
-def test_what_the_model_has_seen_is_left_out_or_the_score_refused(files):
+def test_training_voxels_are_left_out_of_the_score_or_the_score_is_refused(files):
     """Kills a proud figure on the training data: a part is left out, all of it is refused."""
     out, part = files / "same.npz", files / "part.npz"
     assert (
@@ -61,14 +61,14 @@ def test_what_the_model_has_seen_is_left_out_or_the_score_refused(files):
         == 0
     )
     done = emseg("evaluate", out, files / "one.npz")
-    assert "Left out, because the model was trained there: (0, 0, 0) to (48, 64, 80)" in done.stdout
+    assert "(0, 0, 0) to (48, 64, 80)" in " ".join(done.stdout.split())
     with np.load(files / "one.npz") as arrays:
         truth = arrays["groundtruth"].copy()
         truth[:, 64:] = 0
         np.savez(part, grayscale=arrays["grayscale"], groundtruth=truth)
     refused = emseg("evaluate", out, part)
     assert refused.returncode == 64
-    assert "trained on all of this ground truth" in " ".join(refused.stderr.split())
+    assert "(0, 0, 0) to (48, 64, 80)" in " ".join(refused.stderr.split())
 
 
 def test_ground_truth_in_a_file_of_its_own_does_not_hide_what_was_learned(files):
@@ -77,10 +77,10 @@ def test_ground_truth_in_a_file_of_its_own_does_not_hide_what_was_learned(files)
     emseg("segment", files / "one.npz", "--preset", "default", "--model", files / "model", "--out", out)
     with np.load(files / "one.npz") as arrays:
         np.savez(alone, groundtruth=arrays["groundtruth"])
-        seen_only = arrays["groundtruth"].copy()
-    assert "Left out" in emseg("evaluate", out, alone).stdout
-    seen_only[:, 64:] = 0
-    np.savez(alone, groundtruth=seen_only)
+        learned = arrays["groundtruth"].copy()
+    assert "(0, 0, 0) to (48, 64, 80)" in " ".join(emseg("evaluate", out, alone).stdout.split())
+    learned[:, 64:] = 0
+    np.savez(alone, groundtruth=learned)
     assert emseg("evaluate", out, alone).returncode == 64
 
 
@@ -88,15 +88,15 @@ def test_a_part_saved_as_a_file_of_its_own_is_known(files):
     """Kills a name made of the whole file: whoever crops before saving would be scored on what was learned."""
     part, out = files / "cut.npz", files / "cut-out.npz"
     with np.load(files / "one.npz") as arrays:
-        place = (slice(3, 48), slice(20, 90), slice(7, 75))
-        np.savez(part, **{key: arrays[key][place] for key in ("grayscale", "groundtruth")})
+        window = (slice(3, 48), slice(20, 90), slice(7, 75))
+        np.savez(part, **{key: arrays[key][window] for key in ("grayscale", "groundtruth")})
     emseg("segment", part, "--preset", "default", "--model", files / "model", "--out", out)
-    assert "was trained there: (0, 0, 0) to (45, 44, 68)" in " ".join(emseg("evaluate", out, part).stdout.split())
+    assert "(0, 0, 0) to (45, 44, 68)" in " ".join(emseg("evaluate", out, part).stdout.split())
 
 
 @pytest.mark.parametrize("words", [("--box", "0,0,0,99,64,80"), ("--preset", "classical"), ("--data", "none.npz")])
-def test_a_refused_training_leaves_the_model_that_was_there(files, words):
-    """Kills making room before it is known that there will be something to put there."""
+def test_a_refused_training_leaves_the_old_model_as_it_is(files, words):
+    """Kills removing the old model before there is a new one."""
     model = {path.name: path.read_bytes() for path in (files / "model").iterdir()}
     assert emseg("train", "--data", files / "one.npz", "--out", files / "model", *words).returncode == 64
     assert {path.name: path.read_bytes() for path in (files / "model").iterdir()} == model
@@ -111,20 +111,23 @@ def test_a_seed_below_0_is_no_seed(files):
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (("--data", "one.npz", "--out", "new", "--box", "0,0,0,0,64,80"), "is empty"),
-        (("--data", "one.npz", "--out", "new", "--box", "0,0,0,99,64,80"), "leaves the data"),
-        (("--data", "one.npz", "--out", "new", "--box", "0,0,0,48,64,80", "--box", "0,60,0,48,90,80"), "overlap"),
-        (("--data", "one.npz", "--out", "new", "--box", "1,2,3"), "not six whole numbers"),
-        (("--data", "one.npz", "--out", "new", "--preset", "classical"), "Trained presets: best, default"),
-        (("--data", "one.npz", "--out", "one.npz"), "something else of this name"),
-        (("--data", "one.npz", "--out", "one.npz/below"), "something else of this name"),
-        (("--data", "one.npz", "--out", "notes"), "something else of this name, with mine.md"),
-        (("--data", "one.npz", "--data", "one.npz", "--out", "new"), "overlap"),
-        (("--data", "one.npz", "--data", "copy.npz", "--out", "new"), "each volume once"),
+        (("--data", "one.npz", "--out", "new", "--box", "0,0,0,0,64,80"), "(0, 0, 0) to (0, 64, 80)"),
+        (("--data", "one.npz", "--out", "new", "--box", "0,0,0,99,64,80"), "(99, 64, 80)"),
+        (
+            ("--data", "one.npz", "--out", "new", "--box", "0,0,0,48,64,80", "--box", "0,60,0,48,90,80"),
+            "(0, 60, 0)-(48, 90, 80)",
+        ),
+        (("--data", "one.npz", "--out", "new", "--box", "1,2,3"), "--box 1,2,3"),
+        (("--data", "one.npz", "--out", "new", "--preset", "classical"), "best, default"),
+        (("--data", "one.npz", "--out", "one.npz"), "one.npz"),
+        (("--data", "one.npz", "--out", "one.npz/below"), "one.npz/below"),
+        (("--data", "one.npz", "--out", "notes"), "mine.md"),
+        (("--data", "one.npz", "--data", "one.npz", "--out", "new"), "one.npz, one.npz"),
+        (("--data", "one.npz", "--data", "copy.npz", "--out", "new"), "one.npz, copy.npz"),
         (("--data", "one.npz", "--out", "new", "--voxel-size", "nan", "4", "4"), "--voxel-size (nan, 4.0, 4.0)"),
-        (("--data", "one.npz", "--out", "new", "--node", "de30"), "--dataset (and --node)"),
-        (("--data", "one.npz"), "--data and --out"),
-        (("--out", "new"), "--data and --out"),
+        (("--data", "one.npz", "--out", "new", "--node", "de30"), "--node"),
+        (("--data", "one.npz"), "--out"),
+        (("--out", "new"), "--data"),
         (("--data", "none.npz", "--out", "new"), "FileNotFoundError"),
     ],
 )
@@ -136,13 +139,13 @@ def test_bad_input_is_refused_by_name_and_writes_nothing(files, monkeypatch, wor
     assert not (files / "new").exists()
 
 
-def test_a_model_that_fits_not_is_refused_before_segmentation(files):
+def test_a_model_that_does_not_fit_is_refused_before_segmentation(files):
     done = emseg(
         "segment", files / "other.npz", "--preset", "default", "--model", files / "model", "--out", files / "x.npz",
         "--voxel-size", "40", "4", "4",
     )  # fmt: skip
     assert done.returncode == 64
-    assert "the voxels are (40.0, 4.0, 4.0) nm" in " ".join(done.stderr.split())
+    assert "(40.0, 4.0, 4.0)" in " ".join(done.stderr.split())
     without = emseg("segment", files / "other.npz", "--preset", "best", "--out", files / "x.npz")
-    assert "no model is named" in " ".join(without.stderr.split())
+    assert "segmentation.model" in " ".join(without.stderr.split())
     assert not (files / "x.npz").exists()

@@ -1,4 +1,4 @@
-"""Feeds corrupted bytes to a decoder and counts what becomes of them: `corrupted_process.py KIND INPUTS`."""
+"""Feeds corrupted bytes to a decoder and counts what comes of them: `corrupted_process.py KIND INPUTS`."""
 
 import gzip
 import resource
@@ -13,12 +13,13 @@ import numpy as np
 import zstandard
 
 from emseg.codec import decode_array, encode_array, encode_labels
-from emseg.dvid.label_block import MAX_BYTES, pack_block, unpack_block
+from emseg.dvid.labels.block import MAX_BYTES, pack_block, unpack_block
 from emseg.errors import IntegrityError
 
 ADDRESS_SPACE_MORE = 1 << 30
 HEAD = struct.Struct("<4sBBBBII")
 STREAMS = 5
+LZ4_FORM, STREAMS_FORM = 0, 2
 Rng = np.random.Generator
 
 
@@ -127,8 +128,9 @@ def forged(data: bytes, rng: Rng) -> bytes:
 
 
 def streams(chunk: bytes) -> list[bytes]:
-    if chunk[0] != 1:
+    if chunk[0] == LZ4_FORM:
         return []
+    assert chunk[0] == STREAMS_FORM  # else nothing would be corrupted here
     sizes = struct.unpack_from(f"<{2 * STREAMS}I", chunk, 1)[STREAMS:]
     at, found = 1 + 8 * STREAMS, []
     for size in sizes:
@@ -141,7 +143,7 @@ def with_streams(chunk: bytes, raw: list[bytes]) -> bytes:
     if not raw:
         return chunk
     frames = [zstandard.ZstdCompressor(level=1).compress(stream) if stream else b"" for stream in raw]
-    return struct.pack(f"<B{2 * STREAMS}I", 1, *map(len, raw), *map(len, frames)) + b"".join(frames)
+    return struct.pack(f"<B{2 * STREAMS}I", STREAMS_FORM, *map(len, raw), *map(len, frames)) + b"".join(frames)
 
 
 def lying(chunk: bytes, rng: Rng) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.refusals import refused
 
 from emseg.codec.arrays import decode_array, encode_array
 from emseg.errors import IntegrityError, PermanentError
@@ -88,7 +89,7 @@ def test_the_stored_form_is_the_documented_one():
 @pytest.mark.parametrize("bad", [np.array([b"text"]), np.array([object()]), np.zeros(3, complex), np.zeros((1,) * 6)])
 def test_other_dtypes_and_too_many_axes_are_refused(bad):
     """Kills an encoder with a back door for objects, which only pickle could bring back."""
-    with pytest.raises(PermanentError, match="encoding an array"):
+    with refused(PermanentError, f"{bad.dtype} {bad.shape}"):
         encode_array(bad)
 
 
@@ -141,7 +142,7 @@ def test_the_header_of_one_array_on_the_body_of_another_is_refused():
     first, second = np.full((8, 8), 3, np.uint8), np.full((8, 8), 4, np.uint8)
     a, b = encode_array(first), encode_array(second)
     assert len(a) == len(b)
-    with pytest.raises(IntegrityError, match="checksum"):
+    with refused(IntegrityError, "chunk 0", "checksum"):
         decode_array(a[:44] + b[44:])
 
 

@@ -1,7 +1,7 @@
 """Ten thousand corrupted inputs: each is an IntegrityError or the same array; never a crash, a hang or much memory.
 
-They run in a process of its own whose address space is limited, with compiled code that checks its places: a place in a
-stream that is read unchecked, or an array as large as a forged header claims, ends that process.
+They run in a process of its own whose address space is limited, with compiled code that checks every index: an index
+into a stream that is not checked before, or an array as large as a forged header claims, ends that process.
 """
 
 import os
@@ -31,5 +31,5 @@ def test_no_corrupted_input_does_harm(kind, inputs, tmp_path):
     assert int(counts["refused"]) + int(counts["same"]) + int(counts["other"]) == inputs
     assert int(counts["refused"]) > inputs // 2
     assert float(counts["slowest_s"]) < 2.0
-    if kind != "label_block":  # DVID's format has no checksum: a changed block may be another good one
+    if kind != "label_block":  # DVID's format has no checksum: a changed block may be another sound one
         assert int(counts["unforged_other"]) == 0

@@ -57,7 +57,7 @@ def test_keys_are_private_kept_and_usable(tmp_path: Path) -> None:
 
 
 def test_password_file_holds_the_login_airflow_will_ask_for(tmp_path: Path) -> None:
-    """Kills: a password file of another user or place, for which Airflow would make up a password and print it."""
+    """Kills: a password file of another user or folder, for which Airflow would make up a password and print it."""
     keys = airflow_keys(tmp_path)
     settings = airflow_settings(tmp_path, tmp_path, 8080, keys)
     file = Path(settings["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.refusals import refused
 
 from emseg.devstack.java import ensure_java, find_java, major_version
 from emseg.errors import PermanentError
@@ -38,5 +39,5 @@ def test_java_home_is_believed_before_the_path(tmp_path: Path, version: str, fou
 def test_missing_java_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Kills: an error of Spark's launcher in place of a remedy."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)  # not root: nothing may be installed by a test
-    with pytest.raises(PermanentError, match="openjdk-17-jre-headless"):
+    with refused(PermanentError, "openjdk-17-jre-headless", "JAVA_HOME", 17):
         ensure_java({"PATH": str(tmp_path)})

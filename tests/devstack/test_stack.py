@@ -43,7 +43,7 @@ def client(stack: DevStack):
 
 
 def processes_with_mark(root: Path) -> list[psutil.Process]:
-    """Live processes that carry the mark, read here from /proc and not by the code under test."""
+    """Live processes that carry the mark. The test reads /proc itself, without the code under test."""
     wanted = f"{MARK}={root.resolve()}".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -64,7 +64,7 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 30) -> bool:
 
 
 def test_restart_keeps_data_and_addresses_and_leaves_no_process(own_root: Path, tools: Path) -> None:
-    """Kills: data in a temporary place; new ports at every start; a `down` that stops one server only."""
+    """Kills: data in a temporary folder; new ports at every start; a `down` that stops one server only."""
     stack = up(own_root, tools)
     node = requests.post(f"{stack.dvid_url}/api/repos", json={"alias": "kept"}, timeout=30).json()["root"]
     instance = {"typename": "keyvalue", "dataname": "kv"}
@@ -137,11 +137,12 @@ def test_only_one_of_two_conditional_puts_wins(devstack: DevStack) -> None:
     """Kills: an S3 server that ignores If-None-Match or If-Match, on which every marker of emseg rests."""
     s3, key = client(devstack), f"conditional/{secrets.token_hex(8)}"
     version = s3.put_object(Bucket=devstack.bucket, Key=key, Body=b"first", IfNoneMatch="*")["ETag"]
-    with pytest.raises(ClientError, match="PreconditionFailed"):
+    with pytest.raises(ClientError) as taken:
         s3.put_object(Bucket=devstack.bucket, Key=key, Body=b"second", IfNoneMatch="*")
     s3.put_object(Bucket=devstack.bucket, Key=key, Body=b"third", IfMatch=version)
-    with pytest.raises(ClientError, match="PreconditionFailed"):
+    with pytest.raises(ClientError) as changed:
         s3.put_object(Bucket=devstack.bucket, Key=key, Body=b"fourth", IfMatch=version)
+    assert [error.value.response["Error"]["Code"] for error in (taken, changed)] == ["PreconditionFailed"] * 2
     assert s3.get_object(Bucket=devstack.bucket, Key=key)["Body"].read() == b"third"
 
 

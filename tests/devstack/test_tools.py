@@ -7,6 +7,7 @@ from pathlib import Path
 from subprocess import run
 
 import pytest
+from tests.refusals import refused
 
 from emseg.devstack.tools import DVID, VERSITYGW, Tool, built
 from emseg.errors import PermanentError
@@ -42,7 +43,7 @@ def test_failed_build_shows_what_the_compiler_said_and_leaves_no_program(greeter
     """Kills: a failed build taken for a program, now or at the next call."""
     (greeter.sources / "main.go").write_text("package main\n\nfunc main() { undefined_name() }\n")
     for _ in range(2):
-        with pytest.raises(PermanentError, match="undefined_name"):
+        with refused(PermanentError, "greeter", "undefined_name"):
             built(greeter, tmp_path / "tools")
 
 
@@ -77,5 +78,5 @@ def test_changed_module_hash_is_refused(tmp_path: Path) -> None:
     shutil.copytree(VERSITYGW.sources, sources)
     sums = (sources / "go.sum").read_text().replace("v1.8.0 h1:au+wI", "v1.8.0 h1:au+wJ")
     (sources / "go.sum").write_text(sums)
-    with pytest.raises(PermanentError, match="checksum mismatch"):
+    with refused(PermanentError, "versitygw", "checksum mismatch"):
         built(replace(VERSITYGW, sources=sources), tmp_path / "tools")

@@ -96,5 +96,5 @@ def test_petavoxel_counts_do_not_overflow():
 
 def test_no_ground_truth_is_an_error_not_a_perfect_score():
     """Kills a gate that passes a run because nothing was measured."""
-    with pytest.raises(PermanentError, match="no voxel has ground truth"):
+    with pytest.raises(PermanentError):
         score(merged([]))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emseg.geometry import Box
+from emseg.geometry import Box, Coordinate
 
 corners = st.tuples(*[st.integers(-40, 40)] * 3)
 multiples = st.tuples(*[st.integers(1, 9)] * 3)
@@ -39,10 +39,32 @@ def test_a_box_contains_another_exactly_when_its_voxels_do(a: Box, b: Box):
 def test_covering_is_aligned_and_never_larger_than_needed(box: Box, multiple: tuple[int, int, int]):
     """Kills rounding towards zero, which is wrong below voxel 0."""
     covered = box.covering(multiple)
-    assert covered.is_aligned(multiple)
+    assert not np.any(np.array([covered.start, covered.stop]) % multiple)
     for axis in range(3):
         assert covered.start[axis] <= box.start[axis] < covered.start[axis] + multiple[axis]
         assert covered.stop[axis] - multiple[axis] < box.stop[axis] <= covered.stop[axis]
+
+
+@given(small)
+def test_the_coordinates_of_a_box_are_its_voxels_in_the_order_of_numpy(box: Box):
+    """Kills another order than that of memory: numbers of cells, and so of items, follow it."""
+    offsets = np.argwhere(np.ones(box.shape, bool))
+    assert list(box.coordinates()) == [tuple(at) for at in (offsets + np.array(box.start)).tolist()]
+
+
+@given(st.builds(Box, corners, corners), multiples)
+def test_finer_undoes_coarser_up_to_whole_units(box: Box, multiple: tuple[int, int, int]):
+    coarse = box.coarser(multiple)
+    assert coarse.finer(multiple) == box.covering(multiple)
+    assert coarse.finer(multiple).coarser(multiple) == coarse
+
+
+def test_plain_triples_and_coordinates_make_equal_boxes():
+    """Kills a box that keeps what it is given: numbers of numpy would reach JSON, plain tuples would be repeated."""
+    box = Box(np.array([1, 2, 3]), (4, 5, 6))
+    assert box == Box(Coordinate(1, 2, 3), Coordinate(4, 5, 6))
+    assert {type(corner) for corner in (box.start, box.stop, box.shape)} == {Coordinate}
+    assert (hash(box), repr(box)) == (hash(Box((1, 2, 3), (4, 5, 6))), "Box(start=(1, 2, 3), stop=(4, 5, 6))")
 
 
 def test_slices_cut_the_same_voxels_out_of_an_array_with_an_offset():

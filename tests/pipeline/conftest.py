@@ -12,8 +12,9 @@ import pytest
 from emseg.devstack import DevStack
 from emseg.devstack.airflow import AirflowService
 from emseg.dvid import DvidServer
-from emseg.stages import DvidServices, RunFolder, run_name
+from emseg.phases.services import DvidServices
 from emseg.store import S3Store
+from emseg.tasks.run_folder import RunFolder, run_name
 
 DAG_ID = "segment_volume"
 RUN_TIMEOUT_S = 420.0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from emseg.dvid import Node
-from emseg.publish import current_release
+from emseg.engine.report import StageReport
+from emseg.phases.keys import phase_keys
+from emseg.phases.services import DvidServices
+from emseg.publish import served_release
 from emseg.quality import Verdict
-from emseg.stages import DvidServices, StageReport, stage_keys
 
 STAGES = ("segment", "stitch", "evaluate")
 
@@ -16,7 +18,7 @@ pytestmark = [pytest.mark.services, pytest.mark.spark, pytest.mark.airflow]
 
 def test_a_bad_segmentation_is_not_published_and_the_alert_says_why(published, trigger, services: DvidServices, alerts):
     """Kills a gate whose failure only colours a task, a publish that ignores it, and an alert without numbers."""
-    before = current_release(services.store, "demo")
+    before = served_release(services.store, "demo")
     assert before is not None
     assert Node(services.server, before.uuid).info().locked
     alerts.clear()
@@ -30,14 +32,14 @@ def test_a_bad_segmentation_is_not_published_and_the_alert_says_why(published, t
     verdict = bad.folder.read("verdict", Verdict)
     assert not verdict.passed
     assert verdict.figures["vi_split"] > published.folder.read("verdict", Verdict).figures["vi_split"]
-    assert current_release(services.store, "demo") == before
-    assert not Node(services.server, stage_keys(bad.folder.spec()).write).info().locked
+    assert served_release(services.store, "demo") == before
+    assert not Node(services.server, phase_keys(bad.folder.spec())["write"]).info().locked
 
     (alert,) = alerts
-    text = str(alert)
-    assert "VI split" in text
-    assert f"{verdict.figures['vi_split']:.6g}" in text
-    assert bad.folder.run in text
+    told = alert["alert"]
+    assert told["run"] == bad.folder.run
+    assert told["figures"]["vi_split"] == verdict.figures["vi_split"]
+    assert f"{verdict.figures['vi_split']:.6g}" in " ".join(told["reasons"])
 
     phases = {p.phase: p for stage in STAGES for p in bad.folder.read(f"report-{stage}", StageReport).phases}
     assert (phases["segment"].items_done, phases["segment"].items_reused) == (0, 18)
@@ -47,11 +49,11 @@ def test_a_bad_segmentation_is_not_published_and_the_alert_says_why(published, t
 
 
 def test_an_unchanged_run_computes_nothing_and_keeps_the_release(published, trigger, services: DvidServices):
-    before = current_release(services.store, "demo")
+    before = served_release(services.store, "demo")
     spec = published.folder.spec()
     again = trigger({"dataset": spec.dataset, "stitch": spec.stitching.mode.value})
     assert again.ended() == "success", again.tasks()
     done = {stage: again.folder.read(f"report-{stage}", StageReport).items_done for stage in STAGES}
     assert done == dict.fromkeys(STAGES, 0)
-    assert current_release(services.store, "demo") == before
-    assert before.uuid == stage_keys(again.folder.spec()).write
+    assert served_release(services.store, "demo") == before
+    assert before.uuid == phase_keys(again.folder.spec())["write"]

@@ -15,27 +15,22 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
+from tests.running import after
 
 from emseg.config import RunParameters, load_dataset
 from emseg.devstack import DevStack
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
 from emseg.quality import Verdict
-from emseg.stages import (
-    DvidServices,
-    InProcess,
-    RunFolder,
-    Workplace,
-    publish_run,
-    resolve_run,
-    run_segment,
-    run_stitch,
-    segment_array,
-    stage_keys,
-)
 from emseg.store import FolderStore
 from emseg.synthetic import make_volume
+from emseg.tasks.local import segment_array
+from emseg.tasks.pin import pin_run
+from emseg.tasks.publish import publish_run
+from emseg.tasks.run_folder import RunFolder
 
 pytestmark = pytest.mark.services
 
@@ -52,8 +47,8 @@ class Published:
     node: Node
     bodies: Labels
 
-    def get(self, *pieces: str, **params: str) -> bytes:
-        return self.node.server.get(self.node.path(INSTANCE, *pieces), params)
+    def get(self, *parts: str, **params: str) -> bytes:
+        return self.node.server.get(self.node.path(INSTANCE, *parts), params)
 
     def raw(self, scale: int, supervoxels: bool = False) -> Labels:
         """All voxels of a scale in whole blocks, as the server unpacks its blocks."""
@@ -73,16 +68,15 @@ def published(server: DvidServer, tmp_path_factory) -> Published:
     root.commit("volume")
     folder = _dataset(tmp_path_factory.mktemp("dataset"), root.uuid)
     services = DvidServices(FolderStore(tmp_path_factory.mktemp("store")), server)
-    spec = resolve_run(RunParameters(dataset=NAME), "run", folder, server)
-    place = Workplace(spec, "first", lambda: services)
-    run_segment(place, InProcess())
-    run_stitch(place, InProcess())
-    fingerprint = stage_keys(spec).write
+    spec = pin_run(RunParameters(dataset=NAME), "run", folder, server)
+    run = RunContext(spec, "first", lambda: services)
+    after(run, "segment", "stitch")
+    fingerprint = run.keys["write"]
     passed = Verdict(
         passed=True, fingerprint=fingerprint, dataset=NAME, run="run", reasons=(), figures={"vi_split": 1.0}, rows=()
     )
     RunFolder(services.store, NAME, "run").write("verdict", passed)
-    release = publish_run(spec, services)
+    release = publish_run(run)
     dataset = load_dataset(folder, NAME)
     store = FolderStore(tmp_path_factory.mktemp("in-memory"))
     bodies = segment_array(made.grayscale, dataset.segmentation, dataset.stitching, store, VOXEL_NM)
@@ -163,7 +157,7 @@ def test_dvidtools_sees_the_size_of_every_body(published, reader):
     assert dvid.ids_exist([*names.tolist(), 1 << 40], progress=False).tolist() == [True] * len(names) + [False]
 
 
-def test_dvidtools_sees_the_body_at_every_place(published, reader):
+def test_dvidtools_sees_the_body_of_every_voxel(published, reader):
     points = np.random.default_rng(1).integers(0, SHAPE, (500, 3))
     found = dvid.locs_to_ids(points[:, ::-1], progress=False)
     np.testing.assert_array_equal(np.asarray(found, np.uint64), published.bodies[tuple(points.T)])
@@ -194,8 +188,8 @@ def test_every_supervoxel_is_in_its_body_with_its_size(published):
     supervoxels, bodies = published.raw(0, supervoxels=True), published.raw(0)
     names, first, sizes = np.unique(supervoxels, return_index=True, return_counts=True)
     names, of_body, sizes = names[1:], bodies.ravel()[first[1:]], sizes[1:]
-    where = published.node.path(INSTANCE, "sizes")
-    found = published.node.server.get(where, {"supervoxels": "true"}, body=json.dumps(names.tolist()).encode())
+    address = published.node.path(INSTANCE, "sizes")
+    found = published.node.server.get(address, {"supervoxels": "true"}, body=json.dumps(names.tolist()).encode())
     assert json.loads(found) == sizes.tolist()
     assert len(names) > len(np.unique(of_body))
     for body in np.unique(of_body).tolist():

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.running import after
 
 from emseg.config import RunParameters
-from emseg.publish import current_release
-from emseg.stages import (
-    DvidServices,
-    InProcess,
-    Workplace,
-    resolve_run,
-    run_evaluate,
-    run_segment,
-    run_stitch,
-    stage_keys,
-)
-from emseg.store import FolderStore, StageFolder
+from emseg.phases import phases
+from emseg.phases.keys import phase_keys
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.publish import served_release
+from emseg.store import FolderStore, PhaseFolder
+from emseg.tasks.pin import pin_run
 
 pytestmark = [pytest.mark.services, pytest.mark.spark, pytest.mark.airflow]
 
@@ -43,10 +38,10 @@ def test_a_killed_driver_is_retried_to_the_same_bytes_without_recomputing_what_w
     after = {marker.item: marker.attempt for marker in killer.segmented().manifest()}
     assert {item: after[item] for item in killer.committed} == killer.committed
     assert set(after.values()) - set(killer.committed.values()), "the retry computed nothing"
-    assert _digests(services, run.folder.spec()) == undisturbed
-    release = current_release(services.store, "killed")
+    assert _digests(run.folder.context("look", lambda: services)) == undisturbed
+    release = served_release(services.store, "killed")
     assert release is not None
-    assert release.uuid == stage_keys(run.folder.spec()).write
+    assert release.uuid == phase_keys(run.folder.spec())["write"]
 
 
 class Killer:
@@ -57,12 +52,11 @@ class Killer:
         self.killed = False
         self.committed: dict[str, str] = {}
 
-    def segmented(self) -> StageFolder:
-        spec = self._run.folder.spec()
-        return StageFolder.reader(self._services.store, spec.dataset, "segment", stage_keys(spec).segment)
+    def segmented(self) -> PhaseFolder:
+        return self._run.folder.context("killer", lambda: self._services).folder("segment")
 
     def look(self) -> None:
-        if self.killed or not self._run.folder.has("spec") or self.segmented().stage_marker() is not None:
+        if self.killed or not self._run.folder.has("spec") or self.segmented().phase_marker() is not None:
             return
         if len(self.segmented().done_items()) >= KILL_AFTER_ITEMS:
             for pid in _drivers(self._run.folder.run):
@@ -76,23 +70,16 @@ def _drivers(run: str) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if run in words and any(word.endswith("segment.py") for word in words):
+        if run in words and "segment" in words and any(word.endswith("run_stage.py") for word in words):
             found.append(process.pid)
     return found
 
 
 def _digests_of_an_undisturbed_run(datasets: Path, services: DvidServices, tmp_path: Path) -> dict[str, str]:
     apart = DvidServices(FolderStore(tmp_path / "undisturbed"), services.server)
-    spec = resolve_run(RunParameters(dataset="killed"), "undisturbed", datasets, services.server)
-    place = Workplace(spec, "undisturbed", lambda: apart)
-    stages: list[Callable] = [run_segment, run_stitch, run_evaluate]
-    return {p.phase: p.content_digest for stage in stages for p in stage(place, InProcess()).phases}
+    spec = pin_run(RunParameters(dataset="killed"), "undisturbed", datasets, services.server)
+    return _digests(after(RunContext(spec, "undisturbed", lambda: apart), "segment", "stitch", "evaluate"))
 
 
-def _digests(services: DvidServices, spec) -> dict[str, str]:
-    keys = stage_keys(spec)
-    markers = {
-        stage: StageFolder.reader(services.store, spec.dataset, stage, getattr(keys, stage)).stage_marker()
-        for stage in ("segment", "match", "resolve", "write", "evaluate")
-    }
-    return {stage: marker.content_digest for stage, marker in markers.items() if marker}
+def _digests(run: RunContext[DvidServices]) -> dict[str, str]:
+    return {phase.name: run.folder(phase.name).phase_marker().content_digest for phase in phases()}

@@ -4,13 +4,13 @@ import numpy as np
 from pydantic import Field
 from scipy import ndimage
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.segment.protocol import Gray, Margin, Mask, PredictStep, Probability
 
 CUT = 3.0
 
 
-class GradientBoundaryParameters(Model):
+class GradientBoundaryParameters(Record):
     """How wide to look, and how steep is a boundary."""
 
     sigma_nm: float = Field(default=15, ge=4, le=100, description="Gaussian smoothing, nm")

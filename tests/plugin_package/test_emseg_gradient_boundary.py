@@ -3,7 +3,7 @@
 import pytest
 from emseg_gradient_boundary import GradientBoundary, GradientBoundaryParameters
 
-from emseg.segment.conformance import check
+from emseg.authoring.conformance import check
 from emseg.segment.protocol import Setting
 
 

@@ -7,11 +7,12 @@ from threading import Barrier, Lock
 from uuid import uuid4
 
 import pytest
+from tests.refusals import refused
 
 from emseg.dvid import Node
 from emseg.errors import IntegrityError, PermanentError
-from emseg.publish import current_release, publish_release, releases, roll_back
-from emseg.publish.release import LOG_MARK
+from emseg.publish import publish_release, releases, roll_back, served_release
+from emseg.publish.release import LOG_LINE
 
 pytestmark = pytest.mark.services
 
@@ -22,7 +23,7 @@ def publish(store, node, verdict, **changes):
 
 
 def commits(node, fingerprint: str) -> int:
-    return sum(line.endswith(LOG_MARK + fingerprint) for line in node.log())
+    return sum(line.endswith(LOG_LINE + fingerprint) for line in node.log())
 
 
 def test_a_release_is_committed_recorded_and_served(store, new_node, verdict_of):
@@ -35,14 +36,14 @@ def test_a_release_is_committed_recorded_and_served(store, new_node, verdict_of)
     assert (made.number, made.dataset, made.run, made.fingerprint) == (1, "demo", "run-f1", "f1")
     assert (made.uuid, made.branch, made.root) == (node.uuid, info.branch, node.repo().root)
     assert (made.instance, made.figures, made.supersedes) == ("segmentation", {"vi_split": 1.5}, None)
-    assert current_release(store, "demo") == made
+    assert served_release(store, "demo") == made
 
 
 def test_the_next_release_supersedes_the_one_before(store, new_node, verdict_of):
     first = publish(store, new_node(), verdict_of("f1"))
     second = publish(store, new_node(), verdict_of("f2"))
     assert (second.number, second.supersedes) == (2, first.uuid)
-    assert current_release(store, "demo") == second
+    assert served_release(store, "demo") == second
 
 
 def test_publishing_again_changes_nothing(store, new_node, verdict_of):
@@ -53,7 +54,7 @@ def test_publishing_again_changes_nothing(store, new_node, verdict_of):
     assert publish(store, node, verdict_of("f1")) == first
     assert commits(node, "f1") == 1
     assert releases(store, "demo") == (first, second)
-    assert current_release(store, "demo") == second
+    assert served_release(store, "demo") == second
 
 
 def test_the_same_result_in_another_node_is_not_released_twice(store, new_node, verdict_of):
@@ -65,7 +66,7 @@ def test_the_same_result_in_another_node_is_not_released_twice(store, new_node, 
 
 def test_a_failed_verdict_publishes_nothing(store, new_node, verdict_of):
     node = new_node()
-    with pytest.raises(PermanentError, match="VI split is too high"):
+    with refused(PermanentError, "demo", "VI split is too high"):
         publish(store, node, verdict_of("f1", "VI split is too high"))
     assert not node.info().locked
     assert list(store.keys_under("")) == []
@@ -74,7 +75,7 @@ def test_a_failed_verdict_publishes_nothing(store, new_node, verdict_of):
 def test_a_verdict_about_another_result_publishes_nothing(store, new_node, verdict_of):
     """Kills a gate that is passed by an old verdict after the result changed."""
     node = new_node()
-    with pytest.raises(PermanentError, match="verdict is about fingerprint f1"):
+    with refused(PermanentError, "fingerprint f1", "fingerprint f2"):
         publish(store, node, verdict_of("f1"), fingerprint="f2")
     assert not node.info().locked
     assert list(store.keys_under("")) == []
@@ -82,17 +83,17 @@ def test_a_verdict_about_another_result_publishes_nothing(store, new_node, verdi
 
 def test_an_unknown_instance_is_noticed_before_the_commit(store, new_node, verdict_of):
     node = new_node()
-    with pytest.raises(PermanentError, match="no such instance"):
+    with refused(PermanentError, node.uuid, "absent"):
         publish(store, node, verdict_of("f1"), instance="absent")
     assert not node.info().locked
 
 
-@pytest.mark.parametrize("log", [[], [f"{LOG_MARK}f1"], [f"{LOG_MARK}f22"], ["f2"]])
+@pytest.mark.parametrize("log", [[], [f"{LOG_LINE}f1"], [f"{LOG_LINE}f22"], ["f2"]])
 def test_a_node_committed_as_something_else_is_refused(log, store, new_node, verdict_of):
-    """Kills adopting any locked node, and a mark that is compared by its beginning."""
+    """Kills adopting any locked node, and a log line that is compared by its beginning."""
     node = new_node()
     node.commit("by somebody", log)
-    with pytest.raises(PermanentError, match="not as fingerprint f2"):
+    with refused(PermanentError, node.uuid, "'by somebody'", "fingerprint f2"):
         publish(store, node, verdict_of("f2"))
     assert list(store.keys_under("")) == []
 
@@ -119,7 +120,7 @@ def test_a_branch_that_went_on_without_us_is_named(store, new_node, verdict_of):
     node = new_node()
     node.commit("by somebody")
     child = node.branch(f"on-{uuid4().hex}")
-    with pytest.raises(PermanentError, match=f"'by somebody'.*went on to {child.uuid}"):
+    with refused(PermanentError, "'by somebody'", child.uuid):
         publish(store, node, verdict_of("f1"))
 
 
@@ -161,12 +162,12 @@ def test_killed_at_any_call_of_the_store_the_old_release_is_served_until_the_new
         try:
             publish(StopsAt(store, call, after), node, verdict)
         except Killed:
-            served = current_release(store, dataset)
+            served = served_release(store, dataset)
             assert served == old or (served.fingerprint == "f1" and node.info().locked)
         else:
             break
         new = publish(store, node, verdict)
-        assert current_release(store, dataset) == new
+        assert served_release(store, dataset) == new
         assert releases(store, dataset) == (old, new)
         assert commits(node, "f1") == 1
     assert call == 8, "seven calls: look up, list, read, number, index, read and move the pointer"
@@ -177,7 +178,7 @@ def test_killed_between_the_commit_and_the_store_the_node_is_adopted(store, new_
     with pytest.raises(Killed):
         publish(StopsAt(store, 2, after=False), node, verdict_of("f1"))
     assert node.info().locked
-    assert current_release(store, "demo") is None
+    assert served_release(store, "demo") is None
     assert publish(store, node, verdict_of("f1")).uuid == node.uuid
     assert commits(node, "f1") == 1
 
@@ -189,7 +190,7 @@ def test_killed_before_the_pointer_moved_and_never_tried_again_the_next_release_
     with pytest.raises(Killed):
         publish(StopsAt(store, 3, after=True), new_node(), verdict_of("f1"))
     after = publish(store, new_node(), verdict_of("f2"))
-    assert current_release(store, "demo") == after
+    assert served_release(store, "demo") == after
     assert len(releases(store, "demo")) == after.number
 
 
@@ -224,7 +225,7 @@ def test_four_publishers_at_once(same_result, store, new_node, verdict_of):
         made = list(pool.map(one, nodes, names))
     chain = releases(store, "demo")
     assert sorted({r.number for r in made}) == [r.number for r in chain] == list(range(1, 2 if same_result else 5))
-    assert current_release(store, "demo") == chain[-1]
+    assert served_release(store, "demo") == chain[-1]
     assert all(commits(node, name) == 1 for node, name in zip(nodes, names, strict=True))
 
 
@@ -235,4 +236,4 @@ def test_a_rerun_of_a_rolled_back_publish_does_not_undo_the_rollback(store, new_
     publish(store, bad, verdict_of("f2"))
     back = roll_back(store, "demo", 1)
     publish(store, bad, verdict_of("f2"))
-    assert current_release(store, "demo") == back
+    assert served_release(store, "demo") == back

@@ -4,6 +4,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from tests.refusals import refused
 
 from emseg.errors import IntegrityError
 from emseg.quality.datadocs import offline_page, written_offline
@@ -95,5 +96,5 @@ def test_text_stays_text():
 
 
 def test_a_site_without_its_page_is_an_error_not_an_empty_folder(tmp_path):
-    with pytest.raises(IntegrityError, match="0 pages"):
+    with refused(IntegrityError, 0):
         written_offline(tmp_path / "site", tmp_path / "docs")

@@ -18,11 +18,11 @@ EXAMPLE = Path(__file__).parents[1] / "plugin_package"
 BROKEN = '''
 import os, time
 import numpy as np
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.segment.protocol import PredictStep
 
 
-class Nothing(Model):
+class Nothing(Record):
     """No parameters."""
 
 

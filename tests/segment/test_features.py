@@ -27,8 +27,8 @@ def texture(shape, seed=0):
 def features(image, bank=BANK, size=ISOTROPIC, tile_voxels=10**9):
     out = np.full((len(bank.names), *image.shape), np.nan, np.float32)
     for tile in feature_tiles({"gray": image}, bank, size, tile_voxels):
-        place = out[:, *tile.core]
-        place[...] = tile.features.reshape(place.shape)
+        part = out[:, *tile.core]
+        part[...] = tile.features.reshape(part.shape)
     return out
 
 

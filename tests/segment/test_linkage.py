@@ -46,7 +46,7 @@ def test_a_cluster_is_named_by_its_smallest_node_and_lonely_nodes_by_themselves(
 
 
 def test_the_order_of_equal_edges_does_not_matter():
-    """Kills ties that are broken by place in the input."""
+    """Kills ties that are broken by the order of the input."""
     rng = np.random.default_rng(1)
     edges = np.column_stack(np.triu_indices(20, 1))
     weight = rng.integers(1, 4, len(edges)) / 10

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.refusals import refused
 
 from emseg.errors import PermanentError
 from emseg.segment.contact_features import contact_feature_names, contact_features
@@ -22,15 +23,15 @@ def made(shape, labels, seed):
 def by_loops(labels, channel):
     """Faces across each axis and larger levels at them, for each pair of labels above 0."""
     faces, levels = {}, {}
-    for place in np.ndindex(*labels.shape):
+    for voxel in np.ndindex(*labels.shape):
         for axis in range(3):
-            other = tuple(p + (a == axis) for a, p in enumerate(place))
+            other = tuple(p + (a == axis) for a, p in enumerate(voxel))
             if other[axis] == labels.shape[axis]:
                 continue
-            pair = tuple(sorted((int(labels[place]), int(labels[other]))))
+            pair = tuple(sorted((int(labels[voxel]), int(labels[other]))))
             if pair[0] != pair[1] and pair[0] != 0:
                 faces.setdefault(pair, [0, 0, 0])[axis] += 1
-                levels.setdefault(pair, []).append(max(int(channel[place]), int(channel[other])))
+                levels.setdefault(pair, []).append(max(int(channel[voxel]), int(channel[other])))
     return faces, levels
 
 
@@ -106,5 +107,5 @@ def test_a_graph_without_contacts_has_features_of_no_contact():
 
 @pytest.mark.parametrize("channel", [np.zeros((2, 2, 2), np.uint8), np.zeros((3, 3, 3), np.float32)])
 def test_channels_of_another_shape_or_type_are_refused(channel):
-    with pytest.raises(PermanentError, match="channel p"):
+    with refused(PermanentError, "channel p", f"{channel.dtype} {channel.shape}", "(3, 3, 3)"):
         region_graph(np.ones((3, 3, 3), np.uint32), [("p", channel)], SIZE)

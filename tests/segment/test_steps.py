@@ -125,8 +125,8 @@ def test_nothing_is_labelled_outside_the_mask_and_a_seedless_island_keeps_a_labe
     assert found[0, 0, 0] not in found[truth > 0]
 
 
-def test_pieces_below_the_least_size_go_to_their_neighbours():
-    """Kills small pieces that are erased to 0 in place of given away."""
+def test_supervoxels_below_the_least_size_go_to_their_neighbours():
+    """Kills small supervoxels that are erased, not given to a neighbour."""
     probability, truth = balls()
     probability[:3, :3, :3] = 0.05
     mask = np.ones(truth.shape, bool)
@@ -161,11 +161,11 @@ def test_the_halo_is_a_length_and_not_a_number_of_voxels(step):
 
 
 def test_thick_sections_give_the_supervoxels_of_the_same_tissue_in_cubic_voxels():
-    """Kills distances and sizes in voxels: two balls 480 nm apart, sampled at 40 x 4 x 4 nm, must stay two pieces."""
+    """Kills distances and sizes in voxels: two balls 480 nm apart, at 40 x 4 x 4 nm, must stay two supervoxels."""
     size = np.array([40.0, 4.0, 4.0])
-    place = np.stack(np.meshgrid(*(np.arange(n) * s for n, s in zip((16, 100, 220), size, strict=True)), indexing="ij"))
+    where = np.stack(np.meshgrid(*(np.arange(n) * s for n, s in zip((16, 100, 220), size, strict=True)), indexing="ij"))
     centres = np.array([[300.0, 200.0, 200.0], [300.0, 200.0, 680.0]])
-    inside = [np.linalg.norm(place - c[:, None, None, None], axis=0) < 180 for c in centres]
+    inside = [np.linalg.norm(where - c[:, None, None, None], axis=0) < 180 for c in centres]
     probability = np.where(inside[0] | inside[1], 0.05, 0.95).astype(np.float32)
     step = DtWatershed(DtWatershedParameters(), Setting((40.0, 4.0, 4.0)))
     labels = step.supervoxels(probability, np.ones(probability.shape, bool))

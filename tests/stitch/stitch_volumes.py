@@ -1,72 +1,19 @@
-"""Volumes cut into overlapping subvolumes with fresh local ids, as segmentation leaves them, and put together again."""
+"""Volumes and tables to stitch; `benchmarks.restitch.Cut` cuts the volumes and puts them together again."""
 
 from __future__ import annotations
 
 import cc3d
-import fastremap
 import numpy as np
+from benchmarks.restitch import Cut
 
 from emseg.geometry import Box, Grid
-from emseg.stitch import (
-    Contacts,
-    Evidence,
-    Mapping,
-    Pieces,
-    Votes,
-    contacts_of,
-    count_votes,
-    pieces_of,
-    supervoxel_ids,
-)
-
-VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
+from emseg.stitch import Contacts, Votes
 
 
-def cut(labels: np.ndarray, grid: Grid, cells: list[int], seed: int) -> dict[int, np.ndarray]:
-    """Labels of each padded cell renamed to 1, 2, ... in an order of its own, one name per body and cell."""
-    rng = np.random.default_rng(seed)
-    pieces = {}
-    for number in cells:
-        part = labels[grid.subvolume(number).padded.slices()]
-        renamed, names = fastremap.renumber(part.astype(np.uint64), in_place=False)
-        order = np.concatenate([[0], rng.permutation(len([n for n in names if n])) + 1]).astype(np.uint32)
-        pieces[number] = order[renamed]
-    return pieces
-
-
-def votes_of(pieces: dict[int, np.ndarray], grid: Grid) -> list[Votes]:
-    found = []
-    for number in pieces:
-        for other in grid.neighbours(number):
-            if other > number and other in pieces:
-                overlap = grid.overlap(number, other)
-                slabs = (
-                    pieces[side.number][overlap.region.slices(side.padded.start)]
-                    for side in (overlap.first, overlap.second)
-                )
-                found.append(count_votes(overlap, *slabs, VOXEL_SIZE_NM))
-    return found
-
-
-def core_of(pieces: dict[int, np.ndarray], grid: Grid, number: int) -> np.ndarray:
-    subvolume = grid.subvolume(number)
-    return np.ascontiguousarray(pieces[number][subvolume.core.slices(subvolume.padded.start)])
-
-
-def evidence_of(pieces: dict[int, np.ndarray], grid: Grid) -> Evidence:
-    return Evidence(
-        Votes.joined(votes_of(pieces, grid)),
-        Pieces.joined(pieces_of(core_of(pieces, grid, n), n, grid.subvolume(n).core, grid.bounds) for n in pieces),
-        Contacts.joined(contacts_of(core_of(pieces, grid, n), n, VOXEL_SIZE_NM) for n in pieces),
-    )
-
-
-def assembled(pieces: dict[int, np.ndarray], grid: Grid, mapping: Mapping) -> np.ndarray:
-    volume = np.zeros(grid.bounds.shape, np.uint64)
-    for number in pieces:
-        core = core_of(pieces, grid, number)
-        volume[grid.subvolume(number).core.slices()] = mapping.body_of(supervoxel_ids(core, number))
-    return volume
+def cut(labels: np.ndarray, grid: Grid, seed: int, cells: list[int] | None = None) -> Cut:
+    """All cells, or some of them, each with names 1, 2, ... of its own in an order of its own."""
+    every = list(range(grid.shape.product))
+    return Cut.into(labels, grid, every if cells is None else cells, np.random.default_rng(seed))
 
 
 def components(labels: np.ndarray) -> np.ndarray:

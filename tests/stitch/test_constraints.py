@@ -3,14 +3,16 @@
 import networkx as nx
 import numpy as np
 import pytest
+from benchmarks.restitch import VOXEL_SIZE_NM
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stitch_volumes import VOXEL_SIZE_NM, contact_table, vote_table
+from tests.refusals import refused
+from tests.stitch.stitch_volumes import contact_table, vote_table
 
 from emseg.config import StitchMode
 from emseg.config.dataset import Constraints, Stitching
 from emseg.errors import PermanentError
-from emseg.stitch import Contacts, Evidence, Links, Pieces, Votes, resolve
+from emseg.stitch import Contacts, Evidence, PairConstraints, Supervoxels, Votes, resolve
 
 CELL = 1 << 24
 BIG_CONTACT = 1e9
@@ -25,8 +27,8 @@ def pairs(*rows: tuple[int, int]) -> np.ndarray:
     return np.array(rows, np.uint64).reshape(-1, 2)
 
 
-def reasons(evidence: Evidence, rules: Stitching, links: Links | None = None) -> list[str]:
-    return resolve(evidence, rules, VOXEL_SIZE_NM, links).ledger["reason"].to_pylist()
+def reasons(evidence: Evidence, rules: Stitching, said: PairConstraints | None = None) -> list[str]:
+    return resolve(evidence, rules, VOXEL_SIZE_NM, said).ledger["reason"].to_pylist()
 
 
 # Cell 0 took two bodies for one (1). Cell 1 has them apart (1 and 2), where they touch.
@@ -34,8 +36,8 @@ BRIDGE = vote_table((1, CELL | 1, 6000, 10_000, 6000), (1, CELL | 2, 4000, 10_00
 TOUCHING = contact_table((CELL | 1, CELL | 2, BIG_CONTACT))
 
 
-def test_pieces_that_touch_and_were_kept_apart_are_not_joined_by_weak_evidence():
-    """Both votes hold all of one side; the piece of cell 0 is disputed, so both are weak; the better one is taken."""
+def test_supervoxels_that_touch_and_were_kept_apart_are_not_joined_by_weak_evidence():
+    """Both votes hold all of one side; supervoxel 1 of cell 0 is disputed, so both are weak; the better is taken."""
     free = stitching(kept_apart_nm2=None)
     assert reasons(Evidence(BRIDGE, contacts=TOUCHING), free) == ["joined", "joined"]
     result = resolve(Evidence(BRIDGE, contacts=TOUCHING), stitching(), VOXEL_SIZE_NM)
@@ -53,7 +55,7 @@ def test_a_contact_counts_only_if_it_is_large():
 
 
 def test_a_chain_through_other_subvolumes_is_a_join_too():
-    """2 - 1 of the next cell, then on to a third cell whose piece touches the first body there."""
+    """2 - 1 of the next cell, then on to a third cell whose supervoxel touches the first body there."""
     third = 2 * CELL
     table = vote_table(
         (1, CELL | 1, 8000, 8000, 8000),
@@ -83,14 +85,15 @@ def test_strong_evidence_joins_a_body_that_touches_itself():
 WEAK = vote_table((1, CELL | 1, 2000, 2000, 9000), (2, CELL | 1, 6000, 6900, 9000))
 
 
-def pieces(*rows: tuple[int, int, int]) -> Pieces:
+def sizes(*rows: tuple[int, int, int]) -> Supervoxels:
+    """Rows of (id, voxels, faces of the volume)."""
     ids, voxels, faces = zip(*rows, strict=True)
-    return Pieces(np.array(ids, np.uint64), np.array(voxels), np.array(faces, np.uint8))
+    return Supervoxels(np.array(ids, np.uint64), np.array(voxels), np.array(faces, np.uint8))
 
 
 def test_a_weak_join_of_two_large_bodies_is_parked():
     """1e6 voxels of 10 nm are 1 um3. The first join makes the body large, the second would weld two of them."""
-    evidence = Evidence(WEAK, pieces((1, 2_000_000, 0), (2, 2_000_000, 0), (CELL | 1, 100, 0)))
+    evidence = Evidence(WEAK, sizes((1, 2_000_000, 0), (2, 2_000_000, 0), (CELL | 1, 100, 0)))
     assert reasons(evidence, stitching(max_weak_um3=3)) == ["joined", "joined"]
     result = resolve(evidence, stitching(max_weak_um3=1), VOXEL_SIZE_NM)
     parked = "parked: joins two large bodies on weak evidence"
@@ -100,8 +103,8 @@ def test_a_weak_join_of_two_large_bodies_is_parked():
 
 
 def test_a_weak_join_that_reaches_more_faces_of_the_volume_is_parked():
-    """Bits 0, 1 and 2: body 2 and the piece reach two faces, with piece 1 it would be three."""
-    evidence = Evidence(WEAK, pieces((1, 10, 4), (2, 10, 2), (CELL | 1, 10, 1)))
+    """Bits 0, 1 and 2: body 2 and the supervoxel of cell 1 reach two faces, with 1 it would be three."""
+    evidence = Evidence(WEAK, sizes((1, 10, 4), (2, 10, 2), (CELL | 1, 10, 1)))
     assert reasons(evidence, stitching(max_weak_faces=3)) == ["joined", "joined"]
     assert reasons(evidence, stitching(max_weak_faces=2))[0].startswith("parked: reaches too many faces")
 
@@ -113,9 +116,9 @@ def test_too_many_weak_joins_in_one_body_are_parked():
 
 def test_people_join_and_part_whatever_the_votes_say():
     evidence = Evidence(vote_table((1, CELL | 1, 100, 100, 100)), contacts=TOUCHING)
-    parted = Links(pairs(), pairs((1, CELL | 1)))
+    parted = PairConstraints(pairs(), pairs((1, CELL | 1)))
     assert reasons(evidence, stitching(), parted) == ["kept apart by a person"]
-    joined = resolve(evidence, stitching(), VOXEL_SIZE_NM, Links(pairs((1, 99)), pairs()))
+    joined = resolve(evidence, stitching(), VOXEL_SIZE_NM, PairConstraints(pairs((1, 99)), pairs()))
     assert joined.mapping.body_of(np.array([99, CELL | 1], np.uint64)).tolist() == [1, 1]
 
 
@@ -125,21 +128,21 @@ def test_a_vote_that_was_taken_back_does_not_count():
 
 
 def test_people_who_contradict_each_other_are_told_so():
-    said = Links(pairs((1, 2), (2, 3)), pairs((3, 1)))
-    with pytest.raises(PermanentError, match="supervoxels 3 and 1"):
+    said = PairConstraints(pairs((1, 2), (2, 3)), pairs((3, 1)))
+    with refused(PermanentError, 3, 1):
         resolve(Evidence(BRIDGE), stitching(), VOXEL_SIZE_NM, said)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_contradiction_is_found_exactly_where_pairs_that_were_joined_make_a_way(seed):
+def test_a_contradiction_is_found_exactly_where_must_link_pairs_make_a_way(seed):
     """Kills one that looks at direct pairs alone; networkx knows the ways."""
     rng = np.random.default_rng(seed)
     ids = rng.choice(1 << 48, 12, replace=False).astype(np.uint64)
-    must, cannot = (rng.choice(ids, (int(rng.integers(0, most)), 2)) for most in (9, 6))
-    joined = nx.Graph(must.tolist())
+    must_link, cannot_link = (rng.choice(ids, (int(rng.integers(0, most)), 2)) for most in (9, 6))
+    joined = nx.Graph(must_link.tolist())
     joined.add_nodes_from(ids.tolist())
-    wrong = [pair for pair in cannot.tolist() if nx.has_path(joined, *pair)]
-    assert Links(must, cannot).contradiction().tolist() == (wrong[0] if wrong else [])
+    wrong = [pair for pair in cannot_link.tolist() if nx.has_path(joined, *pair)]
+    assert PairConstraints(must_link, cannot_link).contradiction().tolist() == (wrong[0] if wrong else [])
 
 
 def random_evidence(seed: int) -> Evidence:
@@ -155,8 +158,8 @@ def random_evidence(seed: int) -> Evidence:
         cell, (a, b) = int(rng.integers(6)) * CELL, sorted(rng.choice(np.arange(1, 5), 2, replace=False))
         contacts[cell + int(a), cell + int(b)] = (cell + int(a), cell + int(b), float(rng.choice([1e3, 1e5, 1e9])))
     ids = sorted({id_ for pair in rows for id_ in pair})
-    sizes = [(id_, int(rng.integers(1, 3_000_000)), int(rng.integers(0, 64))) for id_ in ids]
-    return Evidence(vote_table(*rows.values()), pieces(*sizes), contact_table(*contacts.values()))
+    rows_of_sizes = [(id_, int(rng.integers(1, 3_000_000)), int(rng.integers(0, 64))) for id_ in ids]
+    return Evidence(vote_table(*rows.values()), sizes(*rows_of_sizes), contact_table(*contacts.values()))
 
 
 RULES = stitching(max_weak_um3=1, max_weak_faces=5, max_weak_joins=4)
@@ -165,18 +168,16 @@ RULES = stitching(max_weak_um3=1, max_weak_faces=5, max_weak_joins=4)
 @settings(max_examples=60)
 @given(st.integers(0, 100_000))
 def test_the_result_does_not_depend_on_the_order_of_any_row(seed):
-    """Kills ties settled by place, and lists of constraints whose order decides."""
+    """Kills ties settled by the order of rows, and lists of constraints whose order decides."""
     evidence = random_evidence(seed)
     rng = np.random.default_rng(seed + 1)
     shuffled = Evidence(
         Votes.joined([evidence.votes.rows(rng.permutation(len(evidence.votes)))]),
-        Pieces.from_arrow(evidence.pieces.to_arrow().take(rng.permutation(len(evidence.pieces)))),
-        Contacts.joined(
-            [Contacts.from_arrow(evidence.contacts.to_arrow().take(rng.permutation(len(evidence.contacts))))]
-        ),
+        Supervoxels.joined([evidence.supervoxels.rows(rng.permutation(len(evidence.supervoxels)))]),
+        Contacts.joined([evidence.contacts.rows(rng.permutation(len(evidence.contacts)))]),
     )
     one = resolve(
-        Evidence(Votes.joined([evidence.votes]), evidence.pieces, Contacts.joined([evidence.contacts])),
+        Evidence(Votes.joined([evidence.votes]), evidence.supervoxels, Contacts.joined([evidence.contacts])),
         RULES,
         VOXEL_SIZE_NM,
     )
@@ -190,12 +191,14 @@ def test_the_result_does_not_depend_on_the_order_of_any_row(seed):
 def test_every_outcome_is_that_of_a_plain_replay_with_networkx(seed):
     """Oracle: networkx components, rebuilt after each candidate in the order of evidence; sums by walking members.
 
-    Kills lists that lose a constraint at a union, and guards that see the size of a piece in place of its body's.
+    Kills lists that lose a constraint at a union, and guards that see the size of a supervoxel in place of its body's.
     """
     evidence = random_evidence(seed)
     ledger = resolve(evidence, RULES, VOXEL_SIZE_NM).ledger.to_pylist()
-    size = dict(zip(evidence.pieces.supervoxel.tolist(), (evidence.pieces.voxels / 1e6).tolist(), strict=True))
-    faces = dict(zip(evidence.pieces.supervoxel.tolist(), evidence.pieces.faces.tolist(), strict=True))
+    size = dict(
+        zip(evidence.supervoxels.supervoxel.tolist(), (evidence.supervoxels.voxels / 1e6).tolist(), strict=True)
+    )
+    faces = dict(zip(evidence.supervoxels.supervoxel.tolist(), evidence.supervoxels.faces.tolist(), strict=True))
     touching = list(
         zip(*(getattr(evidence.contacts, f).tolist() for f in ("first", "second", "area_nm2")), strict=True)
     )

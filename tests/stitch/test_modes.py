@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from stitch_volumes import VOXEL_SIZE_NM, vote_table
+from benchmarks.restitch import VOXEL_SIZE_NM
+from tests.stitch.stitch_volumes import vote_table
 
 from emseg.config import StitchMode
 from emseg.config.dataset import Constraints, Stitching
@@ -31,7 +32,7 @@ def test_the_floor_is_a_floor_that_must_be_passed():
     assert thick.ledger["reason"].to_pylist() == ["joined", "joined"]
 
 
-def test_a_piece_that_does_not_reach_the_interface_proposes_nothing():
+def test_a_supervoxel_that_does_not_reach_the_interface_proposes_nothing():
     table = vote_table((A, P, 100, 100, 100, False, True), (B, Q, 100, 100, 100, True, False))
     assert reasons(table) == ["does not reach the interface"] * 2
 
@@ -60,8 +61,8 @@ def test_aggressive_takes_one_side_if_nearly_all_of_it_is_shared_and_much():
         assert reasons(vote_table(large, row), "medium") == ["joined", "not mutual best"]
 
 
-def test_nothing_joins_a_piece_that_is_never_written():
-    """Kills bridges over pieces that live in a halo alone: the larger side does not reach the interface."""
+def test_nothing_joins_a_supervoxel_that_is_never_written():
+    """Kills bridges over supervoxels that lie in a halo alone: the larger side does not reach the interface."""
     large = (A, P, 5000, 5500, 9000, True, True)
     for reaches in ((True, False), (False, True)):
         refused = reasons(vote_table(large, (B, P, 2000, 2000, 9000, *reaches)), "aggressive")
@@ -90,7 +91,7 @@ def test_best_partners_are_sought_in_each_overlap_apart():
 
 
 @pytest.mark.parametrize("mode", ["medium", "aggressive", "iou"])
-def test_beside_a_quarantined_subvolume_only_nearly_equal_pieces_join(mode):
+def test_beside_a_quarantined_subvolume_only_nearly_equal_supervoxels_join(mode):
     """By hand: of 100 voxels on both sides 95 are shared (joins), or 80 (joins only where nothing is quarantined)."""
     table = vote_table((A, P, 95, 100, 100), (B, Q, 80, 100, 100))
     assert reasons(table, mode) == ["joined", "joined"]

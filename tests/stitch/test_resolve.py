@@ -3,19 +3,10 @@
 import networkx as nx
 import numpy as np
 import pytest
+from benchmarks.restitch import VOXEL_SIZE_NM
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stitch_volumes import (
-    VOXEL_SIZE_NM,
-    assembled,
-    blobs,
-    components,
-    cut,
-    evidence_of,
-    grid_over,
-    vote_table,
-    votes_of,
-)
+from tests.stitch.stitch_volumes import blobs, components, cut, grid_over, vote_table
 
 from emseg.config import StitchMode
 from emseg.config.dataset import Constraints, Stitching
@@ -34,9 +25,9 @@ def test_a_cut_volume_with_missing_cells_comes_out_as_its_connected_components(s
     labels = blobs((20, 16, 18), seed)
     grid = grid_over(labels, 7, halo + 1)
     rng = np.random.default_rng(seed)
-    cells = [n for n in range(int(np.prod(grid.shape))) if rng.random() >= missing]
-    pieces = cut(labels, grid, rng.permutation(cells).tolist(), seed)
-    stitched = assembled(pieces, grid, resolve(evidence_of(pieces, grid), MEDIUM, VOXEL_SIZE_NM).mapping)
+    cells = [n for n in range(grid.shape.product) if rng.random() >= missing]
+    subvolumes = cut(labels, grid, seed, rng.permutation(cells).tolist())
+    stitched = subvolumes.bodies(resolve(subvolumes.evidence(), MEDIUM, VOXEL_SIZE_NM).mapping)
     kept = np.zeros(labels.shape, bool)
     for number in cells:
         kept[grid.subvolume(number).core.slices()] = True
@@ -61,9 +52,8 @@ def _never_splits(stitched: np.ndarray, parts: np.ndarray) -> bool:
 @pytest.mark.parametrize("halo", [5, 20])
 def test_real_labels_are_stitched_back_without_a_wrong_join_or_a_split(shared_data, halo):
     labels = np.load(shared_data / "labels" / "multicut-256.npz")["labels"][:160, :160, :160]
-    grid = grid_over(labels, 64, halo)
-    pieces = cut(labels, grid, list(range(27)), seed=1)
-    stitched = assembled(pieces, grid, resolve(evidence_of(pieces, grid), MEDIUM, VOXEL_SIZE_NM).mapping)
+    subvolumes = cut(labels, grid_over(labels, 64, halo), seed=1)
+    stitched = subvolumes.bodies(resolve(subvolumes.evidence(), MEDIUM, VOXEL_SIZE_NM).mapping)
     assert _never_joins(stitched, labels)
     assert _never_splits(stitched, components(labels))
 
@@ -71,8 +61,7 @@ def test_real_labels_are_stitched_back_without_a_wrong_join_or_a_split(shared_da
 @given(st.integers(0, 10_000))
 def test_the_mapping_does_not_depend_on_the_order_of_votes(seed):
     labels = blobs((12, 12, 12), seed)
-    grid = grid_over(labels, 6, 2)
-    parts = votes_of(cut(labels, grid, list(range(8)), seed), grid)
+    parts = cut(labels, grid_over(labels, 6, 2), seed).votes()
     shuffled = [parts[i] for i in np.random.default_rng(seed).permutation(len(parts))]
     one, other = (resolve(Evidence(Votes.joined(p)), Stitching(), VOXEL_SIZE_NM) for p in (parts, shuffled))
     assert one.mapping.to_arrow().equals(other.mapping.to_arrow())

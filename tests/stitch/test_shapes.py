@@ -1,13 +1,14 @@
 """Shapes whose answer is known: what must come out as one body, and what must not, however the volume is cut.
 
 Each subvolume gets its own labels from the connected parts of its padded box, as a segmentation that is right about
-every boundary would make them: a body that leaves a subvolume and comes back is several pieces there.
+every boundary would make them: a body that leaves a subvolume and comes back is several supervoxels there.
 """
 
 import numpy as np
 import pytest
+from benchmarks.restitch import Cut
 from scipy import ndimage
-from stitch_volumes import assembled, evidence_of, grid_over
+from tests.stitch.stitch_volumes import grid_over
 
 from emseg.config import StitchMode
 from emseg.config.dataset import Stitching
@@ -24,10 +25,9 @@ VOXEL_SIZE_NM = (20.0, 20.0, 20.0)
 
 def stitched(labels: np.ndarray, mode: StitchMode, missing: tuple[int, ...] = ()) -> np.ndarray:
     grid = grid_over(labels, CORE, HALO)
-    cells = [number for number in range(int(np.prod(grid.shape))) if number not in missing]
-    pieces = {number: _parts(labels, grid, number) for number in cells}
-    resolution = resolve(evidence_of(pieces, grid), Stitching(mode=mode, min_overlap_nm3=0), VOXEL_SIZE_NM)
-    return assembled(pieces, grid, resolution.mapping)
+    cells = [number for number in range(grid.shape.product) if number not in missing]
+    cut = Cut(grid, {number: _parts(labels, grid, number) for number in cells})
+    return cut.bodies(resolve(cut.evidence(), Stitching(mode=mode, min_overlap_nm3=0), VOXEL_SIZE_NM).mapping)
 
 
 def _parts(labels: np.ndarray, grid: Grid, number: int) -> np.ndarray:
@@ -113,7 +113,7 @@ def test_every_chamber_is_one_body_and_the_walls_another(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_turns_of_a_spiral_are_one_body_apart_from_what_lies_between(mode):
-    """Kills constraints that keep the turns apart because they are separate pieces of each subvolume."""
+    """Kills constraints that keep the turns apart because they are separate supervoxels of each subvolume."""
     labels = spiral()
     volume = stitched(labels, mode)
     one, two = bodies_in(volume, labels == 1), bodies_in(volume, labels == 2)
@@ -123,7 +123,7 @@ def test_the_turns_of_a_spiral_are_one_body_apart_from_what_lies_between(mode):
 
 
 def test_the_teeth_of_a_comb_join_its_back_in_the_mode_that_allows_one_to_many():
-    """In one subvolume the teeth are a piece each, in the next they are one with the back.
+    """In one subvolume each tooth is a supervoxel, in the next they are one with the back.
 
     Of those only one pair can be mutual best, so `medium`, by its published rule, joins one tooth an overlap.
     """
@@ -156,8 +156,8 @@ def test_a_body_that_crosses_one_edge_only_is_joined_though_both_face_neighbours
     assert len(bodies_in(volume, labels == 1) - {0}) == 1
 
 
-def test_with_mode_none_every_core_keeps_its_own_pieces():
-    """The tube is in one piece in each core; the cores that it has voxels in are counted by numpy."""
+def test_with_mode_none_every_core_keeps_its_own_supervoxels():
+    """The tube is one supervoxel in each core; the cores that it has voxels in are counted by numpy."""
     labels = diagonal_tube()
-    cores = {tuple(place // CORE) for place in np.argwhere(labels == 1)}
+    cores = {tuple(voxel // CORE) for voxel in np.argwhere(labels == 1)}
     assert len(bodies_in(stitched(labels, StitchMode.NONE), labels == 1)) == len(cores)

@@ -1,29 +1,55 @@
-"""Ids of supervoxels, worked by hand."""
+"""Supervoxels and contacts of a core, by hand and against plain loops."""
 
 import numpy as np
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.stitch.stitch_volumes import blobs
 
-from emseg.errors import PermanentError
-from emseg.stitch import cells_of, supervoxel_ids
+from emseg.geometry import Box
+from emseg.stitch import contacts_of, supervoxels_of
 
-LABELS = np.array([[[0, 5], [7, 0]], [[5, 2**24 - 1], [1, 1]]], np.uint32)
-OF_CELL_3 = np.array([[[0, 50331653], [50331655, 0]], [[50331653, 67108863], [50331649, 50331649]]], np.uint64)
-
-
-@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, lambda a: np.flip(np.flip(a).copy())])
-def test_an_id_is_the_cell_and_the_label_and_0_stays_0(layout):
-    """Kills a cell number that reaches voxels without a label, and labels read in the order of memory."""
-    np.testing.assert_array_equal(supervoxel_ids(layout(LABELS), 3), OF_CELL_3)
-    np.testing.assert_array_equal(supervoxel_ids(layout(LABELS), 0), LABELS)
-    assert set(cells_of(OF_CELL_3[OF_CELL_3 > 0]).tolist()) == {3}
+BOUNDS = Box((0, 0, 0), (4, 4, 4))
 
 
-def test_lists_of_labels_have_ids_too():
-    assert supervoxel_ids(np.array([5, 0], np.uint32), 3).tolist() == [50331653, 0]
-    assert supervoxel_ids(np.empty(0, np.uint32), 3).tolist() == []
+def test_supervoxels_of_two_voxels_by_hand():
+    """Cell 3 owns the box (0, 0, 2)-(1, 1, 4): label 7 at X 2, label 9 at X 3, which is the last of the volume."""
+    core = Box((0, 0, 2), (1, 1, 4))
+    found = supervoxels_of(np.array([[[7, 9]]], np.uint32), 3, core, BOUNDS)
+    assert (found.supervoxel & 0xFFFFFF).tolist() == [7, 9]
+    assert (found.supervoxel >> 24).tolist() == [3, 3]
+    assert found.voxels.tolist() == [1, 1]
+    low_z, low_y, high_x = 1, 4, 32
+    assert found.faces.tolist() == [low_z | low_y, low_z | low_y | high_x]
 
 
-def test_a_label_without_room_is_refused_by_its_cell():
-    """Kills the id of the next cell's supervoxel."""
-    with pytest.raises(PermanentError, match=r"cell 12.*local label 16777216"):
-        supervoxel_ids(np.array([1, 2**24], np.uint32), 12)
+def test_contact_areas_by_hand_on_thick_sections():
+    """Label 1 below label 2 over one face across Z (4 x 8 nm2), and beside label 3 over one across X (40 x 4 nm2)."""
+    labels = np.zeros((2, 1, 2), np.uint32)
+    labels[0, 0], labels[1, 0] = (1, 3), (2, 0)
+    contacts = contacts_of(labels, 0, (40.0, 4.0, 8.0))
+    assert list(zip(contacts.first.tolist(), contacts.second.tolist(), contacts.area_nm2.tolist(), strict=True)) == [
+        (1, 2, 32.0),
+        (1, 3, 160.0),
+    ]
+
+
+@given(st.integers(0, 10_000))
+def test_contacts_equal_those_of_plain_loops(seed):
+    """Kills faces that are counted twice, along one axis only, or with the empty label."""
+    labels = blobs((6, 7, 8), seed, bodies=9)
+    contacts = contacts_of(labels, 0, (1.0, 1.0, 1.0))
+    expected: dict[tuple[int, int], int] = {}
+    for axis in range(3):
+        low, high = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
+        for a, b in zip(low.ravel().tolist(), high.ravel().tolist(), strict=True):
+            if a != b and a and b:
+                key = (min(a, b), max(a, b))
+                expected[key] = expected.get(key, 0) + 1
+    found = zip(contacts.first.tolist(), contacts.second.tolist(), contacts.area_nm2.tolist(), strict=True)
+    assert {(a, b): n for a, b, n in found} == expected
+
+
+def test_an_empty_core_has_neither():
+    nothing = np.zeros((3, 3, 3), np.uint32)
+    assert len(supervoxels_of(nothing, 0, Box((0, 0, 0), (3, 3, 3)), BOUNDS)) == 0
+    assert len(contacts_of(nothing, 0, (1.0, 1.0, 1.0))) == 0

@@ -1,10 +1,11 @@
 """Votes: counted by hand on a tiny overlap, and by plain loops on random ones."""
 
 import numpy as np
-import pytest
+from benchmarks.restitch import VOXEL_SIZE_NM
 from hypothesis import given
 from hypothesis import strategies as st
-from stitch_volumes import VOXEL_SIZE_NM, blobs, cut, grid_over, votes_of
+from tests.refusals import refused
+from tests.stitch.stitch_volumes import blobs, cut, grid_over
 
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Grid
@@ -38,7 +39,7 @@ def test_nothing_is_shared_with_an_empty_slab():
 
 
 def test_slabs_of_another_shape_are_refused_by_the_names_of_their_subvolumes():
-    with pytest.raises(IntegrityError, match="sv-00000000 and sv-00000001"):
+    with refused(IntegrityError, "sv-00000000", "sv-00000001", (3, 1, 1), (4, 1, 1)):
         count_votes(PAIR, column(1, 1, 1, 1)[:3], column(1, 1, 1, 1), VOXEL_SIZE_NM)
 
 
@@ -46,13 +47,9 @@ def test_slabs_of_another_shape_are_refused_by_the_names_of_their_subvolumes():
 def test_votes_equal_those_of_plain_loops(seed):
     """Kills a packed key that mixes up ids, and sizes that are counted over the shared voxels only."""
     labels = blobs((12, 10, 9), seed, bodies=6)
-    grid = grid_over(labels, 6, 2)
-    pieces = cut(labels, grid, list(range(int(np.prod(grid.shape)))), seed)
-    for votes, (a, b) in zip(votes_of(pieces, grid), _pairs(pieces, grid), strict=True):
-        overlap = grid.overlap(a, b)
-        first, second = (
-            pieces[s.number][overlap.region.slices(s.padded.start)] for s in (overlap.first, overlap.second)
-        )
+    subvolumes = cut(labels, grid_over(labels, 6, 2), seed)
+    for votes, overlap in zip(subvolumes.votes(), subvolumes.overlaps(), strict=True):
+        first, second = subvolumes.sides(overlap)
         expected = {}
         for x, y in zip(first.ravel().tolist(), second.ravel().tolist(), strict=True):
             if x and y:
@@ -66,12 +63,7 @@ def test_votes_equal_those_of_plain_loops(seed):
 
 def test_joined_tables_do_not_depend_on_the_order_of_their_parts():
     labels = blobs((12, 12, 12), 3)
-    grid = grid_over(labels, 6, 3)
-    parts = votes_of(cut(labels, grid, list(range(8)), 3), grid)
+    parts = cut(labels, grid_over(labels, 6, 3), seed=3).votes()
     one, other = Votes.joined(parts), Votes.joined(parts[::-1])
     assert one.to_arrow().equals(other.to_arrow())
     assert Votes.from_arrow(one.to_arrow()).to_arrow().equals(one.to_arrow())
-
-
-def _pairs(pieces, grid):
-    return [(a, b) for a in pieces for b in grid.neighbours(a) if b > a and b in pieces]

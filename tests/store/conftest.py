@@ -25,15 +25,15 @@ def s3_connection(devstack) -> S3Connection:
 
 
 @pytest.fixture(params=BOTH)
-def store_place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | S3Connection:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Path | S3Connection:
     """Where an empty store is: a folder, or a connection to S3."""
     return tmp_path / "store" if request.param == "folder" else request.getfixturevalue("s3_connection")
 
 
 @pytest.fixture
-def store(store_place: Path | S3Connection) -> ObjectStore:
+def store(location: Path | S3Connection) -> ObjectStore:
     """An empty store; each test that takes it runs once on a folder and once on the real S3 server."""
-    return FolderStore(store_place) if isinstance(store_place, Path) else S3Store.open(store_place)
+    return FolderStore(location) if isinstance(location, Path) else S3Store.open(location)
 
 
 class FaultyProxy(ThreadingHTTPServer):

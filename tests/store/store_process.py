@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from emseg.config.connections import s3_connection
-from emseg.store import FolderStore, Lease, ObjectStore, S3Store, StageFolder
+from emseg.store import FolderStore, Lease, ObjectStore, PhaseFolder, S3Store
 
 
 def take_key(store: ObjectStore, name: str) -> str:
@@ -20,14 +20,14 @@ def take_key(store: ObjectStore, name: str) -> str:
 
 def commit_item(store: ObjectStore, name: str) -> str:
     """Compute and commit the item all rivals compute; says whose marker counts."""
-    folder = StageFolder(store, "medulla", "segment", "key1", name)
+    folder = PhaseFolder(store, "medulla", "segment", "key1", name)
     artefact = folder.write_artefact("sv-00000001", "labels", b"labels" * 50_000)
     return folder.commit_item("sv-00000001", [artefact], {"voxels": 27}).attempt
 
 
 def write_artefact_only(store: ObjectStore, name: str) -> str:
     """Write the artefact of an item, and wait to be killed before its marker."""
-    StageFolder(store, "medulla", "segment", "key1", name).write_artefact("sv-00000001", "labels", b"labels" * 50_000)
+    PhaseFolder(store, "medulla", "segment", "key1", name).write_artefact("sv-00000001", "labels", b"labels" * 50_000)
     say("written")
     sys.stdin.readline()
     return "not killed"
@@ -58,8 +58,8 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    place, doing, own_name = sys.argv[1:]
-    the_store = S3Store.open(s3_connection(os.environ), probe=False) if place == "-" else FolderStore(Path(place))
+    folder, doing, own_name = sys.argv[1:]
+    the_store = S3Store.open(s3_connection(os.environ), probe=False) if folder == "-" else FolderStore(Path(folder))
     say("ready")
     sys.stdin.readline()
     say(

@@ -6,6 +6,7 @@ from threading import Barrier
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.refusals import refused
 
 from emseg.errors import PermanentError
 from emseg.store import ObjectMissingError, join_key
@@ -28,7 +29,7 @@ def test_a_missing_object_is_named_and_is_no_transient_fault(store):
     for key in ("a/b/d", "a/b", "z"):
         assert not store.exists(key)
         for read in (store.get, store.get_with_version):
-            with pytest.raises((ObjectMissingError, PermanentError), match=key) as caught:
+            with refused(PermanentError, store.address(key)) as caught:
                 read(key)
             assert not caught.value.retry_is_safe
     with pytest.raises(ObjectMissingError):
@@ -136,12 +137,14 @@ BAD_PARTS = [
     "%2e",
     "x" * 128,
 ]
+BAD_BETWEEN_SLASHES = {"../x": "..", "a//b": ""}
+"""Parts that a key splits further, and what is bad of them."""
 
 
 @pytest.mark.parametrize("part", BAD_PARTS)
 def test_names_that_could_leave_the_folder_are_refused(store, part):
     """Kills path traversal, hidden files and look-alike letters, in every method that takes a key."""
-    with pytest.raises(PermanentError, match="building a key"):
+    with refused(PermanentError, ascii(part)):
         join_key("a", part)
     key = f"a/{part}"
     for use in (
@@ -151,7 +154,7 @@ def test_names_that_could_leave_the_folder_are_refused(store, part):
         lambda k: store.put(k, b""),
         lambda k: list(store.keys_under(f"{k}/x")),
     ):
-        with pytest.raises(PermanentError, match="building a key"):
+        with refused(PermanentError, ascii(BAD_BETWEEN_SLASHES.get(part, part))):
             use(key)
 
 

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from emseg.config.connections import environment_of
-from emseg.store import StageFolder
+from emseg.store import PhaseFolder
 
 SCRIPT = Path(__file__).with_name("store_process.py")
 ITEM = "sv-00000001"
 
 
 @pytest.fixture
-def start(store_place):
+def start(location):
     """Starts processes of store_process.py that wait for `go`; what is left of them at the end is killed."""
     processes = []
 
     def start_one(doing: str, name: str) -> subprocess.Popen[str]:
-        place = str(store_place) if isinstance(store_place, Path) else "-"
-        environment = {} if isinstance(store_place, Path) else environment_of(store_place)
+        folder = str(location) if isinstance(location, Path) else "-"
+        environment = {} if isinstance(location, Path) else environment_of(location)
         process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), place, doing, name],
+            [sys.executable, str(SCRIPT), folder, doing, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -58,7 +58,7 @@ def raced(processes: list[subprocess.Popen[str]]) -> list[str]:
 
 
 def test_of_eight_processes_that_want_a_key_one_gets_it(store, start):
-    """F4: kills locks that hold only between threads."""
+    """Kills locks that hold only between threads."""
     names = [f"process-{n}" for n in range(8)]
     outcomes = raced([start("take_key", name) for name in names])
     assert sorted(outcomes) == ["False"] * 7 + ["True"]
@@ -66,32 +66,32 @@ def test_of_eight_processes_that_want_a_key_one_gets_it(store, start):
 
 
 def test_eight_attempts_at_one_item_agree_on_one_marker(store, start):
-    """F3, F4: kills two committed attempts; every process uses the winner's artefacts, which verify."""
+    """Kills two committed attempts; every process uses the winner's artefacts, which verify."""
     outcomes = raced([start("commit_item", f"a{n}") for n in range(8)])
-    reader = StageFolder.reader(store, "medulla", "segment", "key1")
+    reader = PhaseFolder(store, "medulla", "segment", "key1", "")
     marker = reader.item_marker(ITEM)
     assert set(outcomes) == {marker.attempt}
     assert reader.read_artefact(marker.artefact("labels")) == b"labels" * 50_000
-    assert len(list(store.keys_under("medulla/stages/segment/key1/items"))) == 1
+    assert len(list(store.keys_under("medulla/phases/segment/key1/items"))) == 1
 
 
 def test_a_process_killed_between_artefact_and_marker_leaves_the_item_undone(store, start):
-    """F1: kills "done when the file is there". The next attempt gives the marker an undisturbed one would give."""
+    """Kills "done when the file is there". The next attempt gives the marker an undisturbed one would give."""
     victim = start("write_artefact_only", "a1")
     assert heard(victim) == "ready"
     go(victim)
     assert heard(victim) == "written"
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL
-    stage = StageFolder(store, "medulla", "segment", "key1", "a2")
-    assert len(list(store.keys_under("medulla/stages/segment/key1/attempt-a1"))) == 1
-    assert stage.done_items() == frozenset()
+    phase = PhaseFolder(store, "medulla", "segment", "key1", "a2")
+    assert len(list(store.keys_under("medulla/phases/segment/key1/attempt-a1"))) == 1
+    assert phase.done_items() == frozenset()
     assert raced([start("commit_item", "a3")]) == ["a3"]
-    assert stage.done_items() == {ITEM}
+    assert phase.done_items() == {ITEM}
 
 
 def test_a_process_killed_while_it_writes_leaves_a_whole_object_and_no_stray_key(store, start):
-    """F5, F13: kills writing in place, and temporary files that a listing shows."""
+    """Kills writing into the object itself, and temporary files that a listing shows."""
     for _ in range(4):
         victim = start("overwrite_for_ever", "a1")
         assert heard(victim) == "ready"
@@ -105,7 +105,7 @@ def test_a_process_killed_while_it_writes_leaves_a_whole_object_and_no_stray_key
 
 
 def test_a_holder_that_was_put_to_sleep_learns_that_it_was_succeeded(start):
-    """F6: SIGSTOP beyond its time. Kills a late writer that trusts its own clock, which stood still as well."""
+    """It gets SIGSTOP beyond its time. Kills a late writer that trusts its own clock, which stood still as well."""
     sleeper, successor = start("hold_lease", "sleeper"), start("hold_lease", "successor")
     assert raced([sleeper]) == ["fence 1"]
     sleeper.send_signal(signal.SIGSTOP)

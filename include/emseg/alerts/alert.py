@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field, computed_field
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.config.runspec import digest_of
 
 Severity = Literal["info", "warning", "error"]
 
 
-class Alert(Model):
+class Alert(Record):
     """One message about one run. Put no address with a token in `links`: everybody reads them."""
 
     severity: Severity

@@ -1,1 +1,1 @@
-"""The command line; `emseg.cli.main` puts the commands together."""
+"""The command line: `on_demand.py` lists the commands, a module for each topic holds them, `main.py` runs them."""

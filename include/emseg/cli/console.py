@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from emseg.stages import Progress
+from emseg.engine.progress import Progress
 
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)

@@ -13,18 +13,21 @@ from typing import Annotated
 
 import typer
 
+from emseg.cli.connecting import BUILD, DEVSTACK_ROOT, PROJECT, started_devstack
 from emseg.cli.console import console
 from emseg.cli.demo_data import demo_volume
 from emseg.cli.demo_summary import show_outcome
 from emseg.cli.demo_training import TRAINED, trained_choices
-from emseg.cli.place import BUILD, DEVSTACK_ROOT, PROJECT, laptop
 from emseg.config import StitchMode
 from emseg.devstack import DevStack, down, status
 from emseg.devstack.airflow import AirflowService, airflow_down, airflow_status, airflow_up
 from emseg.dvid import DvidServer
 from emseg.errors import EmsegError
-from emseg.stages import DvidServices, RunFolder, plan_run, run_name
+from emseg.phases import phases
+from emseg.phases.services import DvidServices
 from emseg.store import S3Store
+from emseg.tasks.plan import plan_run
+from emseg.tasks.run_folder import RunFolder, run_name
 
 DAG_ID = "segment_volume"
 OUT = BUILD / "demo"
@@ -70,7 +73,7 @@ def running() -> Iterator[tuple[DevStack, AirflowService]]:
     had_airflow = all(leader.is_alive for leader in airflow_status(DEVSTACK_ROOT))
     console.print("Starting DVID, S3 and Airflow" if not (had_servers and had_airflow) else "All servers run already")
     try:
-        stack = laptop()
+        stack = started_devstack()
         yield stack, airflow_up(stack, PROJECT)
     finally:
         if not had_airflow:
@@ -81,34 +84,36 @@ def running() -> Iterator[tuple[DevStack, AirflowService]]:
 
 def _watched(airflow: AirflowService, services: DvidServices, folder: RunFolder, run_id: str) -> str:
     """Show each change of a task's state, and the items of a running stage, until the run has ended."""
-    seen: dict[str, str | None] = {}
+    states: dict[str, str | None] = {}
     started, said, shown = time.monotonic(), 0.0, ""
     while True:
         state = airflow.api.run_state(DAG_ID, run_id)
         for task in airflow.api.task_states(DAG_ID, run_id):
-            if task.state != seen.get(task.task_id) and task.state not in (None, "scheduled", "queued"):
+            if task.state != states.get(task.task_id) and task.state not in (None, "scheduled", "queued"):
                 again = f" (try {task.try_number})" if task.try_number > 1 else ""
                 console.print(f"  {time.monotonic() - started:6.1f} s  {task.task_id:15} {task.state}{again}")
                 if task.state == "failed":
-                    console.print(_last_lines(airflow.api.task_log(DAG_ID, run_id, task)))
-            seen[task.task_id] = task.state
+                    console.print(_last_lines(airflow.api.task_log(DAG_ID, run_id, task)), markup=False)
+            states[task.task_id] = task.state
         if state in ENDED:
             return state
         if time.monotonic() - said > ITEMS_EVERY_S:
-            shown, said = _show_items(services, folder, seen, shown), time.monotonic()
+            shown, said = _show_items(services, folder, states, shown), time.monotonic()
         time.sleep(1)
 
 
-def _show_items(services: DvidServices, folder: RunFolder, seen: dict[str, str | None], shown: str) -> str:
-    phases = {"segment": ("segment",), "stitch": ("match", "write"), "evaluate": ("evaluate",)}
-    running_now = [phase for task, names in phases.items() if seen.get(task) == "running" for phase in names]
+def _show_items(services: DvidServices, folder: RunFolder, states: dict[str, str | None], shown: str) -> str:
+    """Print how many items of the running phases are done, unless that is the line `shown` last; returns the line."""
+    running_now = [
+        phase.name for phase in phases() if states.get(phase.stage.name) == "running" and not phase.in_driver
+    ]
     if not running_now or not folder.has("spec"):
         return shown
     try:
-        stages = plan_run(folder.spec(), services).stages
+        planned = plan_run(folder.context("demo", lambda: services)).phases
     except EmsegError:  # the counts are a comfort; the tasks themselves report what is wrong
         return shown
-    line = ", ".join(f"{p} {stages[p].items_done} of {stages[p].items} items" for p in running_now)
+    line = ", ".join(f"{p} {planned[p].items_done} of {planned[p].items} items" for p in running_now)
     if line != shown:
         console.print(f"            {line}")
     return line

@@ -14,7 +14,7 @@ from emseg.config import datasets_folder, load_dataset
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
-from emseg.stages.code_version import code_version
+from emseg.phases.code_version import version_of
 from emseg.synthetic import make_volume
 
 SYNTHETIC = "demo"
@@ -28,7 +28,7 @@ def demo_volume(server: DvidServer, data: Path | None) -> tuple[str, str]:
     """Dataset name and UUID of the committed node; ingests the volume unless it is there from an earlier demo."""
     if data is None:
         root = load_dataset(datasets_folder(), SYNTHETIC).volume.node
-        alias = f"demo-{code_version('synthetic')}"
+        alias = f"demo-{version_of(('emseg.synthetic.volume',))}"
     else:
         root = sha256(_bytes(data)).hexdigest()[:32]
         alias = f"demo-data-{root}"

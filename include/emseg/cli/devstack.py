@@ -1,4 +1,4 @@
-"""`emseg devstack up | down | status`: a real DVID and S3, and if wished a real Airflow, on this computer."""
+"""`emseg devstack up`, `down` and `status`: a real DVID and S3, and if wished a real Airflow, on this computer."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
+from emseg.cli.connecting import BUILD, DEVSTACK_ROOT, PROJECT
 from emseg.cli.console import console
-from emseg.cli.place import BUILD, DEVSTACK_ROOT, PROJECT
 from emseg.devstack import down as stop
 from emseg.devstack import status as server_status
 from emseg.devstack import up as start
 from emseg.devstack.airflow import airflow_status, airflow_up
 
-cli = typer.Typer(no_args_is_help=True, help=__doc__)
+cli = typer.Typer(no_args_is_help=True)
 
 Root = Annotated[Path, typer.Option(help="Folder with all data, logs and state")]
 

@@ -23,12 +23,11 @@ from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
 from emseg.geometry import Box
 from emseg.segment import ModelFolder
+from emseg.segment.fingerprint import SECTION as FINGERPRINTS
+from emseg.segment.fingerprint import Fingerprints
 from emseg.segment.model import VoxelSize
-from emseg.segment.seen import SECTION as SEEN
-from emseg.segment.seen import Seen
-from emseg.stages import segment_array
-from emseg.stages.local import VOXEL_SIZE_NM
 from emseg.store import FolderStore
+from emseg.tasks.local import VOXEL_SIZE_NM, segment_array
 
 DEFAULTS = Segmentation()
 MODE = Stitching().mode
@@ -66,7 +65,8 @@ def segment(
         store = FolderStore(Path(folder))
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
     out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out, labels=labels, seen=_seen(trained, grayscale))
+    boxes = [] if trained is None else _trained_on(trained, grayscale)
+    np.savez_compressed(out, labels=labels, seen=_array_of(boxes))
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
 
 
@@ -87,9 +87,9 @@ def evaluate(
 
 
 def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -> VoxelSize:
-    """The voxel size of a file, nm Z Y X: given, or of the model, or `VOXEL_SIZE_NM`; what was not given is told.
+    """The voxel size of a file, nm Z Y X: `given`, or that of the model, or `VOXEL_SIZE_NM`.
 
-    PermanentError for a size that is none.
+    Where none was given it prints the size that it takes. PermanentError unless all three are finite and above 0.
     """
     if given is None:
         size = VOXEL_SIZE_NM if model is None else model.description.voxel_size_nm
@@ -105,24 +105,24 @@ def checked_voxel_size(given: VoxelSize) -> VoxelSize:
         raise PermanentError(
             "checking the options",
             f"--voxel-size {given}",
-            "the voxel size is none",
+            "a voxel size must be above 0 on every axis",
             "Give it in nm, Z Y X, all above 0",
         )
     return given
 
 
 def _require_npz(out: Path) -> None:
-    """PermanentError unless a file can be written there: asked before the work, not after it."""
-    there = next(path for path in out.absolute().parents if path.exists())
+    """PermanentError unless the file can be written: we check before the work, not after it."""
+    folder = next(path for path in out.absolute().parents if path.exists())
     found = ""
     if out.suffix != ".npz":
         found = "its name does not end with .npz"
     elif out.is_dir():
         found = "it is a folder"
-    elif not there.is_dir():
-        found = f"{there} is a file"
-    elif not os.access(there, os.W_OK | os.X_OK):
-        found = f"{there} may not be written by this user"
+    elif not folder.is_dir():
+        found = f"{folder} is a file"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        found = f"this user may not write in {folder}"
     if found:
         raise PermanentError("checking the options", f"--out {out}", found, "Name a file NAME.npz")
 
@@ -133,33 +133,38 @@ def _require_signal(grayscale: npt.NDArray[np.uint8], file: Path) -> None:
         raise PermanentError("segmenting a volume", f"grayscale of {file}", found, "Give a volume with tissue in it")
 
 
-def _seen(model: ModelFolder | None, grayscale: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """The parts of a volume that a model was trained on: (n, 2, 3), first and last voxel (not included), Z Y X."""
-    known = model is not None and SEEN in model.description.sections
-    boxes = model.section(SEEN, Seen).found_in(grayscale) if model is not None and known else []
+def _trained_on(model: ModelFolder, grayscale: npt.NDArray[np.uint8]) -> list[Box]:
+    """The parts of a volume that a model was trained on; none where the model has no fingerprints."""
+    if FINGERPRINTS not in model.description.sections:
+        return []
+    return model.section(FINGERPRINTS, Fingerprints).found_in(grayscale)
+
+
+def _array_of(boxes: list[Box]) -> npt.NDArray[np.int64]:
+    """Boxes as key `seen` of an npz file holds them: (n, 2, 3), first voxel and the voxel after the last, Z Y X."""
     return np.array([(box.start, box.stop) for box in boxes], np.int64).reshape(-1, 2, 3)
 
 
 def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
-    """Ground truth without what the model of the segmentation was trained on; PermanentError if none is left."""
+    """Ground truth without what the model of the segmentation was trained on; PermanentError if nothing remains."""
     groundtruth: npt.NDArray[np.integer] = load_array(truth, "groundtruth")
     with np.load(segmented, allow_pickle=False) as arrays:
-        seen = arrays["seen"].tolist() if "seen" in arrays else []
-    if not seen:
+        boxes = [Box(*box) for box in arrays["seen"].tolist()] if "seen" in arrays else []
+    if not boxes:
         return groundtruth
-    rest = groundtruth.copy()
-    for start, stop in seen:
-        rest[Box(start, stop).slices()] = 0
-    if not rest.any():
+    kept = groundtruth.copy()
+    for box in boxes:
+        kept[box.slices()] = 0
+    told = ", ".join(f"{tuple(box.start)} to {tuple(box.stop)}" for box in boxes)
+    if not kept.any():
         raise PermanentError(
             "evaluating a segmentation",
             f"{segmented} and {truth}",
-            "the model was trained on all of this ground truth, so the score would mean nothing",
+            f"the model was trained on all of this ground truth, boxes {told}, so the score would mean nothing",
             "Evaluate on other tissue, or train on boxes of this file",
         )
-    told = ", ".join(f"{tuple(start)} to {tuple(stop)}" for start, stop in seen)
     console.print(f"Left out, because the model was trained there: {told}")
-    return rest
+    return kept
 
 
 def load_array(file: Path, key: str) -> npt.NDArray[np.uint8]:

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
+from emseg.cli.connecting import dvid_server
 from emseg.cli.console import bricks_shown, console
-from emseg.cli.place import dvid_server
 from emseg.dvid import Node, create_repo, resolve_node
 from emseg.ingest import ingest_grayscale, ingest_labels, ingest_roi, open_source
 
-cli = typer.Typer(no_args_is_help=True, help=__doc__)
+cli = typer.Typer(no_args_is_help=True)
 
 Source = Annotated[str, typer.Argument(help="FILE or FOLDER, with :NAME for an array inside (npz, HDF5, Zarr)")]
 Uuid = Annotated[str, typer.Option("--node", help="Open DVID node to write to: UUID or unique prefix")]
 VoxelSize = Annotated[tuple[float, float, float], typer.Option(help="Size of a voxel, nm, Z Y X")]
-Offset = Annotated[tuple[int, int, int], typer.Option(help="Place of the first voxel, voxels Z Y X")]
+Offset = Annotated[tuple[int, int, int], typer.Option(help="Position of the first voxel, voxels Z Y X")]
 
 
 @cli.command()

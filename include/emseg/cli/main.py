@@ -1,4 +1,4 @@
-"""The command `emseg`: put together from one module a topic; errors end it with their message, never a traceback."""
+"""The command `emseg`. An error of emseg ends it with its message and its exit code, never with a traceback."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 
 import typer
 from rich.logging import RichHandler
+from rich.markup import escape
 
-from emseg.cli import demo, devstack, files, ingest, models, runs, steps, stitch, train
+from emseg.cli import on_demand
 from emseg.cli.console import console, errors
 from emseg.errors import EmsegError
 
@@ -18,15 +19,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="From EM grayscale in DVID to published neurons.",
 )
-cli.add_typer(devstack.cli, name="devstack")
-cli.add_typer(ingest.cli, name="ingest")
-files.add_to(cli)
-runs.add_to(cli)
-demo.add_to(cli)
-train.add_to(cli)
-steps.add_to(cli)
-cli.add_typer(models.cli, name="model")
-cli.add_typer(stitch.cli, name="stitch")
+on_demand.add_to(cli)
 
 
 def app() -> None:
@@ -37,5 +30,5 @@ def app() -> None:
     try:
         cli()
     except EmsegError as error:
-        errors.print(f"[bold red]{type(error).__name__}[/] {error}", highlight=False)
+        errors.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", highlight=False)
         sys.exit(error.exit_code)

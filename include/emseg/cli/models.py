@@ -1,4 +1,4 @@
-"""`emseg model`: the models in the object store, and how a model comes into a folder without harm to what is there."""
+"""`emseg model`: the models in the object store, and how one is written to a folder without loss of other files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from emseg.cli.connecting import connected
 from emseg.cli.console import console
-from emseg.cli.place import connected
 from emseg.errors import EmsegError, PermanentError
+from emseg.phases.models import load_model, model_digests, store_model
 from emseg.segment import ModelFolder
 from emseg.segment.model import DESCRIPTION
-from emseg.stages.models import load_model, model_digests, store_model
 
-cli = typer.Typer(no_args_is_help=True, help="Models of the trained steps, in the object store.")
+cli = typer.Typer(no_args_is_help=True)
 Digest = Annotated[str, typer.Argument(help="Digest of the model, 64 hex digits")]
 
 
@@ -28,7 +28,7 @@ def list_models() -> None:
     for digest in model_digests(store):
         try:
             description = load_model(store, digest).description
-        except EmsegError as error:  # the others can be used all the same
+        except EmsegError as error:  # the other models are listed all the same
             shown.add_row(digest, f"unusable: {error.found}", "-", "-", "-")
             continue
         training = description.training
@@ -65,28 +65,28 @@ def fetch(digest: Digest, folder: Annotated[Path, typer.Argument(help="Folder to
 
 def require_room(folder: Path) -> None:
     """PermanentError unless a model can be written there: a new or empty folder, or a model and nothing else."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     found = ""
-    if not there.is_dir():
-        found = f"there is something else of this name, the file {there}"
-    elif not os.access(there, os.W_OK | os.X_OK):
-        found = f"{there} may not be written by this user"
-    elif there == folder and (strangers := _strangers(folder)):
-        found = f"there is something else of this name, with {', '.join(strangers[:3])}"
+    if not nearest.is_dir():
+        found = f"{nearest} is a file"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        found = f"this user may not write to {nearest}"
+    elif nearest == folder and (others := _not_of_the_model(folder)):
+        found = f"the folder holds other files: {', '.join(others[:3])}"
     if found:
         raise PermanentError("writing a model", str(folder), found, "Name a new folder")
 
 
 def write_over(folder: Path, model: ModelFolder) -> None:
-    """Put `model` in place of the one there, if any. `model.json` goes first and comes last: a torn copy has none."""
+    """Replace the model of a folder, if any. `model.json` is removed first and written last: a torn copy has none."""
     if folder.is_dir():
         for path in sorted(folder.iterdir(), key=lambda path: path.name != DESCRIPTION):
             path.unlink()
     model.write(folder)
 
 
-def _strangers(folder: Path) -> list[str]:
-    """Names in the folder that the model there, if it is one, does not speak of: they are somebody's own."""
+def _not_of_the_model(folder: Path) -> list[str]:
+    """Names in the folder that its `model.json`, if any, does not list: somebody else put them there."""
     description = folder / DESCRIPTION
     text = description.read_text(errors="replace") if description.is_file() else ""
     names = sorted(path.name for path in folder.iterdir())

@@ -1,121 +1,103 @@
-"""`emseg plan`, `run`, `status` and `rollback`: a dataset without Airflow and Spark, in this process."""
+"""`emseg plan` and `emseg run`: a dataset without Airflow and Spark, in this process."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated
 from uuid import uuid4
 
 import typer
 from rich.markdown import Markdown
 
+from emseg.cli.connecting import connected
 from emseg.cli.console import console
-from emseg.cli.place import connected
-from emseg.config import RunParameters, RunSpec, StitchMode, datasets_folder, load_dataset
-from emseg.config.base import validated
-from emseg.publish import current_release, releases, roll_back
-from emseg.stages import (
-    DvidServices,
-    InProcess,
-    RunFolder,
-    Workplace,
-    gate_run,
-    plan_run,
-    publish_run,
-    resolve_run,
-    run_evaluate,
-    run_name,
-    run_segment,
-    run_stitch,
-    view_link,
-)
-
-DatasetName = Annotated[str, typer.Argument(help="Dataset file under include/datasets, without .yaml")]
-NodeOption = Annotated[str | None, typer.Option(help="DVID version: UUID, or UUID:branch")]
-RoiOption = Annotated[str | None, typer.Option(help="DVID ROI instance to stay inside")]
-PresetOption = Annotated[str | None, typer.Option(help="Named pipeline of steps")]
-StitchOption = Annotated[StitchMode | None, typer.Option(help="Which overlaps join bodies")]
+from emseg.cli.run_options import takes_run_parameters
+from emseg.config import RunParameters, RunSpec, datasets_folder, load_dataset
+from emseg.engine.items import InProcess
+from emseg.engine.report import StageReport
+from emseg.phases import stages
+from emseg.phases.edits import edit_source
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.publish import ReleaseRecord
+from emseg.quality import Verdict
+from emseg.tasks.gate import gate_run
+from emseg.tasks.jobs import run_stage
+from emseg.tasks.pin import pin_run
+from emseg.tasks.plan import plan_run
+from emseg.tasks.publish import publish_run
+from emseg.tasks.run_folder import RunFolder, run_name
 
 
 def add_to(cli: typer.Typer) -> None:
     """Register the commands."""
-    cli.command()(plan)
-    cli.command()(run)
-    cli.command()(status)
-    cli.command()(rollback)
+    cli.command()(takes_run_parameters(plan, dry_run=True))
+    cli.command()(takes_run_parameters(run))
 
 
-def plan(
-    dataset: DatasetName,
-    node: NodeOption = None,
-    roi: RoiOption = None,
-    preset: PresetOption = None,
-    stitch: StitchOption = None,
-) -> None:
+def plan(parameters: RunParameters) -> None:
     """Check a run and show what it would do and what is done already; writes nothing."""
-    known(dataset)
+    _require_known(parameters)
     services = connected()
-    spec = _resolved(services, "plan", dataset=dataset, node=node, roi=roi, preset=preset, stitch=stitch)
-    console.print(Markdown(plan_run(spec, services).markdown()))
+    spec = _pinned(services, parameters, "plan")
+    console.print(Markdown(plan_run(RunContext(spec, "", lambda: services)).markdown()))
 
 
 def run(
-    dataset: DatasetName,
-    node: NodeOption = None,
-    roi: RoiOption = None,
-    preset: PresetOption = None,
-    stitch: StitchOption = None,
+    parameters: RunParameters,
     publish: Annotated[bool, typer.Option(help="Publish the result when the gate passes")] = False,
 ) -> None:
-    """Run a dataset in this process, with the same stages, keys and markers as the Spark jobs."""
-    known(dataset)
+    """Run a dataset in this process, with the same phases, keys and markers as the Spark jobs."""
+    if parameters.dry_run:
+        plan(parameters)
+        return
+    _require_known(parameters)
     services = connected()
-    name = run_name(f"cli-{uuid4().hex[:12]}")
-    spec = _resolved(services, name, dataset=dataset, node=node, roi=roi, preset=preset, stitch=stitch)
-    RunFolder(services.store, spec.dataset, name).write("spec", spec)
-    place = Workplace(spec, uuid4().hex[:12], lambda: services)
+    name = run_name(f"cli-{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}-{uuid4().hex[:8]}")
+    spec = _pinned(services, parameters, name)
+    folder = RunFolder(services.store, spec.dataset, name)
+    folder.write("spec", spec)
     console.print(f"run {name}")
-    for stage in (run_segment, run_stitch, run_evaluate):
-        report = stage(place, InProcess())
-        console.print(f"{report.stage}: {report.items_done} items done, {report.items_reused} reused")
-    verdict = gate_run(spec, services)
-    console.print(f"verdict: {'passed' if verdict.passed else 'failed'}", *verdict.reasons, sep="\n  ")
-    if publish and verdict.passed:
-        release = publish_run(spec, services)
-        console.print(f"release {release.number}: {release.uuid}")
+    context = _run_stages(RunContext(spec, uuid4().hex[:12], lambda: services), folder)
+    verdict = gate_run(context)
+    _show_verdict(verdict)
     if not verdict.passed:
         raise typer.Exit(1)
+    if publish:
+        _show_release(publish_run(context))
 
 
-def status(dataset: DatasetName) -> None:
-    """Show the releases of a dataset, which of them is served, and where to look at it."""
-    services = connected()
-    served = current_release(services.store, dataset)
-    if served is None:
-        console.print(f"{dataset}: nothing published yet")
-        return
-    for release in releases(services.store, dataset):
-        split, merge = release.figures["vi_split"], release.figures["vi_merge"]
-        state = ", served" if release.number == served.number else ""
-        console.print(
-            f"release {release.number}{state}: node {release.uuid}, instance {release.instance}"
-            f", VI split {split:.3f}, merge {merge:.3f} bits"
-        )
-    console.print(view_link(RunFolder(services.store, dataset, served.run).pinned(), services))
+def _run_stages(context: RunContext[DvidServices], folder: RunFolder) -> RunContext[DvidServices]:
+    for stage in stages():
+        result = run_stage(stage.name, context, InProcess())
+        context = result.run
+        folder.write(f"report-{stage.name}", result.report)
+        show_report(result.report)
+    return context
 
 
-def rollback(
-    dataset: DatasetName, number: Annotated[int, typer.Argument(help="Number of the release to serve again")]
-) -> None:
-    """Serve an earlier release again, as a new release of the same DVID node."""
-    release = roll_back(connected().store, dataset, number)
-    console.print(f"{dataset}: release {release.number} serves node {release.uuid}")
+def show_report(report: StageReport) -> None:
+    """Print what a stage did, and every item that the run goes on without, with the reason."""
+    console.print(f"{report.stage}: {report.items_done} items done, {report.items_reused} reused")
+    for phase, items in report.given_up.items():
+        console.print(f"GIVEN UP: the result lacks {len(items)} of the items of phase {phase}", style="bold red")
+        for item, reason in items.items():
+            console.print(f"  {item}: {reason}", style="red", markup=False)
 
 
-def known(dataset: str) -> None:
-    """Refuse an unknown dataset or a bad file before any server is asked."""
-    load_dataset(datasets_folder(), dataset)
+def _show_verdict(verdict: Verdict) -> None:
+    """Print the verdict, and the reasons against the result."""
+    console.print(f"verdict: {'passed' if verdict.passed else 'failed'}", *verdict.reasons, sep="\n  ", markup=False)
 
 
-def _resolved(services: DvidServices, run_id: str, **choices: Any) -> RunSpec:
-    parameters = validated(RunParameters, choices, "checking the options", "emseg")
-    return resolve_run(parameters, run_id, datasets_folder(), services.server, services.model, services.edits)
+def _show_release(release: ReleaseRecord) -> None:
+    console.print(f"release {release.number}: {release.uuid}")
+
+
+def _require_known(parameters: RunParameters) -> None:
+    """Refuse an unknown dataset, a bad file or choices that it cannot take, before any server is asked."""
+    parameters.applied_to(load_dataset(datasets_folder(), parameters.dataset))
+
+
+def _pinned(services: DvidServices, parameters: RunParameters, run: str) -> RunSpec:
+    return pin_run(parameters, run, datasets_folder(), services.server, services.model, edit_source(services.store))

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from emseg.authoring.step_documents import StepDocument, step_document
 from emseg.cli.console import console
 from emseg.cli.files import checked_voxel_size
 from emseg.config.presets import preset, preset_names
 from emseg.segment import Setting, StepKind, step_class, step_names
 from emseg.segment.registry import package_of
-from emseg.segment.step_documents import StepDocument, step_document
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -62,6 +62,6 @@ def _show(document: StepDocument) -> None:
 
 
 def _presets(document: StepDocument) -> list[str]:
-    """Presets that name the step."""
+    """Names of the presets that use the step."""
     chosen = {name: getattr(preset(name), document.kind) for name in preset_names()}
     return [name for name, step in chosen.items() if step is not None and step.name == document.name]

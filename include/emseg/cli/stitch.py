@@ -12,20 +12,20 @@ import pyarrow as pa
 import typer
 from rich.table import Table
 
+from emseg.cli.connecting import connected
 from emseg.cli.console import console
-from emseg.cli.place import connected
 from emseg.config.base import validated
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.errors import PermanentError
-from emseg.publish import current_release
-from emseg.stages import DvidServices
-from emseg.stages.edits import change_edits, read_edits
-from emseg.stages.resolve_bodies import links_of
-from emseg.stages.stitch_review import StitchReview, difference
+from emseg.phases.edits import change_edits, read_edits
+from emseg.phases.resolve.work import pair_constraints_of
+from emseg.phases.services import DvidServices
+from emseg.publish import served_release
 from emseg.stitch import contradicted
 from emseg.stitch.review import joins_of, members_of, parked, parts_without, refusals_of, row_of
+from emseg.tasks.stitch_review import StitchReview, difference
 
-cli = typer.Typer(no_args_is_help=True, help="Explain, compare and correct how bodies were joined.")
+cli = typer.Typer(no_args_is_help=True)
 
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset file under include/datasets, without .yaml")]
 Run = Annotated[str | None, typer.Option("--run", "-r", help="Run; that of the served release where not given")]
@@ -155,7 +155,7 @@ def _without(known: tuple[Edit, ...], number: int) -> tuple[Edit, ...]:
 
 def _review(services: DvidServices, dataset: str, run: str | None) -> StitchReview:
     if run is None:
-        served = current_release(services.store, dataset)
+        served = served_release(services.store, dataset)
         if served is None:
             raise PermanentError(
                 "looking at the stitching of a release", dataset, "nothing is published yet", "Name a run: --run"
@@ -168,7 +168,7 @@ def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: in
     """Keep a decision about two supervoxels that the run has, unless earlier ones forbid it; twice changes nothing."""
     one, other = review.numbered(first), review.numbered(second)
     for supervoxel, number in ((first, one), (second, other)):
-        if not (review.pieces.supervoxel == number).any() or first == second:
+        if not (review.supervoxels.supervoxel == number).any() or first == second:
             raise PermanentError(
                 "editing a segmentation",
                 f"supervoxel {supervoxel}",
@@ -182,8 +182,8 @@ def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: in
     def with_it(known: tuple[Edit, ...]) -> tuple[Edit, ...]:
         if any((e.kind, e.first, e.second) in others for e in known):
             return known
-        links, _ = links_of(Edits(edits=(*known, edit)))
-        if len(pair := links.contradiction()):
+        constraints, _ = pair_constraints_of(Edits(edits=(*known, edit)))
+        if len(pair := constraints.contradiction()):
             raise contradicted("editing a segmentation", review.shown(pair))
         return (*known, edit)
 

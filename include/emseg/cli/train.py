@@ -10,17 +10,19 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from emseg.cli.connecting import connected
 from emseg.cli.console import console
 from emseg.cli.files import load_array, said_voxel_size
 from emseg.cli.models import require_room, write_over
-from emseg.cli.place import connected
 from emseg.config import RunParameters, datasets_folder, load_dataset
 from emseg.config.base import validated
 from emseg.errors import PermanentError
 from emseg.geometry import Box
 from emseg.segment.model import VoxelSize
-from emseg.stages.train import Trained, report_page_of, train, train_in_store
-from emseg.stages.training_data import TrainingSource, check_apart, source_of_arrays
+from emseg.tasks.train import report_page_of, train_in_store
+from emseg.training import TrainingSource, source_of_arrays
+from emseg.training.sources import check_apart
+from emseg.training.train import Trained, train
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -88,7 +90,7 @@ def _box(text: str) -> Box:
         z0, y0, x0, z1, y1, x1 = map(int, text.split(","))
     except ValueError:
         raise PermanentError(
-            "training a model", f"--box {text}", "not six whole numbers", "Give Z0,Y0,X0,Z1,Y1,X1"
+            "training a model", f"--box {text}", "it is not six whole numbers", "Give Z0,Y0,X0,Z1,Y1,X1"
         ) from None
     return Box((z0, y0, x0), (z1, y1, x1))
 
@@ -100,14 +102,15 @@ def _sources_of(file: Path, boxes: list[Box], voxel_size: VoxelSize) -> list[Tra
 
 
 def _report_folder(out: Path) -> Path:
-    """Beside the model and not in it, because everything in a model folder is in its digest."""
+    """Beside the model and not in it: the digest of a model counts every file of its folder."""
     whole = out.absolute()  # `.` has no name
     return whole.with_name(f"{whole.name}-report")
 
 
 def _check_report(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise PermanentError("training a model", str(folder), "the report would go there, and it is a file", "Move it")
+        found = "the report would go into this folder, but it is a file"
+        raise PermanentError("training a model", str(folder), found, "Move it")
 
 
 def _write_report(folder: Path, result: Trained, page: bytes) -> None:

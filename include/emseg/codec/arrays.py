@@ -1,11 +1,11 @@
-"""Numeric arrays as bytes that describe and check themselves; what the stages keep in the object store.
+"""Numeric arrays as bytes that say their shape and dtype and have checksums: what phases keep in the object store.
 
-Both layouts are chunks in the container of `container.py`; `decode_array` reads either.
+There are two layouts, both chunks in the container of `container.py`. `decode_array` reads either.
 
-Layout 0, `encode_array`, for images and probabilities: LZ4 blocks of up to 4 MiB, the CRC-32 of a chunk is that of its
-raw bytes. Layout 1, `encode_labels`, for ids: chunks of 4 Mi voxels as `label_chunks.py` has them, the CRC-32 is that
-of the stored bytes. Labels mostly equal their neighbours; layout 1 stores where they do not, and is several times
-smaller than what general codecs make, as fast (`python -m benchmarks label_codecs`).
+`encode_array` makes layout 0, for images and probabilities: LZ4 blocks of up to 4 MiB of the array, with the CRC-32 of
+the raw bytes of each. `encode_labels` makes layout 1, for ids: chunks of 4 Mi voxels, packed by `label_chunks.py`, with
+the CRC-32 of the stored bytes of each. Labels mostly equal their neighbours, and layout 1 stores where they do not: it
+is several times smaller than what general codecs make, and as fast (`python -m benchmarks label_codecs`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _CHUNK_VOXELS = 4 << 20
 def encode_array(array: npt.NDArray[Any]) -> bytes:
     """Bytes of an array of any order and strides, 0 to 5 dimensions, bool, (u)int8-64 or float16-64.
 
-    Equal arrays give equal bytes; byte order is normalised. `PermanentError` for any other dtype or more than 64 GiB.
-    Peak memory: twice the encoded bytes, 8 MiB, and a copy of an array that is not C-ordered and little-endian.
+    Equal arrays give equal bytes, also those of another byte order. `PermanentError` for any other dtype or more than
+    64 GiB. Peak memory: twice the encoded bytes, 8 MiB, and a copy of an array that is not C-ordered and little-endian.
     """
     array = _normalised(array, "?uif", "bool, integer or float")
     raw = array.reshape(-1).view(np.uint8)
@@ -57,10 +57,10 @@ def encode_labels(labels: npt.NDArray[Any]) -> bytes:
 
 
 def decode_array(data: bytes) -> npt.NDArray[Any]:
-    """The array that was encoded: own memory, writable, C order. `IntegrityError` where a byte is not as written.
+    """The array that was encoded: own memory, writable, C order. `IntegrityError` if a byte is not as written.
 
-    Nothing is allocated before the header is known to be whole, and the chunks to be large enough for what it claims.
-    Peak memory: the array, and 36 MiB for one chunk.
+    The array is allocated only when the header is known to be whole, and the chunks to be large enough for what it
+    claims. Peak memory: the array, and 36 MiB for one chunk.
     """
     header = header_of(data)
     decode = {_PLAIN: _decode_plain, _LABELS: _decode_labels}.get(header.layout)
@@ -70,7 +70,7 @@ def decode_array(data: bytes) -> npt.NDArray[Any]:
 
 
 def _normalised(array: npt.NDArray[Any], kinds: str, wanted: str) -> npt.NDArray[Any]:
-    """The array in C order and little-endian, copied only where it is not."""
+    """The array in C order and little-endian; a copy only if it is not so already."""
     dtype = array.dtype.newbyteorder("<")
     if dtype.kind not in kinds.replace("?", "b") or dtype_code(dtype) is None or not is_allowed(array.shape, dtype):
         raise PermanentError(

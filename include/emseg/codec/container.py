@@ -1,8 +1,18 @@
-"""The container of stored arrays: a header that checks itself, then chunks. What a chunk is, the layout byte says.
+"""The container of stored arrays: a header with a checksum of its own, then the chunks of the array.
 
-Little-endian: `EMSA`, layout u8, dtype code u8, dimensions u8, 0 u8, chunk bytes u32, chunks u32, shape u64 each, then
-per chunk its stored size u32 and a CRC-32 u32, then the CRC-32 of all that u32; then the chunks. A chunk holds `chunk
-bytes` bytes (the last one the rest) of the C-ordered array.
+For example, a uint16 array of shape (1, 1) has 44 bytes of header and one chunk. All is little-endian:
+
+    magic        4 bytes        EMSA
+    layout       u8             what a chunk is: 0 for `encode_array`, 1 for `encode_labels`
+    dtype        u8             a key of `DTYPES`
+    dimensions   u8
+    reserved     u8             0
+    chunk bytes  u32            bytes of the C-ordered array that one chunk holds; the last chunk holds the rest
+    chunks       u32
+    shape        u64 an axis
+    chunk table  2 u32 a chunk  its stored size and a CRC-32
+    checksum     u32            the CRC-32 of all before
+    chunks
 """
 
 from __future__ import annotations
@@ -20,7 +30,7 @@ import numpy.typing as npt
 from emseg.errors import IntegrityError
 
 MAX_BYTES = 64 << 30
-"""Largest array, in bytes: a header that claims more is refused before anything is allocated."""
+"""Bytes of the largest array. A header that claims more is refused before anything is allocated."""
 MAX_DIMENSIONS = 5
 DTYPES = {
     code: np.dtype(name)
@@ -31,7 +41,7 @@ _MAGIC, _HEAD = b"EMSA", struct.Struct("<4sBBBBII")
 
 @dataclass(frozen=True)
 class Header:
-    """A header whose checksum, sizes and length agree; `end` is the byte after it, where the chunks begin."""
+    """A header whose checksum, sizes and length agree. The chunks begin at byte `end`."""
 
     layout: int
     dtype: np.dtype[Any]
@@ -57,7 +67,7 @@ def dtype_code(dtype: np.dtype[Any]) -> int | None:
 
 
 def is_allowed(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Whether numpy can make the array and it is within the caps; axes of length 0 do not excuse the others."""
+    """Whether NumPy can make the array, within `MAX_DIMENSIONS` and `MAX_BYTES`; an axis of length 0 counts as 1."""
     return len(shape) <= MAX_DIMENSIONS and prod(n or 1 for n in shape) * dtype.itemsize <= MAX_BYTES
 
 
@@ -72,7 +82,7 @@ def packed(
 
 
 def header_of(data: bytes) -> Header:
-    """The header, believed only when its checksum, the sizes it claims and the length of `data` agree."""
+    """The header of `data`; `IntegrityError` unless its checksum, the sizes it claims and the bytes of `data` agree."""
     if len(data) < _HEAD.size:
         raise damaged(data, "too short for a header")
     magic, layout, code, dimensions, _, chunk_bytes, chunks = _HEAD.unpack_from(data)
@@ -94,7 +104,7 @@ def header_of(data: bytes) -> Header:
 
 
 def damaged(data: bytes, found: str) -> IntegrityError:
-    """The error of every reader of a stored array."""
+    """The error that every reader of a stored array raises; `found` says what is wrong."""
     return IntegrityError(
         "decoding an array", f"{len(data)} bytes", found, "Set the object aside and compute its item again"
     )

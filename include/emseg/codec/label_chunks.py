@@ -1,8 +1,8 @@
-"""One chunk of labels to bytes and back: the five streams of `label_kernels`, each a Zstandard frame of its own.
+"""One chunk of labels to bytes and back: the five streams of `kernels/stream_format.py`, each in a Zstandard frame.
 
-Little-endian: form u8. Form 0: one LZ4 block of the voxels, for labels so rough that this is smaller. Form 2: bytes of
-each of the five streams u32, bytes of their frames u32 (0 and no frame for an empty one), then the frames. (Form 1 said
-choices otherwise; nothing writes or reads it now.)
+The first byte says the form. Form 2: the bytes of each of the five streams and then of each of their frames, ten u32,
+little-endian, and the frames; an empty stream has no frame. Form 0: one LZ4 block of the voxels, for labels so rough
+that it is smaller. An earlier version wrote form 1, in which a choice was a bit of another meaning; nothing reads it.
 """
 
 from __future__ import annotations
@@ -16,25 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from emseg.codec.label_kernels import (
-    CHOICES,
-    CODES,
-    GAPS,
-    GROUP_VOX,
-    MASKS,
-    STREAMS,
-    capacities,
-    from_streams,
-    layout,
-    to_streams,
-)
+from emseg.kernels.label_streams import from_streams, to_streams
+from emseg.kernels.stream_format import CHOICES, CODES, GAPS, GROUP_VOX, MASKS, STREAMS, capacities, layout
 
 LZ4_MAX_RATIO = 255
-"""An LZ4 block cannot grow more than this, so a small object cannot claim a large array."""
+"""How many times its size an LZ4 block can grow at most, so that a small object cannot claim a large array."""
 _LZ4, _STREAMS = b"\0", b"\2"
 _LEVEL = 1
 _SHARE_LISTED = 16
-"""About one voxel in so many may be listed: more labels than that are noise."""
+"""About one voxel in so many may have its label listed: labels with more are noise."""
 _TABLE = struct.Struct(f"<{2 * (STREAMS + 1)}I")
 
 Neighbours = tuple[int, int]
@@ -45,10 +35,10 @@ class ChunkError(Exception):
 
 
 def neighbours(shape: tuple[int, ...]) -> Neighbours:
-    """How many voxels back the same place in the row before and in the section before lies, for a C-ordered shape.
+    """How many voxels back the same voxel of the row before and of the section before lies, in C order.
 
-    Axes too short to be told from noise (rows of less than 8 voxels) are taken with the next: (9, 5, 4) gives (20, 20),
-    (125, 250, 300) gives (300, 75000). Without such axes both are 1.
+    For example, (125, 250, 300) gives (300, 75000). A row of fewer than 8 voxels, a group, is taken together with the
+    next axis: (9, 5, 4) gives (20, 20). If no axis is long enough both are 1.
     """
     found, stride = [], 1
     for length in reversed(shape[1:]):
@@ -60,7 +50,7 @@ def neighbours(shape: tuple[int, ...]) -> Neighbours:
 
 
 def pack_labels(voxels: npt.NDArray[Any], back: Neighbours) -> bytes:
-    """Bytes of at least one voxel, a C-ordered unsigned line; the same for the same labels."""
+    """Bytes of a C-ordered line of one or more unsigned labels; the same for the same labels."""
     streams = _streams(voxels, back)
     if streams is None:
         return _LZ4 + bytes(lz4.block.compress(voxels.view(np.uint8).data, store_size=False))
@@ -87,9 +77,9 @@ def _most_listed(voxels: int) -> int:
 
 
 def check_chunk(chunk: memoryview, voxels: int, itemsize: int) -> None:
-    """Raise `ChunkError` unless the chunk could hold so many voxels, as far as can be told without unpacking it.
+    """Raise `ChunkError` unless the chunk could hold so many voxels, as far as its table tells without unpacking.
 
-    What unpacking allocates is bounded by what is checked here: less than the voxels themselves and 1 byte for each.
+    A chunk that passes makes unpacking allocate less than the voxels themselves and 1 byte for each.
     """
     form = bytes(chunk[:1])
     if form == _LZ4:
@@ -108,7 +98,7 @@ def check_chunk(chunk: memoryview, voxels: int, itemsize: int) -> None:
 
 
 def unpack_labels(chunk: memoryview, voxels: npt.NDArray[Any], back: Neighbours) -> None:
-    """Write the voxels of a checked chunk; `ChunkError` where its bytes are not what `pack_labels` makes."""
+    """Write the voxels of a chunk that `check_chunk` took; `ChunkError` if `pack_labels` did not make its bytes."""
     if chunk[0] == _LZ4[0]:
         _unpack_lz4(chunk[1:], voxels)
         return
@@ -142,7 +132,7 @@ def _frames(chunk: memoryview) -> tuple[tuple[int, ...], list[memoryview]]:
 
 
 def _unpacked(frame: memoryview, size: int) -> bytes:
-    """One stream; its frame is unpacked only where it says the same size as the table."""
+    """One stream. Its frame is unpacked only if it claims the same size as the table."""
     if size == 0 and len(frame) == 0:
         return b""
     try:

@@ -1,4 +1,4 @@
-"""Arrow tables as Parquet bytes and back: votes, ledgers, mappings, metric rows. Any Parquet reader opens them."""
+"""Arrow tables as Parquet bytes and back: votes, ledgers, mappings, rows of metrics. Any Parquet reader opens them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from emseg.errors import IntegrityError, PermanentError
 _ROWS_PER_GROUP = 1 << 20
 
 
-def encode_table(table: pa.Table) -> bytes:
-    """Parquet bytes (zstd, page checksums) of a table. Equal tables give equal bytes, however pieced together.
+def encode_table(table: pa.Table, level: int = 3, page_checksums: bool = True) -> bytes:
+    """Parquet bytes of a table, zstd of `level`. Equal tables give equal bytes, also if one comes in more chunks.
 
-    Metadata of the schema (pandas keeps its own there) is left out. `PermanentError` for types Parquet cannot keep.
+    Metadata of the schema, where pandas keeps its own, is left out. `PermanentError` for types that Parquet lacks.
     """
     sink = pa.BufferOutputStream()
     try:
@@ -22,8 +22,8 @@ def encode_table(table: pa.Table) -> bytes:
             sink,
             row_group_size=_ROWS_PER_GROUP,
             compression="zstd",
-            compression_level=3,
-            write_page_checksum=True,
+            compression_level=level,
+            write_page_checksum=page_checksums,
         )
     except pa.ArrowException as error:
         raise PermanentError(
@@ -33,9 +33,10 @@ def encode_table(table: pa.Table) -> bytes:
 
 
 def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
-    """The table of `encode_table`; `IntegrityError` where it is damaged or its columns are not those of `schema`.
+    """The table that was encoded; `IntegrityError` if it is damaged or its columns are not those of `schema`.
 
-    Parquet has checksums for its pages, not for its footer: readers of stored tables also check the artefact's SHA-256.
+    Parquet has checksums for its pages, but none for its footer: readers of stored tables also check the SHA-256 of the
+    artefact.
     """
     try:
         table = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
@@ -43,11 +44,12 @@ def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise _damaged(data, str(error).splitlines()[0][:200]) from None
     if not table.schema.equals(schema, check_metadata=False):
-        raise _damaged(data, f"columns {_described(table.schema)}, expected {_described(schema)}")
+        raise _damaged(data, f"columns {described(table.schema)}, expected {described(schema)}")
     return table
 
 
-def _described(schema: pa.Schema) -> str:
+def described(schema: pa.Schema) -> str:
+    """Names and types of the columns, for a message."""
     return ", ".join(f"{field.name} {field.type}{'' if field.nullable else ' not null'}" for field in schema)
 
 

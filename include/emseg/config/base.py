@@ -20,7 +20,7 @@ Margin = Annotated[int, Field(ge=0, le=1024)]
 Margin3 = tuple[Margin, Margin, Margin]
 
 
-class Model(BaseModel):
+class Record(BaseModel):
     """A frozen model that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)

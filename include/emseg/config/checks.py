@@ -1,4 +1,4 @@
-"""What the image checks do where they find something; what they look for is in `emseg.segment.image_checks`."""
+"""What is done about each fault that the image checks find; the checks themselves are `emseg.segment.image_checks`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 
 
 class Policy(StrEnum):
-    """What happens where a check finds something; it is always named in the statistics of the subvolume.
+    """What is done about a fault; whatever it is, the statistics of the subvolume name the fault.
 
-    `fill` shows the steps an interpolation of the nearest good sections, so that neurites pass; runs that are too long
-    for it are masked. `mask` leaves the place without labels. A subvolume in `quarantine` is segmented, and joins
-    others only where both sides agree almost voxel for voxel.
+    `fill` shows the steps an interpolation of the nearest good sections, so that neurites pass; runs of sections that
+    are too long for it are masked. `mask` leaves the voxels without labels. `quarantine` lets the subvolume be
+    segmented, but it joins others only where both sides agree almost voxel for voxel. `go-on` changes nothing.
     """
 
     GO_ON = "go-on"
@@ -23,11 +23,11 @@ class Policy(StrEnum):
     QUARANTINE = "quarantine"
 
 
-class ImageChecks(Model):
-    """The policy of each finding."""
+class ImageChecks(Record):
+    """The policy of each fault, which has `-` in its name for the `_` of the field: `missing-section`."""
 
     blank: Policy = Field(default=Policy.MASK, description="Region without any signal")
-    saturated: Policy = Field(default=Policy.MASK, description="Region at the ends of the gray scale")
+    saturated: Policy = Field(default=Policy.MASK, description="Region at the bright end of the gray scale")
     missing_section: Policy = Field(default=Policy.FILL, description="Section without signal between good ones")
     duplicated_section: Policy = Field(default=Policy.FILL, description="Section that repeats the one before it")
     contrast_jump: Policy = Field(default=Policy.FILL, description="Section of other brightness or contrast")
@@ -37,7 +37,7 @@ class ImageChecks(Model):
     foreign_texture: Policy = Field(default=Policy.MASK, description="Region unlike what the model was trained on")
     fill_sections: int = Field(default=3, ge=1, le=8, description="Longest run of sections that is filled")
 
-    def policy(self, finding: str) -> Policy:
-        """Policy of a finding by its name, `missing-section`."""
-        policy: Policy = getattr(self, finding.replace("-", "_"))
+    def policy(self, fault: str) -> Policy:
+        """Policy of a fault by its name."""
+        policy: Policy = getattr(self, fault.replace("-", "_"))
         return policy

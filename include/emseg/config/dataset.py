@@ -11,10 +11,11 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, Field
 
-from emseg.config.base import Margin3, Model, Name, Vec3, validated
+from emseg.config.base import Margin3, Name, Record, Vec3, validated
 from emseg.config.checks import ImageChecks
 from emseg.config.pipeline import ModelDigest, PipelineConfig
 from emseg.errors import PermanentError
+from emseg.geometry.supervoxel_ids import MAX_LABEL
 
 NodeReference = Annotated[str, Field(pattern=r"^[0-9a-f]{4,32}(:[A-Za-z0-9_-]{1,63})?$")]
 """A DVID version: a UUID or unique prefix, or `UUID:branch` for the newest committed node of a branch."""
@@ -39,14 +40,14 @@ class StitchMode(StrEnum):
     IOU = "iou"
 
 
-class GroundTruth(Model):
+class GroundTruth(Record):
     """A labelmap to measure against; `node` defaults to the node of the grayscale."""
 
     instance: InstanceName
     node: NodeReference | None = None
 
 
-class Volume(Model):
+class Volume(Record):
     """What is segmented: a committed DVID version, its grayscale, its ground truth, an optional ROI."""
 
     node: NodeReference
@@ -55,7 +56,7 @@ class Volume(Model):
     groundtruth: GroundTruth
 
 
-class Segmentation(Model):
+class Segmentation(Record):
     """How the volume is cut and which steps run; `pipeline` in place of a preset spells the steps out.
 
     `model` is used by every trained step that names none of its own. Without `halo_vox` the halo is what the steps ask
@@ -70,7 +71,7 @@ class Segmentation(Model):
     checks: ImageChecks = ImageChecks()
 
 
-class Constraints(Model):
+class Constraints(Record):
     """What weak joins must not do (rules: `emseg.stitch.constraints`); `null` switches a constraint off."""
 
     kept_apart_nm2: float | None = Field(
@@ -81,7 +82,7 @@ class Constraints(Model):
     max_weak_joins: int | None = Field(default=None, ge=0, description="Weak joins in one body")
 
 
-class Stitching(Model):
+class Stitching(Record):
     """Which votes join bodies. Overlaps of `min_overlap_nm3` or less never do; `iou_min` is for mode `iou`."""
 
     mode: StitchMode = StitchMode.AGGRESSIVE
@@ -90,10 +91,10 @@ class Stitching(Model):
     constraints: Constraints = Constraints()
 
 
-BodyId = Annotated[int, Field(ge=1, lt=1 << 48)]
+BodyId = Annotated[int, Field(ge=1, lt=MAX_LABEL)]
 
 
-class Output(Model):
+class Output(Record):
     """The labelmap written on the run's own branch, with `max_scale` downsampled levels (viewers need one).
 
     `preserve_bodies`, ascending, are bodies of the instance as the segmented version has it: they stay as they are.
@@ -104,7 +105,7 @@ class Output(Model):
     preserve_bodies: Annotated[tuple[BodyId, ...], AfterValidator(lambda ids: tuple(sorted(set(ids))))] = ()
 
 
-class GatePolicy(Model):
+class GatePolicy(Record):
     """Limits that a result must keep to be published; bits for VI, shares of all voxels for the others."""
 
     vi_split_max: float = Field(default=2.0, ge=0, description="Over-segmentation, bits")
@@ -115,7 +116,7 @@ class GatePolicy(Model):
     subvolume_vi_max: float = Field(default=6.0, ge=0, description="VI split + merge of any one subvolume, bits")
 
 
-class Limits(Model):
+class Limits(Record):
     """Caps on one run, refused before anything is submitted."""
 
     max_subvolumes: int = Field(default=100_000, ge=1)
@@ -126,7 +127,7 @@ class Limits(Model):
     max_task_memory_mb: int = Field(default=16_384, ge=1, description="Memory of one segmentation task, MiB")
 
 
-class Dataset(Model):
+class Dataset(Record):
     """A dataset file. `schedule` is a cron expression or an Airflow preset such as `@daily`; none means by hand."""
 
     name: Name

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from emseg.config.base import Model
+from emseg.config.base import Record
+from emseg.geometry.supervoxel_ids import MAX_LABEL
 
-SupervoxelId = Annotated[int, Field(ge=1, lt=1 << 48)]
+SupervoxelId = Annotated[int, Field(ge=1, lt=MAX_LABEL)]
 
 
 class EditKind(StrEnum):
@@ -20,7 +21,7 @@ class EditKind(StrEnum):
     DROP = "drop"
 
 
-class Edit(Model):
+class Edit(Record):
     """One decision about two supervoxels, and why it was taken."""
 
     kind: EditKind
@@ -29,7 +30,7 @@ class Edit(Model):
     why: str = Field(default="", max_length=200)
 
 
-class Edits(Model):
+class Edits(Record):
     """All decisions about one segmentation, in the order in which they were taken."""
 
     edits: tuple[Edit, ...] = Field(default=(), max_length=100_000)

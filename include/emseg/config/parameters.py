@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import Field
 
-from emseg.config.base import Margin3, Model, Name, Vec3
+from emseg.config.base import Margin3, Name, Record, Vec3
 from emseg.config.dataset import Dataset, InstanceName, NodeReference, Segmentation, StitchMode
 from emseg.config.pipeline import ModelDigest, with_parameters
 from emseg.config.presets import preset
 
 
-class RunParameters(Model):
+class RunParameters(Record):
     """Choices for one run; what is left empty comes from the dataset file."""
 
     dataset: Name = Field(description="Dataset file under include/datasets")

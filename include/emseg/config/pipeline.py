@@ -7,21 +7,21 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue, model_validator
 
-from emseg.config.base import Model, Name
+from emseg.config.base import Name, Record
 from emseg.errors import PermanentError
 
 ModelDigest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """A model folder, by the SHA-256 of what is in it."""
 
 
-class Isolation(Model):
+class Isolation(Record):
     """Limits of a step that runs in a child process, so that one that hangs or eats memory fails alone."""
 
     timeout_s: float = Field(default=3600, gt=0, description="The child is killed after this time, seconds")
     memory_mb: int = Field(default=8192, ge=256, description="Address space that the child may have, MiB")
 
 
-class StepConfig(Model):
+class StepConfig(Record):
     """A step by its registered short name, with the parameters that differ from its defaults.
 
     `model` is for steps that were trained; without it they use the model of the dataset.
@@ -33,7 +33,7 @@ class StepConfig(Model):
     isolation: Isolation | None = None
 
 
-class PipelineConfig(Model):
+class PipelineConfig(Record):
     """Steps in order; `segment` stands in place of predict, supervoxels and agglomerate."""
 
     mask: StepConfig

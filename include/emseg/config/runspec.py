@@ -1,4 +1,4 @@
-"""RunSpec: one run with every reference pinned, written once by `resolve` and read by every later task.
+"""RunSpec: one run with every reference pinned, written once by the task `pin` and read by every later task.
 
 Nothing in it is a secret, and nothing in it moves: full UUIDs of locked nodes, the steps with their versions and
 parameters, the digest of the ROI, the version of the code. Stage keys are computed from parts of it.
@@ -11,18 +11,18 @@ from hashlib import sha256
 
 from pydantic import Field, JsonValue
 
-from emseg.config.base import Model, Name, validated
+from emseg.config.base import Name, Record, validated
 from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching
 from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
 from emseg.errors import IntegrityError
-from emseg.geometry import Box, Grid
+from emseg.geometry import Box
 
 SCHEMA = 1
 
 
-class PinnedVolume(Model):
+class PinnedVolume(Record):
     """Grayscale of a locked node: `bounds_start`/`bounds_stop` are its true extents, voxels ZYX, half-open."""
 
     root: str
@@ -40,7 +40,7 @@ class PinnedVolume(Model):
         return Box(self.bounds_start, self.bounds_stop)
 
 
-class PinnedStep(Model):
+class PinnedStep(Record):
     """A step as it will run: name, version, all parameters (defaults included) and the model it was trained to."""
 
     kind: str
@@ -52,7 +52,7 @@ class PinnedStep(Model):
     isolation: Isolation | None
 
 
-class PinnedSegmentation(Model):
+class PinnedSegmentation(Record):
     """The grid, the steps and the image checks."""
 
     core_vox: tuple[int, int, int]
@@ -61,7 +61,7 @@ class PinnedSegmentation(Model):
     checks: ImageChecks
 
 
-class PinnedBox(Model):
+class PinnedBox(Record):
     """A half-open box of voxels, Z Y X."""
 
     start: tuple[int, int, int]
@@ -73,7 +73,7 @@ class PinnedBox(Model):
         return Box(self.start, self.stop)
 
 
-class PinnedGroundTruth(Model):
+class PinnedGroundTruth(Record):
     """A labelmap of a locked node; in the `excluded` boxes the models of the run were trained, so they do not count."""
 
     node: str
@@ -81,7 +81,7 @@ class PinnedGroundTruth(Model):
     excluded: tuple[PinnedBox, ...] = ()
 
 
-class RunSpec(Model):
+class RunSpec(Record):
     """Everything later tasks need to know, and all they may know."""
 
     schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
@@ -97,11 +97,6 @@ class RunSpec(Model):
     max_failed_share: float
     code: dict[str, str]
 
-    @property
-    def grid(self) -> Grid:
-        """The grid of subvolumes over the extents of the grayscale."""
-        return Grid(self.volume.bounds, self.segmentation.core_vox, self.segmentation.halo_vox)
-
     def to_json(self) -> bytes:
         """Canonical JSON: sorted keys, so that equal specs are equal bytes."""
         return canonical_json(self.model_dump(mode="json"))
@@ -112,7 +107,7 @@ class RunSpec(Model):
         try:
             document = json.loads(data)
         except ValueError:
-            raise IntegrityError("reading the run specification", on, "not JSON", "Clear the task `resolve`") from None
+            raise IntegrityError("reading the run specification", on, "not JSON", "Clear the task `pin`") from None
         return validated(cls, document, "reading the run specification", on)
 
 

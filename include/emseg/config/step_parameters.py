@@ -1,6 +1,6 @@
 """Parameters of emseg's own steps: what a dataset file may set, and what the trigger form shows.
 
-They stand here and not beside the steps so that a DAG file can show them without loading what steps compute with.
+A DAG file loads this module, but not the steps: those load the libraries that they compute with.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 
 
-class EmptyRegionParameters(Model):
+class EmptyRegionParameters(Record):
     """Which gray levels are padding, and how thick it must be."""
 
     levels: tuple[int, ...] = Field(default=(0, 255), description="Gray levels written where nothing was imaged, 0-255")
     thickness_vox: int = Field(default=3, ge=1, le=15, description="Odd side of the smallest padding cube, voxels")
 
 
-class InvertedGrayscaleParameters(Model):
+class InvertedGrayscaleParameters(Record):
     """A fixed curve from gray to probability, so that a voxel's value never depends on the subvolume it is in."""
 
     sigma_nm: float = Field(default=10, ge=2, le=200, description="Gaussian smoothing against noise, nm")
@@ -27,7 +27,7 @@ class InvertedGrayscaleParameters(Model):
     width_gray: float = Field(default=12, gt=0, le=128, description="Gray levels from probability 0.5 to 0.27 and 0.73")
 
 
-class PixelClassifierParameters(Model):
+class PixelClassifierParameters(Record):
     """None: everything that shapes the result is in the model."""
 
 
@@ -39,14 +39,14 @@ class Provider(StrEnum):
     TENSORRT = "tensorrt"
 
 
-class OnnxNetworkParameters(Model):
+class OnnxNetworkParameters(Record):
     """Where the network runs; what it is stands in the model."""
 
     provider: Provider = Field(default=Provider.CPU, description="cpu, cuda or tensorrt")
 
 
-class DtWatershedParameters(Model):
-    """Where cells are inside, how seeds are found and which pieces are too small to keep."""
+class DtWatershedParameters(Record):
+    """Where the insides of cells are, how seeds are found, and which supervoxels are too small to keep."""
 
     boundary_min: float = Field(default=0.4, gt=0, lt=1, description="A voxel at or above this probability is boundary")
     distance_cap_nm: float = Field(default=80, ge=4, le=2000, description="Distances beyond this are equal, nm")
@@ -57,11 +57,11 @@ class DtWatershedParameters(Model):
     min_size_nm3: float = Field(
         default=50_000,
         ge=0,
-        description="Smaller pieces are given to their neighbours, nm^3 (1000 are 10 x 10 x 10)",
+        description="Smaller supervoxels are given to their neighbours, nm^3 (1000 are 10 x 10 x 10)",
     )
 
 
-class MeanBoundaryParameters(Model):
+class MeanBoundaryParameters(Record):
     """Where joining stops."""
 
     threshold: float = Field(
@@ -69,11 +69,11 @@ class MeanBoundaryParameters(Model):
     )
 
 
-class LearnedEdgesParameters(Model):
+class LearnedEdgesParameters(Record):
     """None: everything that shapes the result is in the model."""
 
 
-STEP_PARAMETERS: dict[str, type[Model]] = {
+STEP_PARAMETERS: dict[str, type[Record]] = {
     "empty-region": EmptyRegionParameters,
     "inverted-grayscale": InvertedGrayscaleParameters,
     "pixel-classifier": PixelClassifierParameters,

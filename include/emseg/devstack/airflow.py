@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class AirflowService:
-    """A running Airflow: its address, the login (not shown by `repr`), the folder with its database and task logs."""
+    """A running Airflow: its address, the login (`repr` hides the password), the folder of its database and logs."""
 
     url: str
     username: str
@@ -78,9 +78,9 @@ class _State(BaseModel):
 
 
 def airflow_up(stack: DevStack, project: Path, port: int = 0, spark_master: str = "local[*]") -> AirflowService:
-    """Start Airflow with the `dags/` and `plugins/` of `project` and the connections of `stack`; ready when it returns.
+    """Start Airflow with `dags/` and `plugins/` of `project` and the connections of `stack`; wait until it is healthy.
 
-    One that runs with the same settings is returned as it is. `port` 0 takes the last one, or a free one.
+    An Airflow that runs with the same settings is left as it is. `port` 0 takes the last one, or a free one.
     Raises PermanentError when Java is missing, `port` is taken, or a component does not become ready.
     """
     ensure_java(os.environ)

@@ -52,7 +52,7 @@ class AirflowApi:
         return all(part is not None and part["status"] == "healthy" for part in parts.values())
 
     def dag_ids(self) -> tuple[str, ...]:
-        """Ids of the DAGs that were read so far."""
+        """Ids of the DAGs that Airflow has read so far."""
         return tuple(dag["dag_id"] for dag in self._authorised("GET", "/api/v2/dags")["dags"])
 
     def import_problems(self) -> tuple[ImportProblem, ...]:

@@ -1,8 +1,8 @@
-"""Server processes of a devstack: started in a session of their own, told from strangers, stopped without a rest.
+"""Server processes of a devstack: each starts in a session of its own, and is stopped with all its descendants.
 
 Each process, and so each of its descendants, carries the folder and the role in its environment
-(`EMSEG_DEVSTACK`, `EMSEG_DEVSTACK_ROLE`). A pid read from a file is believed only if that mark is there, and what a
-dead parent left behind is found by it.
+(`EMSEG_DEVSTACK`, `EMSEG_DEVSTACK_ROLE`). By this mark a pid that was read from a file is told from a process of
+somebody else, and a child that outlived its parent is found.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Leader:
 
     @property
     def is_alive(self) -> bool:
-        """Whether this very process runs: the pid is there and carries our mark."""
+        """Whether this very process runs: a process has the pid and carries our mark."""
         return self.pid in (member.pid for member in _marked(self.root, {self.role}))
 
 

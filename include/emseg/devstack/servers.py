@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from emseg.devstack.filelog import repair_filelogs
 from emseg.devstack.keys import S3Keys
 from emseg.devstack.processes import free_port, start, stop, wait_until
 from emseg.devstack.state import State
+from emseg.dvid.filelog import logs_in, repair_filelogs
 
 DVID_ROLE, S3_ROLE = "dvid", "s3"
 BUCKET = "emseg"
@@ -30,6 +31,7 @@ VIEWER_ORIGINS = ("https://neuroglancer-demo.appspot.com", "http://127.0.0.1:*",
 login, and any page open in the user's browser could then read (and write) unpublished volumes."""
 
 _READY_TIMEOUT_S = 120.0
+_log = logging.getLogger(__name__)
 
 
 def log_of(root: Path, role: str) -> Path:
@@ -38,7 +40,7 @@ def log_of(root: Path, role: str) -> Path:
 
 
 def dvid_is_ready(port: int) -> bool:
-    """Whether DVID serves requests. Not asked by its heartbeat, which answers 200 also while the server is stopping."""
+    """Whether DVID serves requests. Its heartbeat would not do: it answers 200 even while the server is stopping."""
     return _answers_200(f"http://127.0.0.1:{port}/api/server/info")
 
 
@@ -48,9 +50,9 @@ def s3_is_ready(port: int) -> bool:
 
 
 def start_dvid(root: Path, binary: Path, before: State) -> State:
-    """Mend DVID's logs, start it, wait until it answers. Returns the state with its pid and ports."""
+    """Repair DVID's logs, start it, wait until it answers. Returns the state with its pid and ports."""
     stop(root, {DVID_ROLE}, GRACE_S)
-    repair_filelogs(root / "dvid" / "log")
+    _repair_logs(root / "dvid" / "log")
     http = free_port(before.dvid_port)
     rpc = free_port(before.dvid_rpc_port, taken=(http,))
     configuration = root / "dvid" / "dvid.toml"
@@ -72,15 +74,15 @@ def start_s3(root: Path, binary: Path, before: State, keys: S3Keys) -> State:
     command = [str(binary), *options, "posix", "--disableotmp", str(objects)]
     environment = {**_plain_environment(), "ROOT_ACCESS_KEY": keys.access_key, "ROOT_SECRET_KEY": keys.secret_key}
     leader = start(root, S3_ROLE, command, environment, log_of(root, S3_ROLE))
-    wait_until(lambda: s3_is_ready(port) and _bucket_is_there(port, keys), [leader], _READY_TIMEOUT_S)
+    wait_until(lambda: s3_is_ready(port) and _bucket_exists(port, keys), [leader], _READY_TIMEOUT_S)
     return before.model_copy(update={"s3_pid": leader.pid, "s3_port": port})
 
 
 def dvid_toml(folder: Path, http_port: int, rpc_port: int) -> str:
     """DVID's configuration for data in `folder`.
 
-    The log store is what labelmap needs. There is no index cache: with one, indices posted after a label was read stay
-    unseen until the next start.
+    Labelmaps need the log store. There is no index cache, because DVID would answer from it with indices that are out
+    of date, from the first read of a label until the next start.
     """
     text = json.dumps  # a JSON string is a TOML string
     return f"""\
@@ -107,6 +109,15 @@ path = {text(str(folder.resolve() / "log"))}
 """
 
 
+def _repair_logs(folder: Path) -> None:
+    for each in repair_filelogs(folder) if logs_in(folder) else ():
+        if each.kept is not None:
+            _log.warning(
+                "DVID log %s was torn: %d bytes cut off into %s. Post the mappings of this instance again.",
+                *(each.path, each.torn_bytes, each.kept.name),
+            )
+
+
 def _plain_environment() -> dict[str, str]:
     return {name: value for name in ("PATH", "HOME", "LANG", "TZ", "TMPDIR") if (value := os.environ.get(name))}
 
@@ -118,7 +129,7 @@ def _answers_200(url: str) -> bool:
         return False
 
 
-def _bucket_is_there(port: int, keys: S3Keys) -> bool:
+def _bucket_exists(port: int, keys: S3Keys) -> bool:
     client = boto3.client(
         "s3",
         endpoint_url=f"http://127.0.0.1:{port}",

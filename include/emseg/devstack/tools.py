@@ -60,7 +60,7 @@ VERSITYGW = Tool(
 
 
 def built(tool: Tool, tools: Path) -> Path:
-    """Path of the program in folder `tools`, built now if it is not there (about a minute). Safe in parallel.
+    """Path of the program in folder `tools`; builds it first where it is missing (about a minute). Safe in parallel.
 
     Raises PermanentError with the end of the build log when the build fails.
     """

@@ -12,9 +12,9 @@ from emseg.dvid.coordinates import xyz_text
 from emseg.dvid.instances import VecNm, array_info, create_instance, refuse_instance, voxel_settings
 from emseg.dvid.instances import set_extents as set_extents_of
 from emseg.dvid.nodes import Node
-from emseg.dvid.pieces import pieces
+from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Vec
+from emseg.geometry import Box, Coordinate
 
 REQUEST_VOXELS = 64 << 20
 """Largest request, 64 MB: well below DVID's own limits of 600 s and 3 GiB."""
@@ -65,9 +65,9 @@ class Grayscale:
     def read(self, box: Box) -> npt.NDArray[np.uint8]:
         """Voxels of `box` as uint8 ZYX, any alignment; 0 where nothing was written."""
         image = np.empty(box.shape, np.uint8)
-        for piece in pieces(box, self._block, REQUEST_VOXELS):
-            body = self.node.server.get(self._raw(piece), expected_bytes=piece.voxels)
-            image[piece.slices(box.start)] = np.frombuffer(body, np.uint8).reshape(piece.shape)
+        for part in request_boxes(box, self._block, REQUEST_VOXELS):
+            body = self.node.server.get(self._raw(part), expected_bytes=part.voxels)
+            image[part.slices(box.start)] = np.frombuffer(body, np.uint8).reshape(part.shape)
         return image
 
     def write(self, box: Box, image: npt.NDArray[np.uint8]) -> Box:
@@ -84,24 +84,25 @@ class Grayscale:
                 f"Give uint8 of shape {box.shape}",
             )
         blocks = box.covering(self._block)
-        for piece in pieces(blocks, self._block, REQUEST_VOXELS):
-            part = piece.clipped(box)
-            whole = image[part.slices(box.start)] if part == piece else self._merged(piece, part, image, box)
-            self.node.server.post(self._raw(piece), np.ascontiguousarray(whole).tobytes(), repeatable=True)
+        for sent in request_boxes(blocks, self._block, REQUEST_VOXELS):
+            inside = sent.clipped(box)
+            whole = image[inside.slices(box.start)] if inside == sent else self._merged(sent, inside, image, box)
+            self.node.server.post(self._raw(sent), np.ascontiguousarray(whole).tobytes(), repeatable=True)
         return blocks
 
     def set_extents(self, box: Box) -> None:
         """Say which voxels hold data; overwrites what was set."""
         set_extents_of(self.node, self.instance, box)
 
-    def _merged(self, piece: Box, part: Box, image: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:
-        whole = self.read(piece)
-        whole[part.slices(piece.start)] = image[part.slices(box.start)]
+    def _merged(self, sent: Box, inside: Box, image: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:
+        whole = self.read(sent)
+        whole[inside.slices(sent.start)] = image[inside.slices(box.start)]
         return whole
 
     @cached_property
-    def _block(self) -> Vec:
-        return (self.info().block_vox,) * 3
+    def _block(self) -> Coordinate:
+        side = self.info().block_vox
+        return Coordinate(side, side, side)
 
     def _raw(self, box: Box) -> str:
         return self.node.path(self.instance, "raw", "0_1_2", xyz_text(box.shape), xyz_text(box.start))

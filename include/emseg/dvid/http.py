@@ -1,14 +1,13 @@
-"""HTTP to one DVID server: what may be repeated, how long to wait, and which error a caller sees.
+"""HTTP to one DVID server: addresses, time limits, repetitions, and the error that a caller gets.
 
-A caller names a path piece by piece (`path("node", uuid, "seg", "blocks")`) and gets the body of a good answer. A GET
-is repeated on a broken connection and on 500, 502, 503 and 504; a POST only where its caller declares that posting
-twice does no harm, and then only on a broken connection and on 503 (any other answer is the server's verdict on it).
+A caller names an address part by part (`path("node", uuid, "seg", "blocks")`) and gets the body of a good answer. After
+a broken connection a GET is sent again, and so is a POST whose caller declares that posting twice does no harm. After
+an answer that is no success, the table of `errors.py` decides: whether to send again, and the error to raise.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterable, Mapping
 from random import SystemRandom
@@ -19,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from emseg.config.connections import DvidConnection
+from emseg.dvid.errors import refusal
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
 
 ATTEMPTS = 5
@@ -28,30 +28,16 @@ READ_TIMEOUT_S = 660.0
 """Just above DVID's own limit of 600 s for one request."""
 CONNECTIONS = 16
 
-_REPEATED_ON_GET = frozenset({500, 502, 503, 504})
-_REPEATED_ON_POST = frozenset({503})
-_LOCKED = re.compile(r"(?<!un)locked node")
-_MISSING = re.compile(
-    r"could not find UUID|not present in datastore|invalid data instance name|not found", re.IGNORECASE
-)
-_LONGEST_WORDS = 300
+_LONGEST_TEXT = 300
 
 
-class NotFoundError(PermanentError):
-    """DVID has no such repository, node, instance or key."""
-
-
-class NodeLockedError(PermanentError):
-    """The node is committed: nothing can be written to it any more."""
-
-
-def path(*pieces: str) -> str:
-    """Address below the server, `/api/<piece>/<piece>...`; every piece is quoted, none may be empty, `.` or `..`."""
-    if any(piece in {"", ".", ".."} for piece in pieces):
+def path(*parts: str) -> str:
+    """Address below the server, `/api/<part>/<part>...`; every part is quoted, none may be empty, `.` or `..`."""
+    if any(part in {"", ".", ".."} for part in parts):
         raise PermanentError(
-            "building a DVID address", "/".join(pieces), "a piece is empty or points elsewhere", "Give every name"
+            "building a DVID address", "/".join(parts), "a part is empty or points elsewhere", "Give every name"
         )
-    return "/api/" + "/".join(quote(piece, safe=":") for piece in pieces)
+    return "/api/" + "/".join(quote(part, safe=":") for part in parts)
 
 
 class DvidServer:
@@ -71,11 +57,11 @@ class DvidServer:
         self._timeout_s = (CONNECT_TIMEOUT_S, read_timeout_s)
         self._session = requests.Session()
         self._session.params = {"u": "emseg", "app": "emseg"}
-        # A callable here also keeps requests from taking a password out of a .netrc file.
+        # A callable also keeps requests from taking a password out of a .netrc file.
         self._session.auth = self._authorize
-        # What the environment says of proxies and certificates is asked once: asking takes as long as a small request.
-        said = self._session.merge_environment_settings(self.url, {}, None, None, None)
-        self._session.proxies, self._session.verify = said["proxies"], said["verify"]
+        # Proxies and certificates of the environment are read once: reading them takes as long as a small request.
+        settings = self._session.merge_environment_settings(self.url, {}, None, None, None)
+        self._session.proxies, self._session.verify = settings["proxies"], settings["verify"]
         self._session.trust_env = False
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -88,7 +74,7 @@ class DvidServer:
         expected_bytes: int | None = None,
     ) -> bytes:
         """Body of a GET. An answer that is not `expected_bytes` long is an `IntegrityError`."""
-        content = self._request("GET", path, params, body, _REPEATED_ON_GET)
+        content = self._request("GET", path, params, body, repeatable=True)
         if expected_bytes is not None and len(content) != expected_bytes:
             raise IntegrityError(
                 "reading from DVID",
@@ -117,9 +103,9 @@ class DvidServer:
     ) -> bytes:
         """Body of the answer to a POST; `repeatable` declares that the server may receive it twice without harm.
 
-        A body in parts is sent as they come, and must give them again from the first where it is repeatable.
+        A body in parts is sent part by part. A repeatable one must give its parts again from the first.
         """
-        return self._request("POST", path, params, body, _REPEATED_ON_POST if repeatable else None)
+        return self._request("POST", path, params, body, repeatable)
 
     def post_json(self, path: str, content: object, repeatable: bool = False) -> bytes:
         """Post `content` as JSON."""
@@ -131,15 +117,14 @@ class DvidServer:
         path: str,
         params: Mapping[str, str] | None,
         body: bytes | Iterable[bytes] | None,
-        repeated_on: frozenset[int] | None,
+        repeatable: bool,
     ) -> bytes:
-        last = self._attempts if repeated_on is not None else 1
         attempt = 1
         while True:
-            outcome, may_repeat = self._once(method, path, params, body, repeated_on or frozenset())
+            outcome, may_repeat = self._once(method, path, params, body)
             if isinstance(outcome, bytes):
                 return outcome
-            if not may_repeat or attempt == last:
+            if not (repeatable and may_repeat) or attempt == self._attempts:
                 raise outcome
             time.sleep(self._first_pause_s * 2 ** (attempt - 1) * SystemRandom().uniform(0.5, 1.5))
             attempt += 1
@@ -150,15 +135,14 @@ class DvidServer:
         path: str,
         params: Mapping[str, str] | None,
         body: bytes | Iterable[bytes] | None,
-        repeated_on: frozenset[int],
     ) -> tuple[bytes | EmsegError, bool]:
-        """One exchange: the good body, or the error to raise and whether a repetition might help."""
+        """One exchange: the good body, or the error to raise and whether such a request may be sent again."""
         try:
             answer = self._session.request(
                 method,
                 self.url + path,
                 params=dict(params or {}),
-                # As an iterator: a list or tuple would be taken for the fields of a form.
+                # As an iterator: requests takes a list or tuple for the fields of a form.
                 data=body if body is None or isinstance(body, bytes) else iter(body),
                 timeout=self._timeout_s,
                 allow_redirects=False,
@@ -167,7 +151,7 @@ class DvidServer:
             return self._unreachable(method, path, error), True
         if answer.status_code in {200, 204}:
             return answer.content, False
-        return self._refusal(method, path, answer), answer.status_code in repeated_on
+        return self._refused(method, path, answer)
 
     def _unreachable(self, method: str, path: str, error: requests.RequestException) -> TransientError:
         # The text of `error` holds the whole address; its class says what a person needs.
@@ -178,34 +162,22 @@ class DvidServer:
             "Check that the server runs and is reachable, then try again",
         )
 
-    def _refusal(self, method: str, path: str, answer: requests.Response) -> EmsegError:
-        words = self._words(answer)
-        kind, remedy = _kind_of_refusal(answer.status_code, words)
-        return kind("talking to DVID", f"{method} {path} at {self.url}", f"HTTP {answer.status_code}: {words}", remedy)
+    def _refused(self, method: str, path: str, answer: requests.Response) -> tuple[EmsegError, bool]:
+        text = self._text(answer)
+        row = refusal(answer.status_code, text)
+        on, found = f"{method} {path} at {self.url}", f"HTTP {answer.status_code}: {text or 'without a text'}"
+        return row.error("talking to DVID", on, found, row.remedy), method in row.repeated
 
-    def _words(self, answer: requests.Response) -> str:
-        words = " ".join(answer.text[: 2 * _LONGEST_WORDS].split())[:_LONGEST_WORDS]
+    def _text(self, answer: requests.Response) -> str:
+        """The beginning of the answer's body on one line, without the token."""
+        text = " ".join(answer.text[: 2 * _LONGEST_TEXT].split())[:_LONGEST_TEXT]
         secret = self._token.get_secret_value() if self._token else ""
-        return (words.replace(secret, "***") if secret else words) or "no words"
+        return text.replace(secret, "***") if secret else text
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
-
-
-def _kind_of_refusal(status: int, words: str) -> tuple[type[EmsegError], str]:
-    if status >= 500:
-        return TransientError, "Try again later; if it stays so, read the server's log"
-    if _LOCKED.search(words):
-        return NodeLockedError, "Write to a new version or branch of this node"
-    if status == 404 or _MISSING.search(words):
-        return NotFoundError, "Check the name, and that the node holds it"
-    if status in {401, 403}:
-        return PermanentError, "Give a token that may do this (EMSEG_DVID_TOKEN)"
-    if 300 <= status < 400:
-        return PermanentError, "Redirects are not followed: configure the server's own address"
-    return PermanentError, "Correct the request or the server's configuration"
 
 
 def _checked_url(url: str) -> str:

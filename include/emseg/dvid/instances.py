@@ -1,4 +1,4 @@
-"""Data instances: making one, or adopting the one that an earlier call made, and the facts all array types share."""
+"""Data instances: making one, or adopting the one that an earlier call made; and what all types of voxels share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from emseg.dvid.coordinates import zyx
+from emseg.dvid.errors import AlreadyExistsError
 from emseg.dvid.http import path
 from emseg.dvid.nodes import Node
 from emseg.errors import IntegrityError, PermanentError
-from emseg.geometry import Box, Vec
+from emseg.geometry import Box, Coordinate
 
 VecNm = tuple[float, float, float]
 """Edge lengths of a voxel in nanometres, Z, Y, X."""
@@ -22,14 +23,14 @@ class ArrayInfo:
 
     type: str
     extents: Box | None
-    block_vox: Vec
+    block_vox: Coordinate
     voxel_size_nm: VecNm
     compression: str
     max_scale: int
 
 
 def create_instance(node: Node, name: str, kind: str, settings: Mapping[str, str]) -> bool:
-    """Make an instance; False when one of this name is there already (the caller checks that it is what it needs).
+    """Make an instance; False when one of this name exists already (the caller checks that it is as needed).
 
     All settings are strings: DVID refuses numbers.
     """
@@ -38,9 +39,7 @@ def create_instance(node: Node, name: str, kind: str, settings: Mapping[str, str
         return False
     try:
         node.server.post_json(path("repo", node.uuid, "instance"), wanted)
-    except PermanentError as error:
-        if "already exists" not in error.found:
-            raise
+    except AlreadyExistsError:
         return False
     return True
 
@@ -79,15 +78,14 @@ def array_info(node: Node, name: str) -> ArrayInfo:
         raise IntegrityError(
             "reading an instance's record",
             f"GET {where}",
-            f"it has not the form of an instance of voxels ({type(error).__name__} {error})",
+            f"it is not the record of an instance of voxels ({type(error).__name__} {error})",
             "Check the instance's name and type",
         ) from None
 
 
 def set_extents(node: Node, name: str, box: Box) -> None:
-    """Say which voxels hold data: viewers show nothing outside. Overwrites what was set (DVID keeps the last voxel)."""
-    z, y, x = box.stop
-    body = {"MinPoint": list(reversed(box.start)), "MaxPoint": [x - 1, y - 1, z - 1]}
+    """Say which voxels hold data: viewers show nothing outside. Overwrites what was set. (MaxPoint is inside.)"""
+    body = {"MinPoint": zyx(box.start), "MaxPoint": zyx(box.stop - 1)}
     node.server.post_json(node.path(name, "extents"), body, repeatable=True)
 
 
@@ -101,5 +99,4 @@ def _extents(record: Mapping[str, Any]) -> Box | None:
     low, high = extents.get("MinPoint"), extents.get("MaxPoint")
     if low is None or high is None:
         return None
-    z, y, x = zyx(high)
-    return Box(zyx(low), (z + 1, y + 1, x + 1))
+    return Box(zyx(low), zyx(high) + 1)

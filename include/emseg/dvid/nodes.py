@@ -1,7 +1,7 @@
 """Nodes: the versions that emseg reads from, writes to, branches off and commits.
 
-Every change here can be asked for again after a lost answer: it finds what the first call did, and takes it only if it
-is what was asked for.
+Every change can be asked for again after a lost answer: the second call finds what the first one did, and takes it only
+if it is what the caller wants.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from emseg.dvid.http import DvidServer, NodeLockedError, path
+from emseg.dvid.errors import NodeLockedError
+from emseg.dvid.http import DvidServer, path
 from emseg.dvid.repos import NodeInfo, RepoInfo, repo_info
 from emseg.errors import PermanentError, TransientError
 
@@ -22,12 +23,12 @@ def resolve_node(server: DvidServer, reference: str) -> NodeInfo:
 
 
 def resolve_locked_node(server: DvidServer, reference: str) -> NodeInfo:
-    """The committed node to read from: of a branch its newest locked one; a UUID must itself be locked."""
+    """The committed node to read from: the newest locked one of a branch, or that of a UUID, which must be locked."""
     node = resolve_node(server, reference)
     if node.locked:
         return node
     if ":" in reference and node.parents:
-        # A child can be made of a locked node only, so at most the leaf of a branch is open.
+        # Only a locked node can have a child, so at most the leaf of a branch is open.
         parent = repo_info(server, node.uuid).nodes[node.parents[0]]
         if parent.branch == node.branch:
             return parent
@@ -61,15 +62,15 @@ class Node:
     def is_locked(self) -> bool:
         """Whether this node is committed, as of now.
 
-        Around a commit ask this and not for `info`: DVID v1.0.0 may lock itself up when a commit meets a request for
-        the repository's record.
+        Around a commit call this and not `info`: DVID v1.0.0 may hang for good when a commit meets a request for the
+        repository's record.
         """
         return bool(self.server.get_json(self.path("status"))["Locked"])
 
     def commit(self, note: str, log: Sequence[str] = ()) -> None:
         """Lock this node for good. Every writer must have ended: DVID does not wait for open writes.
 
-        A node that is already locked with the same note counts as committed by an earlier call of ours.
+        A node that is locked with the same note counts as committed by an earlier call.
         """
         if not self.is_locked():
             self.server.post_json(self.path("commit"), {"note": note, "log": list(log)})
@@ -81,44 +82,32 @@ class Node:
             )
 
     def branch(self, name: str, uuid: str | None = None, note: str = "") -> Node:
-        """First node of the branch `name` off this (locked) node: made now, or found if this was asked for before."""
-        return self._child("branch", name, {"branch": name, "note": note}, uuid)
-
-    def new_version(self, note: str, uuid: str | None = None) -> Node:
-        """Child of this (locked) node on the same branch: made now, or found if this was asked for before."""
-        return self._child("newversion", self.info().branch, {"note": note}, uuid)
-
-    def append_log(self, lines: Sequence[str]) -> None:
-        """Append lines to the node's log; a lost answer may leave them twice."""
-        self.server.post_json(self.path("log"), {"log": list(lines)})
-
-    def log(self) -> tuple[str, ...]:
-        """Lines of the node's log; the server puts the time before each."""
-        return tuple(self.server.get_json(self.path("log"))["log"] or ())
-
-    def _child(self, action: str, branch: str, wanted: dict[str, str], uuid: str | None) -> Node:
-        found = self._existing_child(branch, uuid)
+        """First node of the branch `name` off this (locked) node: made now, or found if an earlier call made it."""
+        found = self._existing_branch(name, uuid)
         if found is not None:
             return found
+        wanted = {"branch": name, "note": note} | ({"uuid": uuid} if uuid else {})
         try:
-            answer = self.server.post_json(self.path(action), wanted | ({"uuid": uuid} if uuid else {}))
+            answer = self.server.post_json(self.path("branch"), wanted)
         except (PermanentError, TransientError):
-            # A lost answer, or somebody asked for the same at the same time: the graph of nodes knows.
-            found = self._existing_child(branch, uuid)
+            # The answer was lost, or somebody made the same branch meanwhile: the graph of nodes tells.
+            found = self._existing_branch(name, uuid)
             if found is None:
                 raise
             return found
         return Node(self.server, str(json.loads(answer)["child"]))
 
-    def _existing_child(self, branch: str, uuid: str | None) -> Node | None:
+    def log(self) -> tuple[str, ...]:
+        """Lines of the node's log; the server puts the time before each."""
+        return tuple(self.server.get_json(self.path("log"))["log"] or ())
+
+    def _existing_branch(self, branch: str, uuid: str | None) -> Node | None:
         """The child on `branch`; refuses a branch of this name that begins elsewhere or has another UUID."""
-        repo = self.repo()
-        me = repo.node(self.uuid)
-        on_branch = [node for node in repo.nodes.values() if node.branch == branch]
+        on_branch = [node for node in self.repo().nodes.values() if node.branch == branch]
         for child in on_branch:
             if self.uuid in child.parents and uuid in {None, child.uuid}:
                 return Node(self.server, child.uuid)
-        if on_branch and branch != me.branch:
+        if on_branch:
             first = min(on_branch, key=lambda node: node.version_id)
             raise PermanentError(
                 "branching a node",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emseg.dvid.http import DvidServer, NotFoundError, path
+from emseg.dvid.errors import AlreadyExistsError, NotFoundError
+from emseg.dvid.http import DvidServer, path
 from emseg.errors import IntegrityError, PermanentError
 
 MASTER = ""
@@ -72,12 +73,12 @@ class RepoInfo:
 
 
 def create_repo(server: DvidServer, alias: str, description: str, root: str | None = None) -> str:
-    """Create a repository and return its root UUID. With `root` (32 hex digits) a second call finds the first's."""
+    """Create a repository and return its root UUID. With `root` (32 hex digits) a second call finds the first one."""
     wanted = {"alias": alias, "description": description} | ({"root": root} if root else {})
     try:
         answer = server.post_json(path("repos"), wanted)
-    except PermanentError as error:
-        if root is None or "already exists" not in error.found:
+    except AlreadyExistsError:
+        if root is None:
             raise
         _check_same_alias(repo_info(server, root), alias, root)
         return root
@@ -103,7 +104,7 @@ def repo_info(server: DvidServer, uuid: str) -> RepoInfo:
         raise IntegrityError(
             "reading a repository's record",
             f"GET {where}",
-            f"it has not the form that DVID gives ({type(error).__name__} {error})",
+            f"it is not such a record ({type(error).__name__} {error})",
             "Check that the address is a DVID server of version 1.0 or later",
         ) from None
 

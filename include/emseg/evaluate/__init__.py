@@ -2,13 +2,15 @@
 
 from emseg.evaluate.bodies import BodyScores, per_body, per_segment
 from emseg.evaluate.contingency import ContingencyTable, contingency_table, merged
-from emseg.evaluate.metrics import Score, score
+from emseg.evaluate.metrics import Gated, Score, gated_metrics, score
 
 __all__ = [
     "BodyScores",
     "ContingencyTable",
+    "Gated",
     "Score",
     "contingency_table",
+    "gated_metrics",
     "merged",
     "per_body",
     "per_segment",

@@ -1,21 +1,22 @@
 """Contingency tables: how many voxels each pair of (segment, ground-truth body) shares.
 
 Made block by block from two label arrays, added up without loss over blocks, stored as Parquet. Every metric of this
-room is computed from such a table alone, so no metric needs the voxels of the whole volume in one place.
+room is computed from such a table alone, so no metric needs the voxels of the whole volume at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from emseg.array_types import AnyLabels, Counts, Ids
+from emseg.codec.column_table import StoredTable
 from emseg.errors import IntegrityError, PermanentError
-from emseg.label_pairs import count_pairs
+from emseg.kernels.label_pairs import count_pairs
 
 SCHEMA = pa.schema(
     [
@@ -25,16 +26,16 @@ SCHEMA = pa.schema(
     ]
 )
 
-Ids = npt.NDArray[np.uint64]
-Counts = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, eq=False)
-class ContingencyTable:
+class ContingencyTable(StoredTable):
     """One row a pair that occurs, sorted by (segmentation, groundtruth): uint64, uint64, int64 voxels above 0.
 
     Ground truth 0 (unlabelled) never occurs; segmentation 0 (unassigned) is a label like any other.
     """
+
+    SCHEMA: ClassVar[pa.Schema] = SCHEMA
+    ORDER: ClassVar[tuple[str, ...]] = ("segmentation", "groundtruth")
 
     segmentation: Ids
     groundtruth: Ids
@@ -45,43 +46,26 @@ class ContingencyTable:
         """Voxels counted: those with ground truth."""
         return int(self.count.sum())
 
-    def __len__(self) -> int:
-        return len(self.count)
-
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ContingencyTable) and all(
-            np.array_equal(mine, theirs) for mine, theirs in zip(self._columns, other._columns, strict=True)
-        )
+        return isinstance(other, ContingencyTable) and all(map(np.array_equal, self.columns, other.columns))
 
     __hash__ = None  # type: ignore[assignment]
 
-    @property
-    def _columns(self) -> tuple[Ids, Ids, Counts]:
-        return self.segmentation, self.groundtruth, self.count
-
-    def to_parquet(self) -> bytes:
-        """Parquet file; equal tables give equal bytes."""
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.table(list(self._columns), schema=SCHEMA), sink, compression="zstd", row_group_size=1 << 20)
-        data: bytes = sink.getvalue().to_pybytes()
-        return data
-
     @classmethod
-    def from_parquet(cls, data: bytes, on: str) -> ContingencyTable:
-        """Table stored under `on`; IntegrityError when the bytes are not such a table, sorted and positive."""
-        try:
-            stored = pq.read_table(pa.BufferReader(data))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise _damaged(on, f"not Parquet: {error}") from None
-        if not stored.schema.equals(SCHEMA):
-            raise _damaged(on, f"columns {stored.schema.names} of {[str(t) for t in stored.schema.types]}")
-        table = cls(*(column.to_numpy() for column in stored.columns))
-        if not _is_sorted(table) or (len(table) and table.count.min() <= 0):
-            raise _damaged(on, "rows are not sorted pairs with counts above 0")
-        return table
+    def from_arrow(cls, table: pa.Table, on: str = "") -> Self:
+        """Table of `SCHEMA` stored under `on`; IntegrityError unless its rows are sorted pairs with counts above 0."""
+        found = super().from_arrow(table, on)
+        if not _is_sorted(found) or (len(found) and found.count.min() <= 0):
+            raise IntegrityError(
+                "reading a contingency table",
+                on or f"{len(found)} rows",
+                "rows are not sorted pairs with counts above 0",
+                "It is set aside and computed again",
+            )
+        return found
 
 
-def contingency_table(segmentation: npt.NDArray[np.integer], groundtruth: npt.NDArray[np.integer]) -> ContingencyTable:
+def contingency_table(segmentation: AnyLabels, groundtruth: AnyLabels) -> ContingencyTable:
     """Count the pairs of two label arrays of one shape, any unsigned or non-negative integer dtype, exact to 2^64 - 1.
 
     Worked example: segmentation `5 5 5 7 0`, ground truth `1 1 2 2 0` gives (5, 1): 2, (5, 2): 1, (7, 2): 1.
@@ -100,17 +84,13 @@ def contingency_table(segmentation: npt.NDArray[np.integer], groundtruth: npt.ND
 
 def merged(tables: Iterable[ContingencyTable]) -> ContingencyTable:
     """Sum of tables of disjoint voxels: the table of all those voxels."""
-    parts = list(tables)
-    if not parts:
-        return _summed(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
-    return _summed(
-        np.concatenate([t.segmentation for t in parts]),
-        np.concatenate([t.groundtruth for t in parts]),
-        np.concatenate([t.count for t in parts]),
-    )
+    rows = ContingencyTable.joined(tables)
+    starts = _run_starts(rows.segmentation, rows.groundtruth)
+    total = np.add.reduceat(rows.count, starts) if len(starts) else rows.count
+    return ContingencyTable(rows.segmentation[starts], rows.groundtruth[starts], total)
 
 
-def _run_starts(seg: npt.NDArray[np.integer], truth: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+def _run_starts(seg: Ids, truth: Ids) -> Counts:
     if seg.size == 0:
         return np.empty(0, np.int64)
     changes = np.empty(seg.size, bool)
@@ -120,19 +100,7 @@ def _run_starts(seg: npt.NDArray[np.integer], truth: npt.NDArray[np.integer]) ->
     return np.flatnonzero(changes)
 
 
-def _summed(seg: Ids, truth: Ids, count: Counts) -> ContingencyTable:
-    order = np.lexsort((truth, seg))
-    seg, truth, count = seg[order], truth[order], count[order].astype(np.int64)
-    starts = _run_starts(seg, truth)
-    total = np.add.reduceat(count, starts) if len(starts) else count
-    return ContingencyTable(seg[starts], truth[starts], total)
-
-
 def _is_sorted(table: ContingencyTable) -> bool:
     seg, truth = table.segmentation, table.groundtruth
     later = (seg[1:] > seg[:-1]) | ((seg[1:] == seg[:-1]) & (truth[1:] > truth[:-1]))
     return bool(later.all())
-
-
-def _damaged(on: str, found: str) -> IntegrityError:
-    return IntegrityError("reading a contingency table", on, found, "It is set aside and computed again")

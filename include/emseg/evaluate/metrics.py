@@ -12,56 +12,35 @@ With n_ij voxels shared by segment i and ground-truth body j, a_i and b_j their 
 Worked example, 8 voxels: body 1 is cut in segments of 3 and 1, body 2 shares the segment of the 1 with its 4.
 VI split = 3/8 log2(4/3) + 1/8 log2(4) = 0.4056; VI merge = 1/8 log2(5) + 4/8 log2(5/4) = 0.4512;
 precision = (6 + 0 + 12) / (6 + 20) = 0.6923, recall = 18 / 24 = 0.75, error = 0.28.
+
+A new metric is a field of `Score`, with what computes it. If the gate is to judge it, the field also names a limit,
+which is a field of `emseg.config.dataset.GatePolicy`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from emseg.array_types import Counts, Floats, Ids
 from emseg.errors import PermanentError
 from emseg.evaluate.contingency import ContingencyTable
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Numbers of one comparison. Shares are of voxels, 0 to 1; VI is in bits; 0 is best for VI and the error."""
-
-    voxels: int
-    segments: int
-    bodies: int
-    vi_split: float
-    vi_merge: float
-    adapted_rand_error: float
-    pair_precision: float
-    pair_recall: float
-    assigned_share: float
-    """Voxels with a segment above 0, of all voxels with ground truth."""
-    largest_segment_share: float
-    """Largest segment above 0, of all assigned voxels; near 1 where everything has run together."""
-    best_overlap_share: float
-    """Voxels that lie in the best segment of their body: what is right before any proofreading."""
-
-    @property
-    def vi(self) -> float:
-        """VI split + VI merge, bits."""
-        return self.vi_split + self.vi_merge
 
 
 @dataclass(frozen=True, eq=False)
 class Marginals:
-    """Rows of a table by place: segment i and body j of each row, and the sizes of both."""
+    """Ids and voxels of the segments and bodies of a table, and for each of its rows the index of both."""
 
-    segment_ids: npt.NDArray[np.uint64]
-    body_ids: npt.NDArray[np.uint64]
-    segment: npt.NDArray[np.int64]
-    body: npt.NDArray[np.int64]
-    segment_voxels: npt.NDArray[np.int64]
-    body_voxels: npt.NDArray[np.int64]
+    segment_ids: Ids
+    body_ids: Ids
+    segment: Counts
+    body: Counts
+    segment_voxels: Counts
+    body_voxels: Counts
 
 
 def marginals(table: ContingencyTable) -> Marginals:
@@ -90,30 +69,96 @@ def vi_terms(table: ContingencyTable, sizes: Marginals) -> tuple[Floats, Floats]
     return split, merge
 
 
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A contingency table, and what several metrics need of it."""
+
+    table: ContingencyTable
+    sizes: Marginals
+
+    @cached_property
+    def vi_terms(self) -> tuple[Floats, Floats]:
+        """What each row adds to VI split and to VI merge, bits."""
+        return vi_terms(self.table, self.sizes)
+
+    @cached_property
+    def assigned(self) -> Counts:
+        """Voxels of each segment above 0."""
+        assigned: Counts = self.sizes.segment_voxels[self.sizes.segment_ids != 0]
+        return assigned
+
+    @cached_property
+    def best(self) -> Counts:
+        """For each body the voxels of it that lie in its best segment above 0."""
+        best, assigned = np.zeros(len(self.sizes.body_ids), np.int64), self.table.segmentation != 0
+        np.maximum.at(best, self.sizes.body[assigned], self.table.count[assigned])
+        return best
+
+    @cached_property
+    def pairs(self) -> tuple[float, float, float]:
+        """Voxel pairs that share segment and body, that share a segment, and that share a body."""
+        return _pairs(self.table.count), _pairs(self.sizes.segment_voxels), _pairs(self.sizes.body_voxels)
+
+
+@dataclass(frozen=True)
+class Gated:
+    """How people read a number, and the limit that the gate holds it to: `limit_name` ends in `_max` or `_min`."""
+
+    title: str
+    unit: str
+    limit_name: str
+
+
+def metric(compute: Callable[[Comparison], float], gated: Gated | None = None) -> Any:
+    """A field of `Score`."""
+    return field(metadata={"compute": compute, "gated": gated})
+
+
+@dataclass(frozen=True)
+class Score:
+    """Numbers of one comparison. Shares are of voxels, 0 to 1; VI is in bits; 0 is best for VI and the error."""
+
+    voxels: int = metric(lambda c: c.table.voxels)
+    segments: int = metric(lambda c: len(c.assigned))
+    bodies: int = metric(lambda c: len(c.sizes.body_ids))
+    vi_split: float = metric(lambda c: float(c.vi_terms[0].sum()), Gated("VI split", "bits", "vi_split_max"))
+    vi_merge: float = metric(lambda c: float(c.vi_terms[1].sum()), Gated("VI merge", "bits", "vi_merge_max"))
+    adapted_rand_error: float = metric(
+        lambda c: 1 - _share(2 * c.pairs[0], c.pairs[1] + c.pairs[2]), Gated("Adapted Rand error", "", "are_max")
+    )
+    pair_precision: float = metric(lambda c: _share(c.pairs[0], c.pairs[1]))
+    pair_recall: float = metric(lambda c: _share(c.pairs[0], c.pairs[2]))
+    largest_segment_share: float = metric(
+        lambda c: _share(float(c.assigned.max(initial=0)), float(c.assigned.sum()), of_none=0.0),
+        Gated("Largest body, share of labelled voxels", "", "largest_body_share_max"),
+    )
+    """Largest segment above 0, of all assigned voxels; near 1 where everything has run together."""
+    assigned_share: float = metric(
+        lambda c: int(c.assigned.sum()) / c.table.voxels,
+        Gated("Labelled share of the ground truth", "", "assigned_share_min"),
+    )
+    """Voxels with a segment above 0, of all voxels with ground truth."""
+    best_overlap_share: float = metric(lambda c: int(c.best.sum()) / c.table.voxels)
+    """Voxels that lie in the best segment of their body: what is right before any proofreading."""
+
+    @property
+    def vi(self) -> float:
+        """VI split + VI merge, bits."""
+        return self.vi_split + self.vi_merge
+
+
+def gated_metrics() -> Mapping[str, Gated]:
+    """The numbers of a `Score` that the gate judges, by name, in their order."""
+    return {each.name: each.metadata["gated"] for each in fields(Score) if each.metadata["gated"]}
+
+
 def score(table: ContingencyTable) -> Score:
     """Every whole-volume number of one table; PermanentError for an empty one."""
-    sizes = marginals(table)
-    split, merge = vi_terms(table, sizes)
-    pairs, in_segments, in_bodies = (_pairs(c) for c in (table.count, sizes.segment_voxels, sizes.body_voxels))
-    assigned = sizes.segment_voxels[sizes.segment_ids != 0]
-    best = np.zeros(len(sizes.body_ids), np.int64)
-    np.maximum.at(best, sizes.body[table.segmentation != 0], table.count[table.segmentation != 0])
-    return Score(
-        voxels=table.voxels,
-        segments=len(assigned),
-        bodies=len(sizes.body_ids),
-        vi_split=float(split.sum()),
-        vi_merge=float(merge.sum()),
-        adapted_rand_error=1 - _share(2 * pairs, in_segments + in_bodies),
-        pair_precision=_share(pairs, in_segments),
-        pair_recall=_share(pairs, in_bodies),
-        assigned_share=int(assigned.sum()) / table.voxels,
-        largest_segment_share=_share(float(assigned.max(initial=0)), float(assigned.sum()), of_none=0.0),
-        best_overlap_share=int(best.sum()) / table.voxels,
-    )
+    comparison = Comparison(table, marginals(table))
+    return Score(**{each.name: each.metadata["compute"](comparison) for each in fields(Score)})
 
 
-def _pairs(counts: npt.NDArray[np.int64]) -> float:
+def _pairs(counts: Counts) -> float:
     """Ordered pairs of distinct voxels within the groups; float, as the squares of 10^13 voxels exceed 64 bits."""
     n = counts.astype(np.float64)
     return float((n * (n - 1)).sum())

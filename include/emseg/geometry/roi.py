@@ -9,7 +9,9 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-from emseg.geometry.box import Box, Vec
+from emseg.array_types import Counts, Mask
+from emseg.geometry.box import Box
+from emseg.geometry.coordinate import Coordinate
 from emseg.geometry.grid import Grid
 
 
@@ -37,7 +39,7 @@ class Roi:
         if self.is_empty:
             return Box((0, 0, 0), (0, 0, 0))
         low, high = self.blocks.min(0) * self.block_vox, (self.blocks.max(0) + 1) * self.block_vox
-        return Box(_vec(low), _vec(high))
+        return Box(Coordinate.of(low), Coordinate.of(high))
 
     @cached_property
     def digest(self) -> str:
@@ -46,45 +48,47 @@ class Roi:
 
     def touches(self, box: Box) -> bool:
         """Whether any voxel of `box` lies in the ROI."""
-        low = np.array(box.start) // self.block_vox
-        high = -(-np.array(box.stop) // self.block_vox)
-        return not box.is_empty and bool(np.any(np.all((self.blocks >= low) & (self.blocks < high), axis=1)))
+        held = box.coarser(self.block_vox)
+        inside = (self.blocks >= np.array(held.start)) & (self.blocks < np.array(held.stop))
+        return not box.is_empty and bool(np.any(np.all(inside, axis=1)))
 
-    def mask(self, box: Box) -> npt.NDArray[np.bool_]:
+    def mask(self, box: Box) -> Mask:
         """Boolean array of `box.shape`: which of its voxels lie in the ROI."""
-        covered = box.covering((self.block_vox,) * 3)
-        low = np.array(covered.start) // self.block_vox
-        coarse = np.zeros(tuple(n // self.block_vox for n in covered.shape), bool)
-        local = self.blocks - low
+        held = box.coarser(self.block_vox)
+        coarse = np.zeros(held.shape, bool)
+        local = self.blocks - np.array(held.start)
         inside = np.all((local >= 0) & (local < coarse.shape), axis=1)
         coarse[tuple(local[inside].T)] = True
-        axes = (
-            (np.arange(a, b) // self.block_vox - first) for a, b, first in zip(box.start, box.stop, low, strict=True)
-        )
+        from_first = box.translated(-held.start * self.block_vox)
+        axes = (np.arange(a, b) // self.block_vox for a, b in zip(from_first.start, from_first.stop, strict=True))
         return coarse[np.ix_(*axes)]
 
     def cells_of(self, grid: Grid) -> list[int]:
         """Numbers of the cells whose core holds a voxel of the ROI, ascending. Vectorised: no pass over empty cells."""
-        inside = self._clipped_voxel_ranges(grid.bounds)
+        start, stop = self._clipped_voxel_ranges(grid.bounds)
         cells: set[int] = set()
-        low_cell = np.array(grid.bounds.start) // grid.core_vox
+        first = start // grid.core_vox - np.array(grid.cells.start)
+        last = (stop - 1) // grid.core_vox - np.array(grid.cells.start)
         _, ny, nx = grid.shape
-        first = inside[0] // grid.core_vox - low_cell
-        last = (inside[1] - 1) // grid.core_vox - low_cell
         # A block may span several cells when cells are smaller than it or do not start at its edge.
-        for offset in np.ndindex(*_vec((last - first).max(0) + 1 if len(first) else (0, 0, 0))):
+        for offset in np.ndindex(*(last - first + 1).max(0, initial=0)):
             cell = first + np.array(offset)
-            cell = cell[np.all(cell <= last, axis=1)]
-            cells.update(np.unique((cell[:, 0] * ny + cell[:, 1]) * nx + cell[:, 2]).tolist())
+            z, y, x = cell[np.all(cell <= last, axis=1)].T
+            cells.update(np.unique((z * ny + y) * nx + x).tolist())
         return sorted(cells)
 
-    def _clipped_voxel_ranges(self, bounds: Box) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _clipped_voxel_ranges(self, bounds: Box) -> tuple[Counts, Counts]:
         start = np.maximum(self.blocks.astype(np.int64) * self.block_vox, bounds.start)
         stop = np.minimum((self.blocks.astype(np.int64) + 1) * self.block_vox, bounds.stop)
         touches = np.all(start < stop, axis=1)
         return start[touches], stop[touches]
 
 
-def _vec(values: npt.ArrayLike) -> Vec:
-    z, y, x = (int(v) for v in np.asarray(values))
-    return z, y, x
+def selected_cells(grid: Grid, roi: Roi | None) -> list[int]:
+    """Numbers of the subvolumes to compute, ascending: those that hold a voxel of the ROI, or all of them."""
+    return list(range(grid.shape.product)) if roi is None else roi.cells_of(grid)
+
+
+def is_selected(roi: Roi | None, core: Box) -> bool:
+    """Whether a subvolume with this core is computed; agrees with `selected_cells`."""
+    return roi is None or roi.touches(core)

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import zarr
 
-from emseg.geometry import Box, Vec
+from emseg.geometry import Box
 from emseg.ingest.sources import Array, VolumeSource, refuse_source, three_axes
 
 
@@ -19,7 +19,7 @@ class ArrayVolume:
 
     def __init__(self, array: Any, address: str) -> None:
         """`array` has a shape and a dtype, and gives arrays for slices."""
-        self.shape: Vec = three_axes(tuple(array.shape), address)
+        self.shape = three_axes(tuple(array.shape), address)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self._array = array
 
@@ -63,7 +63,7 @@ class Hdf5Volume:
                 names: list[str] = []
                 opened.visititems(lambda path, item: names.append(path) if isinstance(item, h5py.Dataset) else None)
                 self._name = _chosen(file, name.strip("/"), names)
-                self.shape: Vec = three_axes(tuple(opened[self._name].shape), f"{file}:{self._name}")
+                self.shape = three_axes(tuple(opened[self._name].shape), f"{file}:{self._name}")
                 self.dtype: np.dtype[Any] = np.dtype(opened[self._name].dtype)
         except OSError as error:
             raise refuse_source(file, f"it is no readable HDF5 file ({error})", "Give an HDF5 file") from None

@@ -6,9 +6,9 @@ import numpy as np
 
 from emseg.dvid import Grayscale, Node
 from emseg.dvid.instances import VecNm
-from emseg.dvid.pieces import pieces
+from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Vec
+from emseg.geometry import ORIGIN, Box
 from emseg.ingest.progress import IngestReceipt, Progress, no_progress
 from emseg.ingest.sources import VolumeSource
 
@@ -21,7 +21,7 @@ def ingest_grayscale(
     instance: str,
     source: VolumeSource,
     voxel_size_nm: VecNm,
-    offset: Vec = (0, 0, 0),
+    offset: tuple[int, int, int] = ORIGIN,
     progress: Progress = no_progress,
 ) -> IngestReceipt:
     """Write `source` (uint8) with its first voxel at `offset`, and set the extents. Doing it twice changes nothing."""
@@ -35,10 +35,9 @@ def ingest_grayscale(
     gray = Grayscale(node, instance)
     gray.create(voxel_size_nm)
     box = Box.of_shape(source.shape, offset)
-    back = (-offset[0], -offset[1], -offset[2])
-    bricks = list(pieces(box, (gray.info().block_vox,) * 3, BRICK_VOXELS))
+    bricks = list(request_boxes(box, (gray.info().block_vox,) * 3, BRICK_VOXELS))
     for done, brick in enumerate(bricks, 1):
-        gray.write(brick, source.read(brick.translated(back)))
+        gray.write(brick, source.read(brick.translated(-box.start)))
         progress(done, len(bricks))
     gray.set_extents(box)
     return IngestReceipt(box, len(bricks))

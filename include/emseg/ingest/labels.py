@@ -8,11 +8,10 @@ done twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from emseg.array_types import AnyLabels, Labels64
 from emseg.dvid import (
     IndexTable,
     Labelmap,
@@ -26,11 +25,10 @@ from emseg.dvid import (
 )
 from emseg.dvid.coordinates import blocks_around
 from emseg.dvid.instances import VecNm
-from emseg.dvid.label_block import SHAPE
-from emseg.dvid.labelmap import MAX_LABEL
-from emseg.dvid.pieces import pieces
+from emseg.dvid.labels.block import SHAPE
+from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Vec
+from emseg.geometry import MAX_LABEL, ORIGIN, Box
 from emseg.ingest.progress import IngestReceipt, Progress, no_progress
 from emseg.ingest.sources import VolumeSource
 
@@ -44,7 +42,7 @@ def ingest_labels(
     source: VolumeSource,
     voxel_size_nm: VecNm,
     max_scale: int = 2,
-    offset: Vec = (0, 0, 0),
+    offset: tuple[int, int, int] = ORIGIN,
     progress: Progress = no_progress,
 ) -> IngestReceipt:
     """Write `source` (integers from 0 to 2^48 - 1) with its first voxel at `offset`: voxels at every scale, indices,
@@ -59,7 +57,7 @@ def ingest_labels(
         if scale == 0:
             labels = _from_source(source, box, brick)
         else:
-            labels = downsample_labels(labelmap.read(_doubled(brick), supervoxels=True, scale=scale - 1))
+            labels = downsample_labels(labelmap.read(brick.finer(2), supervoxels=True, scale=scale - 1))
         counts = write_brick(labelmap, scale, labels, blocks_around(brick).start)
         if scale == 0:
             tables.append(counts)
@@ -89,24 +87,15 @@ def _own_labelmap(
 
 def _bricks(box: Box, scale: int) -> Iterator[Box]:
     """Whole blocks of `scale` that cover `box` (voxels of scale 0), in voxels of `scale`."""
-    factor = 1 << scale
-    start = tuple(a // factor for a in box.start)
-    stop = tuple(-(-b // factor) for b in box.stop)
-    at_scale = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    at_scale = box.coarser(1 << scale)
     # Coarser scales read eight times as many voxels as they write.
-    return pieces(at_scale.covering(SHAPE), SHAPE, BRICK_VOXELS if scale == 0 else BRICK_VOXELS // 8)
+    return request_boxes(at_scale.covering(SHAPE), SHAPE, BRICK_VOXELS if scale == 0 else BRICK_VOXELS // 8)
 
 
-def _doubled(box: Box) -> Box:
-    start, stop = (tuple(2 * v for v in corner) for corner in (box.start, box.stop))
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-
-def _from_source(source: VolumeSource, box: Box, brick: Box) -> npt.NDArray[np.uint64]:
+def _from_source(source: VolumeSource, box: Box, brick: Box) -> Labels64:
     """The brick as uint64, 0 outside the volume."""
     part = brick.clipped(box)
-    z, y, x = box.start
-    voxels: npt.NDArray[Any] = source.read(part.translated((-z, -y, -x)))
+    voxels: AnyLabels = source.read(part.translated(-box.start))
     if voxels.size and (int(voxels.min()) < 0 or int(voxels.max()) >= MAX_LABEL):
         raise _refused(
             f"voxels {part.start}-{part.stop}",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from emseg.array_types import Mask
 from emseg.dvid import Node, RoiInstance
-from emseg.dvid.pieces import pieces
-from emseg.geometry import Box, Roi, Vec
+from emseg.dvid.request_boxes import request_boxes
+from emseg.geometry import ORIGIN, Box, Roi
 from emseg.ingest.progress import Progress, no_progress
 from emseg.ingest.sources import VolumeSource
 
@@ -20,13 +20,13 @@ def ingest_roi(
     name: str,
     source: VolumeSource,
     block_vox: int = 32,
-    offset: Vec = (0, 0, 0),
+    offset: tuple[int, int, int] = ORIGIN,
     progress: Progress = no_progress,
 ) -> Roi:
     """Write the region of all blocks that hold a voxel of `source` other than 0, and return it."""
     box = Box.of_shape(source.shape, offset)
     edge = (block_vox,) * 3
-    bricks = list(pieces(box.covering(edge), edge, BRICK_VOXELS))
+    bricks = list(request_boxes(box.covering(edge), edge, BRICK_VOXELS))
     found = [np.empty((0, 3), np.int64)]
     for done, brick in enumerate(bricks, 1):
         found.append(np.argwhere(_touched(source, box, brick, block_vox)) + np.array(brick.start) // block_vox)
@@ -38,11 +38,10 @@ def ingest_roi(
     return roi
 
 
-def _touched(source: VolumeSource, box: Box, brick: Box, block_vox: int) -> npt.NDArray[np.bool_]:
+def _touched(source: VolumeSource, box: Box, brick: Box, block_vox: int) -> Mask:
     """Which blocks of the brick hold a voxel other than 0."""
     part = brick.clipped(box)
-    z, y, x = box.start
     mask = np.zeros(brick.shape, bool)
-    mask[part.slices(brick.start)] = source.read(part.translated((-z, -y, -x))) != 0
-    nz, ny, nx = (n // block_vox for n in brick.shape)
+    mask[part.slices(brick.start)] = source.read(part.translated(-box.start)) != 0
+    nz, ny, nx = brick.shape // block_vox
     return np.asarray(mask.reshape(nz, block_vox, ny, block_vox, nx, block_vox).any(axis=(1, 3, 5)))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Vec
+from emseg.geometry import Box, Coordinate
 
 Array = npt.NDArray[Any]
 
@@ -18,7 +18,7 @@ class VolumeSource(Protocol):
     """A ZYX volume of `shape` voxels of type `dtype`."""
 
     @property
-    def shape(self) -> Vec:
+    def shape(self) -> Coordinate:
         """Voxels along Z, Y, X."""
         ...
 
@@ -37,9 +37,8 @@ def refuse_source(address: str | Path, found: str, remedy: str) -> PermanentErro
     return PermanentError("opening a volume", str(address), found, remedy)
 
 
-def three_axes(shape: tuple[int, ...], address: str) -> Vec:
+def three_axes(shape: tuple[int, ...], address: str) -> Coordinate:
     """`shape` as Z, Y, X; refuses any other number of axes."""
     if len(shape) != 3:
         raise refuse_source(address, f"its shape is {shape}", "Give a volume of three axes Z, Y, X without channels")
-    z, y, x = shape
-    return z, y, x
+    return Coordinate.of(shape)

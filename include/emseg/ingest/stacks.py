@@ -11,7 +11,7 @@ import tifffile
 import zarr
 from skimage.io import imread
 
-from emseg.geometry import Box, Vec
+from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
 from emseg.ingest.sources import Array, VolumeSource, refuse_source
 
@@ -28,14 +28,14 @@ class ImageFolder:
         if not self._files:
             raise refuse_source(folder, "it holds no png, tif or jpg image", "Give the folder that holds the images")
         first = _image(self._files[0])
-        self.shape: Vec = (len(self._files), first.shape[0], first.shape[1])
+        self.shape = Coordinate(len(self._files), *first.shape)
         self.dtype: np.dtype[Any] = first.dtype
 
     def read(self, box: Box) -> Array:
         """The voxels of `box`; every image of its Z range is decoded once."""
         volume = np.empty(box.shape, self.dtype)
         _, rows, columns = box.slices()
-        for place, file in enumerate(self._files[box.start[0] : box.stop[0]]):
+        for z, file in enumerate(self._files[box.start[0] : box.stop[0]]):
             image = _image(file)
             if image.shape != self.shape[1:] or image.dtype != self.dtype:
                 raise refuse_source(
@@ -43,7 +43,7 @@ class ImageFolder:
                     f"it is {image.dtype} of shape {image.shape}, the first image {self.dtype} of {self.shape[1:]}",
                     "Give every image the size and type of the first",
                 )
-            volume[place] = image[rows, columns]
+            volume[z] = image[rows, columns]
         return volume
 
 

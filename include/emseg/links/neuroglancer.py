@@ -1,4 +1,4 @@
-"""A neuroglancer link: a released segmentation over its grayscale, at a place, with bodies chosen.
+"""A neuroglancer link: a released segmentation over its grayscale, at a position, with bodies selected.
 
 Neuroglancer reads DVID itself, so the browser must reach the server and the server must allow its origin (corsDomains);
 an app loaded over https reads an http server only on the reader's own computer. The whole state is in the URL's

@@ -6,12 +6,12 @@ import json
 
 from pydantic import Field
 
-from emseg.config.base import Model, Name, validated
+from emseg.config.base import Name, Record, validated
 from emseg.config.runspec import canonical_json
 from emseg.errors import IntegrityError
 
 
-class ReleaseRecord(Model):
+class ReleaseRecord(Record):
     """Written once and never changed; `number` counts the releases of a dataset from 1."""
 
     number: int = Field(ge=1)

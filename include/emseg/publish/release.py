@@ -11,12 +11,12 @@ from functools import partial
 
 from emseg.dvid import Node, NodeInfo, RepoInfo
 from emseg.errors import PermanentError
-from emseg.publish.ledger import claimed, index_fingerprint, release_of, releases, serve
+from emseg.publish.history import claimed, index_fingerprint, release_of, releases, serve
 from emseg.publish.record import ReleaseRecord
 from emseg.quality import Verdict
 from emseg.store import ObjectStore
 
-LOG_MARK = "emseg release, fingerprint "
+LOG_LINE = "emseg release, fingerprint "
 """Begins the line of a node's log that says which result was committed in it."""
 
 
@@ -89,18 +89,18 @@ def _repo_with(node: Node, instance: str) -> RepoInfo:
 
 
 def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object]) -> None:
-    """Lock the node, or find it locked with the mark of this very result in its log."""
-    mark = LOG_MARK + verdict.fingerprint
+    """Lock the node, or find it locked with the line of this very result in its log."""
+    line = LOG_LINE + verdict.fingerprint
     figures = ", ".join(f"{name} {value:.4g}" for name, value in sorted(verdict.figures.items()))
     if not node.is_locked():
         before_commit()
         try:
-            node.commit(f"{mark}, dataset {verdict.dataset}", [mark, f"emseg run {verdict.run}: {figures}"])
+            node.commit(f"{line}, dataset {verdict.dataset}", [line, f"emseg run {verdict.run}: {figures}"])
         except PermanentError:
             # Another publisher of the same result may have come first; its log line, read below, tells.
             if not node.is_locked():
                 raise
-    if not any(line.endswith(mark) for line in node.log()):
+    if not any(logged.endswith(line) for logged in node.log()):
         info = node.info()
         raise PermanentError(
             "publishing",

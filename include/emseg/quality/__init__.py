@@ -2,7 +2,7 @@
 
 from emseg.quality.colours import body_colours
 from emseg.quality.findings import Finding, Findings, ImageFinding, worst_findings
-from emseg.quality.pictures import sizes_picture, slices_picture, subvolume_picture
+from emseg.quality.pictures import picture_slices, sizes_picture, slices_picture, subvolume_picture
 from emseg.quality.report import report_page
 from emseg.quality.rows import METRICS, MetricRow, metric_rows
 from emseg.quality.verdict import Verdict, judge
@@ -17,6 +17,7 @@ __all__ = [
     "body_colours",
     "judge",
     "metric_rows",
+    "picture_slices",
     "report_page",
     "sizes_picture",
     "slices_picture",

@@ -5,28 +5,27 @@ from __future__ import annotations
 import colorsys
 
 import numpy as np
-import numpy.typing as npt
 
+from emseg.array_types import AnyLabels, Floats, Labels64
 from emseg.evaluate import contingency_table
 
-Ids = npt.NDArray[np.integer]
 _GOLDEN_64 = np.uint64(0x9E3779B97F4A7C15)
 """2^64 divided by the golden ratio: its multiples, cut to 64 bits, spread most evenly over the circle of hues."""
 
 
-def body_colours(ids: Ids) -> npt.NDArray[np.float64]:
+def body_colours(ids: AnyLabels) -> Floats:
     """RGB of each id, float64 0 to 1, shape `ids.shape + (3,)`; id 0 (no body) is black.
 
     The hue comes from the top bits of `id * 2^64/phi mod 2^64` (Knuth, TAOCP 3, 6.4), lightness and saturation from the
     next ones, so neighbouring ids differ. Worked example: id 1 has hue 0x9E37... / 2^64 = 0.618, a blue.
     """
-    unique, place = np.unique(ids, return_inverse=True)
+    unique, index = np.unique(ids, return_inverse=True)
     table = np.array([_colour(int(mixed)) for mixed in unique.astype(np.uint64) * _GOLDEN_64]).reshape(-1, 3)
     table[unique == 0] = 0.0
-    return table[place].reshape(*ids.shape, 3)
+    return table[index].reshape(*ids.shape, 3)
 
 
-def renamed_by_best_overlap(segmentation: Ids, groundtruth: Ids) -> npt.NDArray[np.uint64]:
+def renamed_by_best_overlap(segmentation: AnyLabels, groundtruth: AnyLabels) -> Labels64:
     """Each segment renamed to the ground-truth body that it shares most voxels with; 0 where it meets none.
 
     For colouring only: a segment that joins two bodies then shows in the colour of the larger one, running over the
@@ -36,11 +35,11 @@ def renamed_by_best_overlap(segmentation: Ids, groundtruth: Ids) -> npt.NDArray[
     order = np.lexsort((table.groundtruth, -table.count, table.segmentation))
     segments, first = np.unique(table.segmentation[order], return_index=True)
     bodies = table.groundtruth[order][first]
-    unique, place = np.unique(segmentation, return_inverse=True)
+    unique, index = np.unique(segmentation, return_inverse=True)
     names = np.zeros(len(unique), np.uint64)
     names[np.isin(unique, segments)] = bodies[np.isin(segments, unique)]
     names[unique == 0] = 0
-    return names[place].reshape(segmentation.shape)
+    return names[index].reshape(segmentation.shape)
 
 
 def _colour(mixed: int) -> tuple[float, float, float]:

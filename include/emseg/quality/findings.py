@@ -1,6 +1,6 @@
-"""The bodies that cost most: which ground-truth bodies are cut apart, which segments join several.
+"""The bodies that cost most: ground-truth bodies that are cut apart, and segments that join several.
 
-Made of the per-body scores of `emseg.evaluate`; read in the report, in alerts and in the verdict's links.
+They come from the per-body scores of `emseg.evaluate`; the report, the alerts and the links of the verdict show them.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.evaluate import BodyScores
 
 
-class Finding(Model):
+class Finding(Record):
     """One body: `bits` it adds to the VI of the whole, and the fewest `partners` that hold 90 % of it."""
 
     body: int
@@ -21,7 +21,7 @@ class Finding(Model):
     partners: int
 
 
-class Findings(Model):
+class Findings(Record):
     """Worst first: `cut` are ground-truth bodies by VI split, `joining` are segments by VI merge."""
 
     cut: tuple[Finding, ...] = ()
@@ -42,7 +42,7 @@ class Findings(Model):
         return (*cut, *joining)
 
 
-class ImageFinding(Model):
+class ImageFinding(Record):
     """What the image checks found in a subvolume and what was done, or why its segmentation failed."""
 
     subvolume: str

@@ -1,4 +1,4 @@
-"""Pictures for people who judge a result by eye: slices side by side, errors by place, sizes of bodies.
+"""Pictures for people who judge a result by eye: slices side by side, errors by subvolume, sizes of bodies.
 
 Arrays and scores in, PNG bytes out; the report and the run folder keep them. Equal inputs give equal bytes.
 """
@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from emseg.array_types import AnyLabels, Floats, Gray, Probability
 from emseg.errors import PermanentError
 from emseg.evaluate import Score
-from emseg.geometry import Grid
+from emseg.geometry import Box, Coordinate, Grid
 from emseg.quality.colours import body_colours, renamed_by_best_overlap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Gray = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.integer]
-Probability = npt.NDArray[np.float32]
-
+PICTURE_VOX = 1024
+"""Longest side of a slice in a picture: what a page can show, and what one task may read."""
 _OVERLAY = 0.5
 _ANNOTATED_CELLS = 12
 """Cells a side up to which the numbers are written into the map of subvolumes."""
@@ -35,10 +34,22 @@ CAPTION_WITH_TRUTH = (
 CAPTION_WITHOUT_TRUTH = "Each body has a colour made from its id, the same in every run. No colour: no body."
 
 
+def picture_slices(region: Box) -> list[Box]:
+    """Up to three slices of a region for a picture, each a box one voxel deep.
+
+    They show the middle of the region, at most `PICTURE_VOX` along Y and X. Worked example: of 12 x 2000 x 500 voxels
+    at voxel 0 they are slices 2, 6 and 10, each (488, 0) to (1512, 500).
+    """
+    depth, height, width = region.shape
+    shape = Coordinate(1, min(height, PICTURE_VOX), min(width, PICTURE_VOX))
+    corner = region.start + (region.shape - shape) // 2 * (0, 1, 1)
+    return [Box.of_shape(shape, corner + Coordinate(z, 0, 0)) for z in sorted({depth // 6, depth // 2, depth * 5 // 6})]
+
+
 def slices_picture(
     grayscale: Gray,
-    segmentation: Labels,
-    groundtruth: Labels | None,
+    segmentation: AnyLabels,
+    groundtruth: AnyLabels | None,
     z: Sequence[int],
     title: str,
     probability: Probability | None = None,
@@ -55,7 +66,7 @@ def slices_picture(
     columns += [] if groundtruth is None else ["ground truth"]
     figure = _figure(3.4 * len(columns), 3.4 * len(z) + 1.0, title)
     axes = figure.subplots(len(z), len(columns), squeeze=False)
-    for row, place in enumerate(z):
+    for row, section in enumerate(z):
         panels = [_as_rgb(grayscale[row])]
         if probability is not None:
             panels.append(np.repeat(probability[row, ..., None].astype(np.float64), 3, axis=2))
@@ -65,7 +76,7 @@ def slices_picture(
         for axis, panel, column in zip(axes[row], panels, columns, strict=True):
             axis.imshow(panel, interpolation="nearest")
             axis.set(xticks=[], yticks=[], title=column if row == 0 else "")
-        axes[row][0].set_ylabel(f"z = {place}")
+        axes[row][0].set_ylabel(f"z = {section}")
     figure.supxlabel(CAPTION_WITHOUT_TRUTH if groundtruth is None else CAPTION_WITH_TRUTH, fontsize=8, wrap=True)
     return _png(figure)
 
@@ -73,7 +84,7 @@ def slices_picture(
 def subvolume_picture(scores: Mapping[str, Score], grid: Grid) -> bytes:
     """Heat maps of VI split and VI merge by cell of the grid, from above and from the side.
 
-    Each place shows the worst cell along the line of sight; cells without a score (no ground truth, outside the ROI)
+    Each square shows the worst cell along the line of sight; cells without a score (no ground truth, outside the ROI)
     stay grey.
     """
     figure = _figure(9, 8, "Errors by subvolume, bits (the worst along the line of sight)")
@@ -133,11 +144,11 @@ def _png(figure: Figure) -> bytes:
     return sink.getvalue()
 
 
-def _as_rgb(gray: Gray) -> npt.NDArray[np.float64]:
+def _as_rgb(gray: Gray) -> Floats:
     return np.repeat(gray[..., None] / 255.0, 3, axis=2)
 
 
-def _overlaid(gray: Gray, names: Labels, borders_of: Labels) -> npt.NDArray[np.float64]:
+def _overlaid(gray: Gray, names: AnyLabels, borders_of: AnyLabels) -> Floats:
     """Colours of `names` over the grayscale, nothing where the name is 0; borders of `borders_of` darkened."""
     base = _as_rgb(gray)
     inside = (names != 0)[..., None]
@@ -148,19 +159,19 @@ def _overlaid(gray: Gray, names: Labels, borders_of: Labels) -> npt.NDArray[np.f
     return np.where(border[..., None], 0.15 * mixed, mixed)
 
 
-def _cells(scores: Mapping[str, Score], grid: Grid, metric: str) -> npt.NDArray[np.float64]:
+def _cells(scores: Mapping[str, Score], grid: Grid, metric: str) -> Floats:
     cells = np.full(grid.shape, np.nan)
     for name, score in scores.items():
-        cells[grid.cell_of(int(name.removeprefix("sv-")))] = getattr(score, metric)
+        cells[grid.subvolume_named(name).cell] = getattr(score, metric)
     return cells
 
 
-def _worst_along(cells: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
-    worst: npt.NDArray[np.float64] = np.fmax.reduce(cells, axis=axis)
+def _worst_along(cells: Floats, axis: int) -> Floats:
+    worst: Floats = np.fmax.reduce(cells, axis=axis)
     return worst
 
 
-def _annotate(axis: Any, seen: npt.NDArray[np.float64], top: float) -> None:
+def _annotate(axis: Any, seen: Floats, top: float) -> None:
     if max(seen.shape) > _ANNOTATED_CELLS:
         return
     for (row, column), value in np.ndenumerate(seen):

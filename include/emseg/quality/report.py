@@ -20,11 +20,11 @@ _UNIT = {(metric.scope, metric.name): metric.unit for metric in METRICS}
 
 IMAGE_FINDINGS_SHOWN = 100
 STITCH_COUNTS = {
-    "candidates": "proposed by the mode",
+    "candidates": "taken as candidates by the mode",
     "joined": "joined",
     "kept_apart": "refused, because a subvolume kept the two apart where they touch, or a person did",
     "parked": "parked for a person to decide (emseg stitch parked)",
-    "self_touching": "pairs of pieces that touch inside a subvolume and are one body now",
+    "self_touching": "pairs of supervoxels that touch inside a subvolume and are one body now",
 }
 
 
@@ -94,7 +94,7 @@ def _metric_table(caption: str, rows: Sequence[MetricRow]) -> str:
 
 def _stitch_table(counts: Mapping[str, int]) -> str:
     shown = [[title, f"{counts[name]:,}"] for name, title in STITCH_COUNTS.items() if name in counts]
-    return table("What stitching did; emseg stitch explains each", ["", "overlaps"], shown) if shown else ""
+    return table("What became of the votes; emseg stitch explains each", ["", "votes"], shown) if shown else ""
 
 
 def _image_table(images: Sequence[ImageFinding]) -> str:

@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Literal
 
 from emseg.config.dataset import GatePolicy
-from emseg.evaluate import Score
+from emseg.evaluate import Score, gated_metrics
 
 Scope = Literal["volume", "subvolume"]
 Direction = Literal["max", "min"]
@@ -33,12 +33,8 @@ class Metric:
         return "max" if self.limit_name.endswith("_max") else "min"
 
 
-VOLUME_METRICS = (
-    Metric("volume", "vi_split", "VI split", "bits", "vi_split_max"),
-    Metric("volume", "vi_merge", "VI merge", "bits", "vi_merge_max"),
-    Metric("volume", "adapted_rand_error", "Adapted Rand error", "", "are_max"),
-    Metric("volume", "largest_segment_share", "Largest body, share of labelled voxels", "", "largest_body_share_max"),
-    Metric("volume", "assigned_share", "Labelled share of the ground truth", "", "assigned_share_min"),
+VOLUME_METRICS = tuple(
+    Metric("volume", name, gated.title, gated.unit, gated.limit_name) for name, gated in gated_metrics().items()
 )
 SUBVOLUME_METRIC = Metric("subvolume", "vi", "VI split + merge", "bits", "subvolume_vi_max")
 METRICS = (*VOLUME_METRICS, SUBVOLUME_METRIC)

@@ -1,6 +1,6 @@
 """The report about one training: a page with plots for people, and the same figures as JSON.
 
-All figures are out of fold. The page holds everything it shows and opens offline.
+All figures are out of fold. The page holds all that it shows, so it opens offline.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.quality.page import document, picture, section, table
 from emseg.segment.model import TrainingRegion
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SHOWN_FEATURES = 15
 
 
-class PassFigures(Model):
-    """How well one pass of the pixel classifier finds boundary voxels; `importances` are shares of the splits."""
+class PassFigures(Record):
+    """How well one pass of the pixel classifier finds boundary voxels; `importances` are shares of its splits."""
 
     average_precision: float
     roc_area: float
@@ -30,14 +30,14 @@ class PassFigures(Model):
     importances: dict[str, float]
 
 
-class RoundFigures(Model):
-    """How well one round tells contacts that separate bodies from those inside one."""
+class RoundFigures(Record):
+    """How well one round separates contacts between two bodies from contacts inside one."""
 
     average_precision: float
     roc_area: float
 
 
-class AgglomerationPoint(Model):
+class AgglomerationPoint(Record):
     """Scores of the whole pipeline on the training volumes with the last round at `threshold`; VI in bits."""
 
     threshold: float
@@ -46,8 +46,8 @@ class AgglomerationPoint(Model):
     adapted_rand_error: float
 
 
-class TrainingReport(Model):
-    """What was trained on what, for how long, and how well it does."""
+class TrainingReport(Record):
+    """Preset, training data, duration and quality of one training."""
 
     preset: str
     seed: int
@@ -66,7 +66,7 @@ class TrainingReport(Model):
 
     @property
     def figures(self) -> dict[str, float]:
-        """The few numbers that a model carries with it."""
+        """The few figures that are stored in the model itself."""
         return {
             "boundary_average_precision": self.passes[-1].average_precision,
             "vi_split": self.chosen.vi_split,

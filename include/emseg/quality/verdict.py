@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.config.dataset import GatePolicy
 from emseg.errors import IntegrityError
 from emseg.quality.rows import METRICS, VOLUME_METRICS, MetricRow
@@ -25,7 +25,7 @@ WORST_KEPT = 10
 _METRIC = {(metric.scope, metric.name): metric for metric in METRICS}
 
 
-class Verdict(Model):
+class Verdict(Record):
     """Bound to the fingerprint (write-stage key) that was measured: no other result may be published with it."""
 
     passed: bool

@@ -1,4 +1,12 @@
-"""Segmentation of one subvolume: the step protocol, the built-in steps, and the pipeline that runs them on arrays."""
+"""What runs on one subvolume: from grayscale and a mask to labels, arrays in and arrays out.
+
+Start with `protocol.py`, which says what a step is, then `pipeline.py`, which runs the steps in order. `registry.py`
+finds steps by name: emseg's own in `steps/`, and those of packages that the deployment allows. `running.py` runs one
+step, in a child process (`isolation.py`) where the configuration asks for it; `contract.py` checks what it returns.
+`image_checks/` treats faults of the image before any step runs. `model.py` is the folder of a trained model, and
+`fingerprint.py` recognises its training voxels. The other files are the algorithms of the built-in steps.
+Authors of steps find their tools in `emseg.authoring`; models are made in `emseg.training`.
+"""
 
 from emseg.config.presets import preset, preset_names
 from emseg.segment.model import ModelDescription, ModelFolder

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.errors import PermanentError
+from emseg.geometry import ORIGIN, Coordinate
 from emseg.segment.features import FeatureBank, Image, feature_tiles
 from emseg.segment.forest import Forest
 from emseg.segment.model import ModelFolder, VoxelSize
@@ -21,14 +22,14 @@ from emseg.segment.protocol import Gray, Margin, Mask, Probability
 SECTION = "boundary"
 
 
-class PassDescription(Model):
+class PassDescription(Record):
     """One pass in `model.json`: its features, and the file of its forest."""
 
     bank: FeatureBank
     forest: str
 
 
-class BoundaryDescription(Model, allow_inf_nan=False):
+class BoundaryDescription(Record, allow_inf_nan=False):
     """Section `boundary` of a model: gray levels are taken in deviations from the mean of the training data."""
 
     gray_mean: float
@@ -64,9 +65,7 @@ class BoundaryClassifier:
 
     def reach_vox(self, voxel_size_nm: VoxelSize) -> Margin:
         """Voxels, Z Y X, that a voxel's probability looks at: a second pass looks from where the first one looked."""
-        reaches = [each.bank.reach_vox(voxel_size_nm) for each in self.passes]
-        z, y, x = (sum(axis) for axis in zip(*reaches, strict=True))
-        return z, y, x
+        return sum((Coordinate.of(each.bank.reach_vox(voxel_size_nm)) for each in self.passes), ORIGIN)
 
     def predict(self, gray: Gray, mask: Mask, voxel_size_nm: VoxelSize) -> Probability:
         """Boundary probability, float32 of the shape of `gray`.

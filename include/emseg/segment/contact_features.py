@@ -1,4 +1,4 @@
-"""What a forest is told of each contact of a region graph: boundary, size, shape, and how it compares with others."""
+"""Features of each contact of a region graph, from which a forest judges it: boundary, size, shape, and neighbours."""
 
 from __future__ import annotations
 

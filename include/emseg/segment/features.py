@@ -1,14 +1,15 @@
-"""Image features of a voxel at several scales: what the pixel classifier sees of its surroundings.
+"""Image features of a voxel at several scales: what the pixel classifier knows of its surroundings.
 
-Sigmas are nanometres. A wide filter runs on a copy averaged down to its own scale, which costs an eighth or less, and
-is interpolated back; so thick sections are treated as they are. Features are made tile by tile: the memory of a step
-does not grow with their number.
+Sigmas are nanometres. A wide filter runs on a copy that is averaged down to its own scale, which costs an eighth or
+less, and its result is interpolated back. An axis with thick sections is averaged less. Features are made tile by tile,
+so that the memory of a step does not grow with their number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise, product
 from math import ceil, prod
 
@@ -22,8 +23,9 @@ from bioimage_cpp.filters import (
 )
 from pydantic import Field
 
-from emseg.compiled import compiled
-from emseg.config.base import Model
+from emseg.config.base import Record
+from emseg.geometry import Coordinate
+from emseg.kernels.compiled import compiled
 from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Margin
 
@@ -39,21 +41,21 @@ _LEAST_SIGMA_VOX = 0.3
 """An axis on which a sigma is shorter is not smoothed: the section is thicker than the filter."""
 
 
-class Scale(Model, allow_inf_nan=False):
+class Scale(Record, allow_inf_nan=False):
     """Gaussian, gradient magnitude, Hessian eigenvalues and their sum; the structure tensor where it has a width."""
 
     sigma_nm: float = Field(gt=0)
     structure_nm: float | None = Field(default=None, gt=0)
 
 
-class ImageFeatures(Model):
+class ImageFeatures(Record):
     """The scales at which one image (`gray`, or the `probability` of the pass before) is looked at."""
 
     image: str
     scales: tuple[Scale, ...]
 
 
-class FeatureBank(Model):
+class FeatureBank(Record):
     """All features of a pass, in the order in which its forest knows them."""
 
     images: tuple[ImageFeatures, ...]
@@ -69,9 +71,8 @@ class FeatureBank(Model):
 
     def reach_vox(self, voxel_size_nm: VoxelSize) -> Margin:
         """Voxels, Z Y X, beyond which nothing enters a feature."""
-        reaches = [_reach_vox(s, voxel_size_nm) for each in self.images for s in each.scales]
-        z, y, x = (max(axis) for axis in zip(*reaches, strict=True))
-        return z, y, x
+        reaches = (Coordinate.of(_reach_vox(s, voxel_size_nm)) for each in self.images for s in each.scales)
+        return reduce(Coordinate.maximum, reaches)
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,8 @@ class _Plan:
             if coarse is None:
                 self._fine(core, each, rows)
             else:
-                for feature, place in zip(coarse, rows, strict=True):
-                    _interpolate(feature, factor, (z.start, y.start, x.start), place.reshape(_shape(core)))
+                for feature, out_row in zip(coarse, rows, strict=True):
+                    _interpolate(feature, factor, (z.start, y.start, x.start), out_row.reshape(_shape(core)))
             row += each.count
         return row
 
@@ -175,8 +176,7 @@ def _filters(scale: Scale, voxel_size_nm: VoxelSize) -> list[_Filter]:
             values = structure_tensor_eigenvalues(image, sigma, outer, window_size=_WINDOW)
             return list(np.moveaxis(values, -1, 0))
 
-        z, y, x = (a + b for a, b in zip(near, _kernel_vox(outer), strict=True))
-        filters.append(_Filter((z, y, x), 3, structure))
+        filters.append(_Filter(Coordinate.of(near) + _kernel_vox(outer), 3, structure))
     return filters
 
 
@@ -260,19 +260,19 @@ def _interpolate(coarse: Image, factor: Factor, start: tuple[int, int, int], out
     low_x = np.empty(out.shape[2], np.int64)
     share_x = np.empty(out.shape[2], np.float32)
     for x in range(out.shape[2]):
-        place = (start[2] + x + 0.5) / factor[2] - 0.5
-        low_x[x] = min(max(int(np.floor(place)), 0), max(length_x - 2, 0))
-        share_x[x] = min(max(place - low_x[x], 0.0), 1.0)
+        position = (start[2] + x + 0.5) / factor[2] - 0.5
+        low_x[x] = min(max(int(np.floor(position)), 0), max(length_x - 2, 0))
+        share_x[x] = min(max(position - low_x[x], 0.0), 1.0)
     row = np.empty(length_x, np.float32)
     step_x = min(1, length_x - 1)
     for z in range(out.shape[0]):
-        place = (start[0] + z + 0.5) / factor[0] - 0.5
-        z0 = min(max(int(np.floor(place)), 0), max(length_z - 2, 0))
-        z1, share_z = min(z0 + 1, length_z - 1), np.float32(min(max(place - z0, 0.0), 1.0))
+        position = (start[0] + z + 0.5) / factor[0] - 0.5
+        z0 = min(max(int(np.floor(position)), 0), max(length_z - 2, 0))
+        z1, share_z = min(z0 + 1, length_z - 1), np.float32(min(max(position - z0, 0.0), 1.0))
         for y in range(out.shape[1]):
-            place = (start[1] + y + 0.5) / factor[1] - 0.5
-            y0 = min(max(int(np.floor(place)), 0), max(length_y - 2, 0))
-            y1, share_y = min(y0 + 1, length_y - 1), np.float32(min(max(place - y0, 0.0), 1.0))
+            position = (start[1] + y + 0.5) / factor[1] - 0.5
+            y0 = min(max(int(np.floor(position)), 0), max(length_y - 2, 0))
+            y1, share_y = min(y0 + 1, length_y - 1), np.float32(min(max(position - y0, 0.0), 1.0))
             for x in range(length_x):
                 near = coarse[z0, y0, x] * (1 - share_y) + coarse[z0, y1, x] * share_y
                 far = coarse[z1, y0, x] * (1 - share_y) + coarse[z1, y1, x] * share_y

@@ -1,8 +1,8 @@
 """A boosted forest of decision trees, read from LightGBM's text and evaluated by compiled code.
 
-Each tree is evaluated by bit masks in place of branches: every node of the tree is compared for a whole block of
-voxels, and clears the leaves that cannot be reached; the first leaf left is the tree's answer (QuickScorer: Lucchese et
-al., SIGIR 2015). The loops have no branch and no gather, so the compiler turns them into vector instructions.
+A tree is evaluated with bit masks, not with branches: each node is compared for a whole block of voxels and clears the
+leaves that cannot be reached; the first leaf that remains is the answer of the tree (QuickScorer: Lucchese et al.,
+SIGIR 2015). The loops have no branch and no gather, so the compiler turns them into vector instructions.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emseg.compiled import compiled
 from emseg.errors import PermanentError
+from emseg.kernels.compiled import compiled
 
 MAX_LEAVES = 32
 """Leaves of one tree: one bit each."""
@@ -43,8 +43,8 @@ class Forest:
     def from_text(cls, text: str, on: str) -> Forest:
         """The forest in LightGBM's text format; `on` names it in errors.
 
-        PermanentError for other objectives, categorical splits, linear or averaged trees, splits that treat missing
-        values apart, trees of more than `MAX_LEAVES` leaves, or text that is no such model.
+        PermanentError for other objectives, categorical splits, splits that treat missing values apart, linear or
+        averaged trees, trees of more than `MAX_LEAVES` leaves, or text that is not such a model.
         """
         try:
             header, *trees = list(_sections(text))
@@ -100,7 +100,7 @@ def _sections(text: str) -> Iterator[dict[str, str]]:
         raise ValueError("it does not begin with `tree`")
     body, end, _ = text.partition("\nend of trees")
     if not end:
-        raise ValueError("it does not end")
+        raise ValueError("it has no line `end of trees`")
     for section in body.split("\nTree="):
         yield dict(line.partition("=")[::2] for line in section.splitlines())
 
@@ -111,17 +111,17 @@ def _check_header(header: dict[str, str], on: str) -> None:
     if objective.split() != ["binary", "sigmoid:1"]:
         raise _unusable(on, f"its objective is {objective!r}, not 'binary sigmoid:1'")
     if "average_output" in header:
-        raise _unusable(on, "its trees are averaged, not added")
+        raise _unusable(on, "its trees are averaged (average_output), not added")
 
 
 def _tree(section: dict[str, str], features: int, on: str) -> _Tree:
     values = np.array(section["leaf_value"].split(), np.float64)
     if int(section["num_leaves"]) != len(values) or len(values) > MAX_LEAVES:
-        raise _unusable(on, f"a tree of {section['num_leaves']} leaves, and at most {MAX_LEAVES} can be used")
+        raise _unusable(on, f"a tree has {section['num_leaves']} leaves, and at most {MAX_LEAVES} can be used")
     if section.get("is_linear", "0") != "0":
-        raise _unusable(on, "a linear tree")
+        raise _unusable(on, f"a tree is linear (is_linear={section['is_linear']})")
     if not np.isfinite(values).all():
-        raise ValueError("a leaf is no number")
+        raise ValueError(f"a leaf has the value {values[~np.isfinite(values)][0]}")
     if len(values) == 1:
         none = np.empty(0)
         return _Tree(none.astype(np.int64), none.astype(np.float32), none.astype(np.uint32), values)
@@ -129,11 +129,9 @@ def _tree(section: dict[str, str], features: int, on: str) -> _Tree:
     feature = np.array(section["split_feature"].split(), np.int64)
     threshold = np.array(section["threshold"].split(), np.float64)
     _check_splits(feature, threshold, left, right, features)
-    kinds = [int(kind) for kind in section["decision_type"].split()]
-    if any(kind & _CATEGORICAL for kind in kinds):
-        raise _unusable(on, "a categorical split")
-    if any(kind & _MISSING for kind in kinds):
-        raise _unusable(on, "a split that treats missing values apart")
+    for kind in map(int, section["decision_type"].split()):
+        if kind & (_CATEGORICAL | _MISSING):
+            raise _unusable(on, f"a split is by categories, or treats missing values apart (decision_type={kind})")
     order, cleared = _in_leaf_order(left, right)
     return _Tree(feature=feature, threshold=_below(threshold), mask=~cleared, values=values[order])
 
@@ -148,11 +146,11 @@ def _check_splits(
     """ValueError unless all splits make one tree: compiled code follows these numbers unchecked."""
     count = len(left)
     if not len(feature) == len(threshold) == len(right) == count:
-        raise ValueError("its splits have parts missing")
+        raise ValueError(f"{len(feature)} features, {len(threshold)} thresholds, {count} and {len(right)} children")
     if feature.min() < 0 or feature.max() >= features:
         raise ValueError(f"splits by features {feature.min()} to {feature.max()} of {features}")
     if np.isnan(threshold).any():
-        raise ValueError("a threshold is no number")
+        raise ValueError("a threshold is nan")
     # LightGBM numbers a split after the one above it, so growing numbers also rule out circles.
     children = np.concatenate([left, right])
     above = np.tile(np.arange(count), 2)
@@ -160,7 +158,7 @@ def _check_splits(
         not np.array_equal(np.sort(children), np.r_[-count - 1 : 0, 1:count])
         or ((children >= 0) & (children <= above)).any()
     ):
-        raise ValueError("its splits are no tree")
+        raise ValueError("left_child and right_child do not make one tree")
 
 
 def _in_leaf_order(
@@ -176,8 +174,8 @@ def _in_leaf_order(
             return
         first = len(order)
         walk(int(left[child]))
-        for place in range(first, len(order)):
-            cleared[child] |= np.uint32(1 << place)
+        for leaf in range(first, len(order)):
+            cleared[child] |= np.uint32(1 << leaf)
         walk(int(right[child]))
 
     walk(0)

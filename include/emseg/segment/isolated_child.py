@@ -1,6 +1,6 @@
-"""The child process of an isolated step: reads a request from standard input, runs the step, answers, ends.
+"""The child process of an isolated step: it reads a request from standard input, runs the step, answers and ends.
 
-It ends with its parent: a Spark worker that is killed leaves no step behind that still computes.
+It also ends when its parent does, so a Spark worker that is killed leaves no step behind that still computes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from emseg.config.pipeline import StepConfig
 from emseg.errors import StepError
-from emseg.segment.checks import checked
+from emseg.segment.contract import checked
 from emseg.segment.isolation import Answer, ArrayHeader, Request
 from emseg.segment.model import ModelFolder
 from emseg.segment.protocol import Setting, StepKind
@@ -26,10 +26,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Exit code 0 whenever there is an answer."""
+    """Run the request on standard input, and write the answer; exit code 0 whenever there is one."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever the step prints must not stand in the answer
+    os.dup2(2, 1)  # what the step prints must not get into the answer
     request = Request.model_validate_json(sys.stdin.buffer.readline())
     arrays = [header.array(received(sys.stdin.buffer, header.size)) for header in request.arrays]
     files = request.model_files
@@ -51,7 +51,7 @@ def main() -> int:
         answer, data = Answer(out_of_memory=True), b""
     except StepError as error:
         answer, data = Answer(fault=error.found, remedy=error.remedy), b""
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the border to code of others: what it raises is the answer
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others: whatever it raises is the answer
         answer, data = Answer(fault=f"raised {type(error).__name__}: {error}"), b""
     else:
         answer = Answer(array=header)
@@ -73,17 +73,17 @@ def received(stream: BinaryIO, size: int) -> bytearray:
 
 
 def _limit(memory_mb: int) -> None:
-    """From here on, `memory_mb` more address space than is in use now."""
+    """Limit the address space to what is in use now and `memory_mb` more."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + memory_mb * MIB, resource.RLIM_INFINITY))
 
 
 def _free() -> None:
-    """Room to say that there was none."""
+    """Lift the limit, so that the answer itself finds memory."""
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    os._exit(code)  # threads that the step left must not keep the answer back
+    os._exit(code)  # a thread that the step left running must not delay the answer

@@ -1,7 +1,8 @@
-"""A step in a child process with limits of time and memory: one that hangs or eats memory fails alone.
+"""Runs a step in a child process with limits of time and memory, so that a step that hangs fails alone.
 
 The child is a program of its own (`emseg.segment.isolated_child`), because Spark's workers may not fork. Request and
-answer are one line of JSON and raw bytes: nothing is pickled. What the step prints goes to the child's standard error.
+answer are each one line of JSON and raw bytes: nothing is pickled. What the step prints goes to the child's standard
+error.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.config.pipeline import Isolation
 from emseg.errors import TransientError
-from emseg.segment.checks import step_fault
+from emseg.segment.contract import step_fault
 from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Step
 
@@ -28,7 +29,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NU
 _SHOWN = 500
 
 
-class ArrayHeader(Model):
+class ArrayHeader(Record):
     """An array that follows as raw bytes in C order."""
 
     dtype: str
@@ -49,8 +50,8 @@ class ArrayHeader(Model):
         return np.frombuffer(data, np.dtype(self.dtype)).reshape(self.shape)
 
 
-class Request(Model):
-    """What the child shall run. The arrays follow, then the files of the model."""
+class Request(Record):
+    """The step that the child shall run. The arrays follow, then the files of the model."""
 
     kind: str
     name: str
@@ -61,8 +62,8 @@ class Request(Model):
     model_files: dict[str, int] | None
 
 
-class Answer(Model):
-    """What came of it: an array that follows, or a `fault`; `out_of_memory` where the limit was met."""
+class Answer(Record):
+    """The result: an array, whose bytes follow, or a `fault`; `out_of_memory` where the step met its limit."""
 
     array: ArrayHeader | None = None
     fault: str = ""
@@ -134,7 +135,8 @@ def _read(step: Step[Any], isolation: Isolation, out: bytes, err: str, code: int
     if answer.array is None:
         raise step_fault(step, answer.fault, answer.remedy)
     if len(data) != answer.array.size:
-        raise step_fault(step, f"its process gave {len(data)} of {answer.array.size} bytes: {_tail(err)}", "Mend it")
+        found = f"its process gave {len(data)} of {answer.array.size} bytes: {_tail(err)}"
+        raise step_fault(step, found, "Mend the step")
     return answer.array.array(bytearray(data))
 
 
@@ -157,7 +159,7 @@ def _tail(err: str) -> str:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child and whatever it started."""
+    """Kill the child and all processes that it started."""
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:

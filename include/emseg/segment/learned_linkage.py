@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bioimage_cpp.filters import gaussian_smoothing
 from pydantic import Field
 
-from emseg.config.base import Model
+from emseg.config.base import Record
 from emseg.segment.boundary import forest_of
 from emseg.segment.contact_features import contact_feature_names, contact_features
 from emseg.segment.forest import Forest
@@ -33,14 +33,14 @@ REACH_NM = _WINDOW * _WIDE_NM
 """Nothing farther from a contact than this enters its levels."""
 
 
-class RoundDescription(Model, allow_inf_nan=False):
+class RoundDescription(Record, allow_inf_nan=False):
     """One round in `model.json`: the files of its forests, and the score below which regions join."""
 
     forests: tuple[str, ...] = Field(min_length=1)
     threshold: float
 
 
-class EdgesDescription(Model, allow_inf_nan=False):
+class EdgesDescription(Record, allow_inf_nan=False):
     """Section `edges` of a model."""
 
     gray_mean: float

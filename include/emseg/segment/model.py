@@ -1,7 +1,7 @@
-"""A model: a folder of plain files (JSON, LightGBM text, ONNX; never a pickle), known by the digest of its contents.
+"""A model: a folder of plain files (JSON, LightGBM text, ONNX; never a pickle), identified by a digest of its contents.
 
-`model.json` says what the files are. Steps read their own section of it and the files it names; they never learn where
-the folder came from. Files come from `emseg train`, from a person, or from the object store.
+`model.json` describes the files. A step reads its own section of it and the files that the section names; it does not
+learn whether the folder came from `emseg train`, from a person, or from the object store.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field, JsonValue, PositiveFloat
 
-from emseg.config.base import Model, validated
+from emseg.config.base import Record, validated
 from emseg.config.runspec import digest_of
 from emseg.errors import PermanentError
 
 DESCRIPTION = "model.json"
 MODEL_VERSION = 1
-"""Number of the stored form. A model of another number is refused, never guessed at."""
+"""Version of the stored form; a model of another version is refused."""
 
 VOXEL_SIZE_TOLERANCE = 0.1
 
@@ -32,8 +32,8 @@ S = TypeVar("S", bound=BaseModel)
 VoxelSize = tuple[float, float, float]
 
 
-class TrainingRegion(Model):
-    """Voxels that a model has seen: `source` is the grayscale (`dvid:ROOT/INSTANCE` or `file:SHA-256`), box ZYX."""
+class TrainingRegion(Record):
+    """Voxels that a model was trained on: a box, ZYX, of a grayscale `dvid:ROOT/INSTANCE` or `file:SHA-256`."""
 
     source: str
     start: tuple[int, int, int]
@@ -41,17 +41,17 @@ class TrainingRegion(Model):
 
 
 def dvid_source(root: str, instance: str) -> str:
-    """Name of a grayscale in DVID, in whatever version: `dvid:ROOT/INSTANCE`."""
+    """Name of a grayscale in DVID, the same for all versions: `dvid:ROOT/INSTANCE`."""
     return f"dvid:{root}/{instance}"
 
 
 def file_source(grayscale: npt.NDArray[np.uint8]) -> str:
-    """Name of the grayscale of a file, wherever the file lies: `file:` and the SHA-256 of its voxels."""
+    """Name of the grayscale of a file, the same for every copy: `file:` and the SHA-256 of its voxels."""
     return f"file:{sha256(np.ascontiguousarray(grayscale).tobytes()).hexdigest()}"
 
 
-class TrainingRecord(Model):
-    """How a model came to be; the figures are out-of-fold, so they are about voxels that the scored part never saw."""
+class TrainingRecord(Record):
+    """How a model was made. The figures are out of fold: no voxel was scored by a forest that was trained on it."""
 
     preset: str
     seed: int
@@ -59,7 +59,7 @@ class TrainingRecord(Model):
     figures: dict[str, float]
 
 
-class ModelDescription(Model, allow_inf_nan=False):
+class ModelDescription(Record, allow_inf_nan=False):
     """The contents of `model.json`. `sections` has one entry for each step that reads the model."""
 
     format: Literal["emseg-model"] = "emseg-model"
@@ -73,7 +73,7 @@ class ModelDescription(Model, allow_inf_nan=False):
 
 @dataclass(frozen=True, eq=False)
 class ModelFolder:
-    """Files by name. Equal contents have equal digests, wherever they lie."""
+    """The files of a model by name. Equal files have equal digests, wherever the folder is."""
 
     files: Mapping[str, bytes]
 
@@ -85,15 +85,15 @@ class ModelFolder:
 
     @classmethod
     def read(cls, folder: Path) -> ModelFolder:
-        """The folder on disk; PermanentError where it is none or has no readable `model.json`."""
+        """The model in a folder on disk; PermanentError without a readable `model.json`."""
         if not (folder / DESCRIPTION).is_file():
             raise _unusable(str(folder), f"there is no file {DESCRIPTION}")
         model = cls({path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()})
-        model.description  # noqa: B018 - read now, so that a foreign folder is refused by its name
+        model.description  # noqa: B018 - read now, so that another folder is refused by its name
         return model
 
     def write(self, folder: Path) -> None:
-        """Write all files into `folder`, which is made; `model.json` last, so that a torn copy has none."""
+        """Write all files into `folder`, new or not; `model.json` comes last, so that a torn copy has none."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in sorted(self.files, key=lambda name: name == DESCRIPTION):
             (folder / name).write_bytes(self.files[name])
@@ -105,32 +105,32 @@ class ModelFolder:
 
     @cached_property
     def description(self) -> ModelDescription:
-        """What `model.json` says; PermanentError for another format or version."""
+        """The contents of `model.json`; PermanentError for another format or version."""
         try:
             document = json.loads(self.files[DESCRIPTION])
         except (KeyError, ValueError) as error:
             raise _unusable(self.digest[:12], f"{DESCRIPTION} is missing or no JSON ({type(error).__name__})") from None
         found = document.get("version") if isinstance(document, dict) else None
         if found != MODEL_VERSION:
-            raise _unusable(self.digest[:12], f"it is of version {found}, and this emseg reads {MODEL_VERSION}")
+            raise _unusable(self.digest[:12], f"it has version {found}, and this emseg reads version {MODEL_VERSION}")
         return validated(ModelDescription, document, "reading a model", f"{DESCRIPTION} of {self.digest[:12]}")
 
     def section(self, name: str, kind: type[S]) -> S:
-        """The part of the description for one step; PermanentError where it is missing or malformed."""
+        """The section of `model.json` for one reader; PermanentError if it is missing or malformed."""
         sections = self.description.sections
         if name not in sections:
             raise _unusable(self.digest[:12], f"it has no section `{name}`, only {', '.join(sorted(sections))}")
         return validated(kind, sections[name], "reading a model", f"section {name} of {self.digest[:12]}")
 
     def file(self, name: str) -> bytes:
-        """One file; PermanentError where the folder has none of this name."""
+        """The bytes of one file; PermanentError if the folder has none of this name."""
         if name not in self.files:
             raise _unusable(self.digest[:12], f"the file {name}, which its description names, is missing")
         return self.files[name]
 
 
 def require_voxel_size(model: ModelFolder, voxel_size_nm: VoxelSize, step: str) -> None:
-    """PermanentError when the tissue's voxels are not those that the model was made for, within a tenth."""
+    """PermanentError when the voxels of the tissue differ by more than a tenth from those that the model is for."""
     trained = model.description.voxel_size_nm
     if any(abs(a / b - 1) > VOXEL_SIZE_TOLERANCE for a, b in zip(voxel_size_nm, trained, strict=True)):
         raise PermanentError(

@@ -1,6 +1,6 @@
 """Runs the configured steps on one padded subvolume: grayscale in, labels and statistics out.
 
-Everything a result depends on is in `Pipeline.pinned`; nothing else (clock, thread count, place) may enter.
+A result depends on the voxels and on `Pipeline.pinned`, and on nothing else: no clock, no thread count, no position.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from emseg.config.checks import ImageChecks
 from emseg.config.pipeline import PipelineConfig, StepConfig
 from emseg.config.runspec import PinnedSegmentation, PinnedStep
 from emseg.errors import PermanentError, StepError
-from emseg.geometry import Box
-from emseg.segment.image_checks import EVERYWHERE, Place, checked_image, context
+from emseg.geometry import MAX_LOCAL, ORIGIN, Box, Coordinate
+from emseg.segment.image_checks.checks import checked_image, context
+from emseg.segment.image_checks.fault import EVERYWHERE, Slices
+from emseg.segment.image_checks.texture import SECTION as TEXTURE
+from emseg.segment.image_checks.texture import TextureStatistics
 from emseg.segment.model import ModelFolder, VoxelSize
 from emseg.segment.protocol import Gray, Labels, Margin, Mask, Probability, Setting, StepKind
 from emseg.segment.registry import step_class
 from emseg.segment.running import PreparedStep
-from emseg.segment.texture import SECTION as TEXTURE
-from emseg.segment.texture import TextureStatistics
 
-MAX_LABELS = (1 << 24) - 1
-"""Labels of one subvolume: a supervoxel id keeps 24 bits for them, and 0 is no label."""
+MAX_LABELS = MAX_LOCAL
+"""Labels of one subvolume, as many as a supervoxel id has room for."""
 
 
 @dataclass(frozen=True, eq=False)
 class SubvolumeSegmentation:
-    """Labels 1..n in order of first appearance (C order), uint32 ZYX, 0 where masked; and what was counted."""
+    """Labels 1..n in order of first appearance (C order), uint32 ZYX, 0 where masked; and the counts of the steps."""
 
     labels: Labels
     statistics: Statistics
@@ -38,11 +39,11 @@ class SubvolumeSegmentation:
 
 Statistics = Mapping[str, int | float | str]
 ModelSource = Callable[[str], ModelFolder]
-"""Gives the model of a digest; PermanentError where there is none."""
+"""Gives the model with a digest; PermanentError if there is none."""
 
 
 def without_models(digest: str) -> ModelFolder:
-    """A source that has no model."""
+    """The source that has no model at all."""
     raise PermanentError("looking up a model", digest, "no model was given", "Name a folder or a store that holds it")
 
 
@@ -56,7 +57,7 @@ class Pipeline:
         models: ModelSource = without_models,
         checks: ImageChecks | None = None,
     ) -> None:
-        """PermanentError for an unknown step, a wrong parameter, or a model that does not fit."""
+        """PermanentError for an unknown step, a wrong parameter, or a model that does not fit its step."""
         chosen = ((kind, getattr(config, kind.value)) for kind in StepKind)
         self._voxel_size_nm, self._checks = voxel_size_nm, checks or ImageChecks()
         self._steps = {
@@ -68,7 +69,7 @@ class Pipeline:
 
     @classmethod
     def from_pinned(cls, pinned: PinnedSegmentation, voxel_size_nm: VoxelSize, models: ModelSource) -> Pipeline:
-        """The pipeline a run was planned with; PermanentError when this code has another version of a step."""
+        """The pipeline that a run was planned with; PermanentError if this code has another version of a step."""
         fields = ("name", "parameters", "model", "isolation")
         steps = {s.kind: StepConfig(**{field: getattr(s, field) for field in fields}) for s in pinned.steps}
         pipeline = cls(PipelineConfig(**steps), voxel_size_nm, models, pinned.checks)
@@ -89,31 +90,30 @@ class Pipeline:
 
     @property
     def halo_vox(self) -> Margin:
-        """Reach of all steps together: the least halo with which a core voxel is computed as in the whole volume."""
-        z, y, x = (sum(reach) for reach in zip(*(step.halo_vox for step in self._steps.values()), strict=True))
-        return z, y, x
+        """The halos of all steps added up: with this halo, a core voxel is computed as in the whole volume."""
+        return sum((Coordinate.of(step.halo_vox) for step in self._steps.values()), ORIGIN)
 
     @property
     def bytes_per_voxel(self) -> int:
-        """Peak memory for each computed voxel: the hungriest step, and what the pipeline holds meanwhile."""
+        """Peak memory for each computed voxel: that of the largest step, and what the pipeline holds meanwhile."""
         held = 1 + 1 + 4 + 4 + 4  # gray, mask, probability, supervoxels, labels
         return held + max(step.bytes_per_voxel for step in self._steps.values())
 
     def context(self, padded: Box, bounds: Box) -> Box:
-        """What to read for a padded box: the image checks look at more than the steps do."""
+        """The box to read for a padded box: larger, because the image checks look farther than the steps."""
         return context(padded, bounds, self._voxel_size_nm)
 
-    def segment_subvolume(self, gray: Gray, roi_mask: Mask, inside: Place = EVERYWHERE) -> SubvolumeSegmentation:
-        """Segment one padded subvolume, which lies at `inside` in `gray`.
+    def segment_subvolume(self, gray: Gray, roi_mask: Mask, inside: Slices = EVERYWHERE) -> SubvolumeSegmentation:
+        """Segment one padded subvolume: the part `inside` of `gray`, which also has the context of the image checks.
 
-        `gray` is uint8 ZYX, `roi_mask` bool of the same shape (True: segment here). PermanentError for other arrays;
-        StepError when a step breaks its contract or finds more than `MAX_LABELS` labels.
+        `gray` is uint8 ZYX, `roi_mask` bool of the same shape, True for voxels to segment. PermanentError for other
+        arrays; StepError when a step breaks its contract or finds more than `MAX_LABELS` labels.
         """
         _check_input(gray, roi_mask)
         image = checked_image(
             np.ascontiguousarray(gray), roi_mask, self._voxel_size_nm, self._checks, self._texture, inside
         )
-        told: Statistics = {
+        findings: Statistics = {
             **{f"finding.{name}": text for name, text in image.findings.items()},
             "quarantined": int(image.quarantined),
         }
@@ -122,7 +122,7 @@ class Pipeline:
         if not mask.any():
             return SubvolumeSegmentation(
                 np.zeros(gray.shape, np.uint32),
-                {"voxels": gray.size, "masked_voxels": gray.size, "segments": 0, **told},
+                {"voxels": gray.size, "masked_voxels": gray.size, "segments": 0, **findings},
             )
         raw, found = self._labelled(gray, mask)
         labels = self._renumbered(raw, mask)
@@ -135,12 +135,12 @@ class Pipeline:
                 **found,
                 "segments": len(sizes),
                 "largest_segment_voxels": int(sizes.max(initial=0)),
-                **told,
+                **findings,
             },
         )
 
     def _labelled(self, gray: Gray, mask: Mask) -> tuple[Labels, Statistics]:
-        """Labels before masking and renumbering, and what the steps on the way found."""
+        """Labels before masking and renumbering, and the counts of the steps before."""
         if StepKind.SEGMENT in self._steps:
             return self._steps[StepKind.SEGMENT].run(gray, mask), {}
         probability: Probability = self._steps[StepKind.PREDICT].run(gray, mask)
@@ -161,7 +161,7 @@ class Pipeline:
                 "numbering the labels of a subvolume",
                 f"steps {', '.join(f'{step.kind} {step.name}' for step in self.pinned)}",
                 f"{count} labels, but ids have room for {MAX_LABELS}",
-                "Use smaller subvolumes or steps that make larger pieces",
+                "Use smaller subvolumes, or steps that make larger supervoxels",
             )
         return np.ascontiguousarray(renumbered, dtype=np.uint32)
 
@@ -177,14 +177,14 @@ def _check_input(gray: Gray, roi_mask: Mask) -> None:
 
 
 def _texture_of(steps: Iterable[PreparedStep]) -> TextureStatistics | None:
-    """How the training data of the first model that says so looked."""
+    """Texture of the training data, from the first model that has it."""
     models = [step.step.setting.model for step in steps if step.step.setting.model is not None]
     known = (model for model in models if TEXTURE in model.description.sections)
     return next((model.section(TEXTURE, TextureStatistics) for model in known), None)
 
 
 def with_model(config: PipelineConfig, model: str | None) -> PipelineConfig:
-    """`config` with `model` (a digest) for each trained step that names none; PermanentError where none is given."""
+    """`config` with `model` (a digest) for each trained step that names none; PermanentError if it is None then."""
     steps: dict[str, StepConfig] = {}
     for kind in StepKind:
         step = getattr(config, kind.value)

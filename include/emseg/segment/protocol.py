@@ -1,9 +1,9 @@
 """What a segmentation step is: one abstract class a kind, each with a single method from arrays to an array.
 
-A step gets the voxels of one padded subvolume (core + halo), ZYX and C-contiguous, and knows nothing of where they
-came from; lengths are nanometres, and `Setting` has the voxel size. It must be a pure function of its arguments,
-parameters and setting: the same bytes for the same voxels, whatever machine or thread count. `Pipeline` runs steps in
-order and checks what they return.
+A step gets the voxels of one padded subvolume (core + halo), ZYX and C-contiguous, and does not learn where they came
+from. Lengths are nanometres, and `Setting` has the voxel size. A step must be a pure function of its arguments,
+parameters and setting: the same bytes for the same voxels on any machine and with any number of threads. `Pipeline`
+runs the steps in order and checks what they return.
 """
 
 from __future__ import annotations
@@ -14,23 +14,21 @@ from enum import StrEnum
 from math import ceil
 from typing import ClassVar, Generic, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from emseg.config.base import Model
+from emseg import array_types
+from emseg.config.base import Record
 from emseg.config.pipeline import Isolation
 from emseg.config.runspec import PinnedStep
 from emseg.errors import PermanentError
 from emseg.segment.model import ModelFolder, VoxelSize
 
-Gray = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
-Probability = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.uint32]
+Gray = array_types.Gray
+Mask = array_types.Mask
+Probability = array_types.Probability
+Labels = array_types.Labels32
 
 
 class StepKind(StrEnum):
-    """The place of a step in a pipeline."""
+    """What a step does; a pipeline has at most one step of each kind, and runs them in this order."""
 
     MASK = "mask"
     PREDICT = "predict"
@@ -45,7 +43,7 @@ Margin = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Setting:
-    """What a step is made for: the size of a voxel in nm, Z Y X, and the model of a trained step."""
+    """What a step is made for: the size of a voxel in nm, Z Y X, and, for a trained step, the model."""
 
     voxel_size_nm: VoxelSize
     model: ModelFolder | None = None
@@ -61,7 +59,7 @@ class Setting:
         return z, y, x
 
 
-P = TypeVar("P", bound=Model)
+P = TypeVar("P", bound=Record)
 
 
 class Step(ABC, Generic[P]):
@@ -71,13 +69,13 @@ class Step(ABC, Generic[P]):
     name: ClassVar[str]
     """Short id in dataset files; unique among the steps of its kind."""
     version: ClassVar[int]
-    """Raised with every change that changes the output, so that no stored result of older code is taken for new."""
+    """To be raised with every change of the output, so that no run takes a stored result of older code."""
     bytes_per_voxel: ClassVar[int]
-    """Peak memory the step allocates for each computed voxel, its output included, its inputs not."""
-    Parameters: ClassVar[type[Model]]
-    """Frozen pydantic model; each field has a default, a description and a unit."""
+    """Peak memory that the step allocates for each computed voxel: its output counts, its inputs do not."""
+    Parameters: ClassVar[type[Record]]
+    """A subclass of `Record`; each field has a default, a description and a unit."""
     needs_model: ClassVar[bool] = False
-    """Whether the step was trained, so that its setting must have a model."""
+    """Whether the step was trained; if so, its setting must have a model."""
 
     def __init__(self, parameters: P, setting: Setting) -> None:
         self.parameters, self.setting = parameters, setting
@@ -85,7 +83,7 @@ class Step(ABC, Generic[P]):
     @property
     @abstractmethod
     def halo_vox(self) -> Margin:
-        """Voxels around a voxel, Z Y X, that its direct computation looks at."""
+        """How many voxels away, Z Y X, the computation of one voxel looks."""
 
     @property
     def model(self) -> ModelFolder:
@@ -100,7 +98,7 @@ class Step(ABC, Generic[P]):
         return self.setting.model
 
     def pinned(self, package: str, isolation: Isolation | None) -> PinnedStep:
-        """All that the output depends on besides voxels: version, package, parameters with defaults, model."""
+        """All that the output depends on besides the voxels: version, package, parameters with defaults, model."""
         return PinnedStep(
             kind=self.kind.value,
             name=self.name,
@@ -133,7 +131,7 @@ class PredictStep(Step[P]):
 
 
 class SupervoxelStep(Step[P]):
-    """Cuts tissue into pieces small enough to lie in one cell each."""
+    """Cuts tissue into supervoxels, each small enough to lie in one cell."""
 
     kind = StepKind.SUPERVOXELS
 
@@ -153,7 +151,7 @@ class AgglomerateStep(Step[P]):
 
 
 class SegmentStep(Step[P]):
-    """Stands in place of predict, supervoxels and agglomerate."""
+    """Does in one step what predict, supervoxels and agglomerate do."""
 
     kind = StepKind.SEGMENT
 

@@ -1,7 +1,7 @@
-"""The graph of touching supervoxels: what is known of every contact, counted once and added up when supervoxels join.
+"""The graph of touching supervoxels: sums over every contact, counted once and added up when supervoxels join.
 
-Everything kept is a count or a sum, so the graph after a round of joining is made from the graph before it and no voxel
-is read again. `features` turns the sums into what a forest judges a contact by.
+All of it is counts and sums. So the graph after a round of joining is made from the graph before it, and no voxel is
+read again. `contact_features.py` turns the sums into the features of a contact.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from emseg.compiled import compiled
 from emseg.errors import PermanentError
+from emseg.kernels.compiled import compiled
 from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Labels
 
@@ -60,15 +60,15 @@ class RegionGraph:
         """The graph after joining: node i becomes part of `region_of[i]`; contacts inside a region are gone."""
         pairs = np.sort(np.asarray(region_of, np.int64)[self.edges], axis=1)
         outer = pairs[:, 0] != pairs[:, 1]
-        keys, place = np.unique(pairs[outer, 0] * self.nodes + pairs[outer, 1], return_inverse=True)
+        keys, row = np.unique(pairs[outer, 0] * self.nodes + pairs[outer, 1], return_inverse=True)
         return RegionGraph(
             channels=self.channels,
             face_nm2=self.face_nm2,
             voxel_nm3=self.voxel_nm3,
             edges=np.stack([keys // self.nodes, keys % self.nodes], axis=1),
-            faces=_added(self.faces[outer], place, len(keys)),
-            histograms=_added(self.histograms[outer], place, len(keys)),
-            contact_places=_added(self.contact_places[outer], place, len(keys)),
+            faces=_added(self.faces[outer], row, len(keys)),
+            histograms=_added(self.histograms[outer], row, len(keys)),
+            contact_places=_added(self.contact_places[outer], row, len(keys)),
             node_sums=_added(self.node_sums, region_of, self.nodes),
             node_places=_added(self.node_places, region_of, self.nodes),
         )
@@ -108,9 +108,10 @@ def region_graph(labels: Labels, channels: Sequence[tuple[str, Channel]], voxel_
     )
 
 
-def _added(sums: Sums, place: npt.NDArray[np.integer], count: int) -> Sums:
+def _added(sums: Sums, row: npt.NDArray[np.integer], count: int) -> Sums:
+    """Rows of `sums` added up: row i counts for row `row[i]` of the `count` rows of the result."""
     out = np.zeros((count, *sums.shape[1:]))
-    np.add.at(out, place, sums)
+    np.add.at(out, row, sums)
     return out
 
 

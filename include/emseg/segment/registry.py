@@ -1,7 +1,10 @@
 """Steps by short name: emseg's own, and those of installed packages that the deployment allows.
 
-A package offers steps as entry points in group `emseg.steps`. Only packages named in EMSEG_STEP_PACKAGES are imported:
-an installed package must not be able to enter a run by itself. Planner and workers need the same value.
+A package offers steps as entry points in group `emseg.steps`. Only packages named in EMSEG_STEP_PACKAGES are imported,
+so no installed package enters a run by itself. Planner and workers need the same value.
+
+To add a step of emseg's own: a class in `steps/`, its parameters in `emseg.config.step_parameters`, and its name in
+`OWN_STEPS` below.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -17,7 +20,7 @@ from typing import Any
 from emseg.config.base import validated
 from emseg.config.pipeline import StepConfig
 from emseg.errors import EmsegError, PermanentError
-from emseg.segment.checks import declaration_faults
+from emseg.segment.contract import declaration_faults
 from emseg.segment.protocol import Setting, Step, StepKind
 from emseg.segment.steps.dt_watershed import DtWatershed
 from emseg.segment.steps.empty_region import EmptyRegionMask
@@ -29,23 +32,27 @@ from emseg.segment.steps.pixel_classifier import PixelClassifier
 
 GROUP = "emseg.steps"
 ALLOWED = "EMSEG_STEP_PACKAGES"
-"""Variable that names the packages whose steps may run, separated by commas."""
+"""Environment variable with the names of the packages whose steps may run, separated by commas."""
 
 StepClass = type[Step[Any]]
 Steps = dict[tuple[StepKind, str], StepClass]
 
 
-def _by_kind_and_name(classes: Iterable[StepClass]) -> Steps:
-    return {(step.kind, step.name): step for step in classes}
-
-
-_STEPS = _by_kind_and_name(
-    (EmptyRegionMask, InvertedGrayscale, PixelClassifier, OnnxNetwork, DtWatershed, MeanBoundary, LearnedEdges)
+OWN_STEPS: tuple[StepClass, ...] = (
+    EmptyRegionMask,
+    InvertedGrayscale,
+    PixelClassifier,
+    OnnxNetwork,
+    DtWatershed,
+    MeanBoundary,
+    LearnedEdges,
 )
+
+_STEPS: Steps = {(step.kind, step.name): step for step in OWN_STEPS}
 
 
 def allowed_packages(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Packages of the allow-list, in one spelling, sorted."""
+    """The packages of the allow-list, sorted, each in the spelling that `_one_spelling` gives it."""
     names = environment.get(ALLOWED, "").split(",")
     return tuple(sorted({_one_spelling(name) for name in names if name.strip()}))
 
@@ -56,7 +63,7 @@ def step_names(kind: StepKind) -> list[str]:
 
 
 def step_class(kind: StepKind, name: str) -> StepClass:
-    """The step called `name`; PermanentError that lists the known names where there is none."""
+    """The step called `name`; PermanentError with the known names if there is none."""
     if (kind, name) in _STEPS:
         return _STEPS[kind, name]
     plugins = _plugins(allowed_packages())
@@ -72,7 +79,7 @@ def step_class(kind: StepKind, name: str) -> StepClass:
 
 
 def package_of(kind: StepKind, name: str) -> str:
-    """`NAME==VERSION` of the package that a step comes from; empty for emseg's own."""
+    """`NAME==VERSION` of the package that a step comes from; empty for a step of emseg's own."""
     return "" if (kind, name) in _STEPS else _plugins(allowed_packages())[kind, name][1]
 
 
@@ -89,7 +96,7 @@ def make_step(kind: StepKind, config: StepConfig, setting: Setting) -> Step[Any]
     except (EmsegError, MemoryError, OSError):
         raise
     except (Exception, SystemExit) as error:
-        # The border to code of others: the same parameters and model would raise it again.
+        # Code of others raised it; the same parameters and model would raise it again.
         raise PermanentError(
             f"preparing a {kind.value} step",
             config.name,
@@ -100,7 +107,7 @@ def make_step(kind: StepKind, config: StepConfig, setting: Setting) -> Step[Any]
 
 @lru_cache(maxsize=1)
 def _plugins(allowed: tuple[str, ...]) -> dict[tuple[StepKind, str], tuple[StepClass, str]]:
-    """Steps of the allowed packages, with the package they come from. Nothing else is imported."""
+    """Steps of the allowed packages, each with its package. No other package is imported."""
     found: dict[tuple[StepKind, str], tuple[StepClass, str]] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.value):
         if entry.dist is None or _one_spelling(entry.dist.name) not in allowed:
@@ -119,13 +126,13 @@ def _loaded(entry: EntryPoint, package: str) -> StepClass:
     try:
         step = entry.load()
     except (Exception, SystemExit) as error:
-        # Whatever an outside package does wrong while it is imported, its name belongs in the message.
+        # Code of others fails in any way; the message must name the package.
         raise _refused(
             package, entry, f"{type(error).__name__}: {error}", "Mend the package, or take it off the allow-list"
         ) from error
     if not (inspect.isclass(step) and issubclass(step, Step) and not inspect.isabstract(step)):
         raise _refused(
-            package, entry, "it is no complete step class", "Derive it from a class of emseg.segment.protocol"
+            package, entry, "it is not a complete step class", "Derive it from a class of emseg.segment.protocol"
         )
     fault = next(declaration_faults(step), None)
     if fault is not None:
@@ -134,7 +141,7 @@ def _loaded(entry: EntryPoint, package: str) -> StepClass:
 
 
 def _not_allowed() -> list[str]:
-    """Installed packages with steps that nobody allowed: known by their metadata only, not imported."""
+    """Installed packages with steps that are not allowed; known by their metadata alone, and never imported."""
     names = {_one_spelling(entry.dist.name) for entry in entry_points(group=GROUP) if entry.dist is not None}
     return sorted(names - set(allowed_packages()))
 
@@ -144,5 +151,5 @@ def _refused(package: str, entry: EntryPoint, found: str, remedy: str) -> Perman
 
 
 def _one_spelling(name: str) -> str:
-    """Names of packages differ in case and in `-`, `_`, `.` (PEP 503)."""
+    """The normal form of a package name: `Emseg_Gradient.Boundary` is `emseg-gradient-boundary` (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emseg.config.pipeline import Isolation, StepConfig
 from emseg.config.runspec import PinnedStep
 from emseg.errors import EmsegError
-from emseg.segment.checks import checked, step_fault
+from emseg.segment.contract import checked, step_fault
 from emseg.segment.isolation import run_isolated
 from emseg.segment.protocol import Margin, Setting, Step, StepKind
 from emseg.segment.registry import make_step, package_of
@@ -31,23 +31,23 @@ class PreparedStep:
 
     @property
     def pinned(self) -> PinnedStep:
-        """All that its output depends on besides voxels."""
+        """All that its output depends on besides the voxels."""
         return self.step.pinned(self.package, self.isolation)
 
     @property
     def halo_vox(self) -> Margin:
-        """What the step declares, voxels Z Y X."""
+        """The halo that the step declares, voxels Z Y X."""
         return self.step.halo_vox
 
     @property
     def bytes_per_voxel(self) -> int:
-        """What the step declares."""
+        """The memory that the step declares, bytes for each computed voxel."""
         return self.step.bytes_per_voxel
 
     def run(self, *arrays: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The step's output, checked; StepError when it raises or breaks its contract. All arrays have one shape.
+        """The checked output of the step; all arrays have one shape. StepError when it raises or breaks its contract.
 
-        Want of memory and failed I/O are no faults of the step: they pass through, and may not come back in a retry.
+        MemoryError and OSError pass through: they are no faults of the step, and a retry may succeed.
         """
         step = self.step
         if self.isolation is not None:
@@ -58,7 +58,7 @@ class PreparedStep:
             except (EmsegError, MemoryError, OSError):
                 raise
             except (Exception, SystemExit) as error:
-                # The border to code of others: the same voxels would raise it again.
+                # Code of others raised it; the same voxels would raise it again.
                 fault = f"raised {type(error).__name__}: {error}"
                 raise step_fault(step, fault, "Mend the step, or choose another") from error
         return checked(step, output, arrays[0].shape)

@@ -26,11 +26,11 @@ def tiled(image: Image, tile_vox: Vec3, halo_vox: Vec3, function: Callable[[Imag
     weight = np.zeros(padded.shape, np.float32)
     starts = [_starts(n, t, h) for n, t, h in zip(padded.shape, tile_vox, halo_vox, strict=True)]
     for corner in product(*starts):
-        place = tuple(slice(s, s + t) for s, t in zip(corner, tile_vox, strict=True))
+        window = tuple(slice(s, s + t) for s, t in zip(corner, tile_vox, strict=True))
         ramps = [_ramp(s, t, h, n) for s, t, h, n in zip(corner, tile_vox, halo_vox, padded.shape, strict=True)]
         share = ramps[0][:, None, None] * ramps[1][:, None] * ramps[2]
-        total[place] += share * function(np.ascontiguousarray(padded[place]))
-        weight[place] += share
+        total[window] += share * function(np.ascontiguousarray(padded[window]))
+        weight[window] += share
     total /= weight
     return np.ascontiguousarray(total[tuple(slice(0, n) for n in image.shape)])
 
@@ -43,10 +43,10 @@ def _starts(length: int, tile: int, halo: int) -> list[int]:
 
 def _ramp(start: int, tile: int, halo: int, length: int) -> Image:
     """Weight along one axis: 0 in the rim, rising to the middle; 1 in a rim that is the edge of the volume."""
-    place = np.arange(tile)
-    rise = np.minimum(place, tile - 1 - place).astype(np.float32) - halo + 1
+    voxel = np.arange(tile)
+    rise = np.minimum(voxel, tile - 1 - voxel).astype(np.float32) - halo + 1
     weight = np.clip(rise / max(1, (tile - 2 * halo + 1) // 2), 0, 1)
-    # The first and the last voxels of a volume are seen by one tile only.
+    # The first and the last voxels of a volume lie in one tile only.
     if start == 0:
         weight[:halo] = weight[halo]
     if start + tile == length:

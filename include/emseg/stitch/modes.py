@@ -1,7 +1,7 @@
-"""Which votes propose to join bodies: the rules of the stitching modes, as vectorised filters over a vote table.
+"""Which votes become candidates: each stitching mode is a row of rules, tried in order on every vote.
 
-A piece proposes its best partner (most shared voxels) in each overlap, if both reach the true interface and share more
-than the floor: a piece that is never written must not be a bridge. The names and rules are those of DVIDSparkServices
+A supervoxel proposes its best partner (most shared voxels) in each overlap, if both reach the true interface and share
+more than the floor: one that is never written must not be a bridge. The names and rules are those of DVIDSparkServices
 (Plaza & Berg 2016, https://arxiv.org/abs/1604.00385), with its floors of 50 and 1000 voxels as volumes at 10 nm:
 
 - `none` takes nothing;
@@ -12,31 +12,24 @@ than the floor: a piece that is never written must not be a bridge. The names an
 
 Beside a quarantined subvolume the conservative rule holds in every mode. Equal overlaps are settled by the larger
 Jaccard index, then by the smaller id: never by the order of rows.
+
+A new mode is a value of `StitchMode` and a row of `MODES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
+from emseg.array_types import Counts, Flags, Floats, Ids
 from emseg.config.dataset import Stitching, StitchMode
-from emseg.stitch.supervoxels import cells_of
-from emseg.stitch.votes import Flags, Floats, Ids, Votes, VoxelSize
-
-REFUSALS = (
-    "mode joins nothing",
-    "does not reach the interface",
-    "overlap too small",
-    "not mutual best",
-    "not nearly equal",
-    "not nearly equal, and one side is quarantined",
-    "Jaccard index too small",
-)
-"""Why a vote is no candidate, in the order in which the rules are tried."""
+from emseg.geometry.supervoxel_ids import cells_of
+from emseg.stitch.votes import Votes, VoxelSize
 
 NEARLY_EQUAL = 0.9
 ONE_SIDED_SHARE = 0.9
@@ -44,8 +37,88 @@ ONE_SIDED_NM3 = 1e6
 
 
 @dataclass(frozen=True, eq=False)
+class Case:
+    """The votes of a run with all that a rule may ask about them; `quarantined` are cell numbers."""
+
+    votes: Votes
+    stitching: Stitching
+    voxel_size_nm: VoxelSize
+    quarantined: Collection[int] = ()
+
+    @cached_property
+    def shared_nm3(self) -> Floats:
+        """Volume of the shared voxels."""
+        shared: Floats = self.votes.overlap_vox * np.float64(prod(self.voxel_size_nm))
+        return shared
+
+    @cached_property
+    def nearly_equal(self) -> Flags:
+        """Whether the shared voxels are nearly all of both supervoxels."""
+        flags: Flags = self.votes.agreement >= NEARLY_EQUAL
+        return flags
+
+    @cached_property
+    def in_quarantine(self) -> Flags:
+        """Whether one side is of a quarantined subvolume."""
+        cells = np.array(sorted(self.quarantined), np.int64)
+        return np.isin(cells_of(self.votes.first), cells) | np.isin(cells_of(self.votes.second), cells)
+
+    @cached_property
+    def proposals(self) -> tuple[Flags, Flags]:
+        """Whether `second` is the best partner of `first` in their overlap, and the other way round."""
+        votes = self.votes
+        return (
+            _is_best(votes, (votes.first, cells_of(votes.second)), votes.second),
+            _is_best(votes, (votes.second, cells_of(votes.first)), votes.first),
+        )
+
+    @cached_property
+    def mutual(self) -> Flags:
+        """Whether each proposes the other."""
+        return self.proposals[0] & self.proposals[1]
+
+    @cached_property
+    def one_sided(self) -> Flags:
+        """Whether one side proposes the other with nearly all of itself, and with much."""
+        votes = self.votes
+        shares = (votes.overlap_vox / np.maximum(size, 1) for size in (votes.first_vox, votes.second_vox))
+        enough = [own & (share > ONE_SIDED_SHARE) for own, share in zip(self.proposals, shares, strict=True)]
+        return (enough[0] | enough[1]) & (self.shared_nm3 > ONE_SIDED_NM3)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Votes that `refuses` flags are no candidates, and the ledger says why: `reason`, which is stored."""
+
+    reason: str
+    refuses: Callable[[Case], Flags]
+
+
+REACH = Rule("does not reach the interface", lambda case: ~(case.votes.first_reaches & case.votes.second_reaches))
+FLOOR = Rule("overlap too small", lambda case: case.shared_nm3 <= case.stitching.min_overlap_nm3)
+MUTUAL = Rule("not mutual best", lambda case: ~case.mutual)
+ONE_SIDE = Rule(MUTUAL.reason, lambda case: ~(case.mutual | (case.one_sided & ~case.in_quarantine)))
+CAREFUL = Rule("not nearly equal, and one side is quarantined", lambda case: ~case.nearly_equal & case.in_quarantine)
+NEARLY = Rule("not nearly equal", lambda case: ~case.nearly_equal)
+JACCARD = Rule("Jaccard index too small", lambda case: case.votes.iou < case.stitching.iou_min)
+NOTHING = Rule("mode joins nothing", lambda case: np.ones(len(case.votes), bool))
+
+MODES: Mapping[StitchMode, tuple[Rule, ...]] = {
+    StitchMode.NONE: (NOTHING,),
+    StitchMode.CONSERVATIVE: (REACH, FLOOR, MUTUAL, NEARLY),
+    StitchMode.MEDIUM: (REACH, FLOOR, MUTUAL, CAREFUL),
+    StitchMode.AGGRESSIVE: (REACH, FLOOR, ONE_SIDE, CAREFUL),
+    StitchMode.IOU: (REACH, FLOOR, MUTUAL, CAREFUL, JACCARD),
+}
+"""The rules of each mode; the first that refuses a vote gives the reason."""
+
+REFUSALS = tuple(dict.fromkeys(rule.reason for rules in MODES.values() for rule in rules))
+"""Why a vote is no candidate."""
+
+
+@dataclass(frozen=True, eq=False)
 class Proposals:
-    """For each vote: whether it is a candidate, and the number of the refusal in `REFUSALS` where it is not."""
+    """For each vote: whether it is a candidate, and where it is not the index of the reason in `REFUSALS`, else -1."""
 
     taken: Flags
     refusal: npt.NDArray[np.int8]
@@ -54,53 +127,19 @@ class Proposals:
 def decide(
     votes: Votes, stitching: Stitching, voxel_size_nm: VoxelSize, quarantined: Collection[int] = ()
 ) -> Proposals:
-    """Apply the mode's rules to every vote; `quarantined` are cell numbers.
+    """Apply the rules of the mode to every vote; `quarantined` are cell numbers.
 
     The result does not depend on the order of the votes.
     """
-    mode = stitching.mode
-    shared_nm3: Floats = votes.overlap_vox * np.float64(prod(voxel_size_nm))
-    nearly_equal = votes.agreement >= NEARLY_EQUAL
-    careful = _in_quarantine(votes, quarantined)
-    proposes = best_partners(votes)
-    alone = np.zeros(len(votes), bool)
-    if mode is StitchMode.AGGRESSIVE:
-        alone = _one_sided(votes, proposes, shared_nm3) & ~careful
-    never = np.zeros(len(votes), bool)
-    refusals = [
-        np.full(len(votes), mode is StitchMode.NONE),
-        ~(votes.first_reaches & votes.second_reaches),
-        shared_nm3 <= stitching.min_overlap_nm3,
-        ~(proposes[0] & proposes[1]) & ~alone,
-        ~nearly_equal if mode is StitchMode.CONSERVATIVE else never,
-        ~nearly_equal & careful,
-        votes.iou < stitching.iou_min if mode is StitchMode.IOU else never,
-    ]
-    refusal = np.select(refusals, range(len(refusals)), default=-1).astype(np.int8)
+    case = Case(votes, stitching, voxel_size_nm, quarantined)
+    rules = MODES[stitching.mode]
+    numbers = [REFUSALS.index(rule.reason) for rule in rules]
+    refusal = np.select([rule.refuses(case) for rule in rules], numbers, default=-1).astype(np.int8)
     return Proposals(taken=refusal < 0, refusal=refusal)
 
 
-def best_partners(votes: Votes) -> tuple[Flags, Flags]:
-    """Whether `second` is the best partner of `first` in their overlap, and the other way round."""
-    first_cell, second_cell = cells_of(votes.first), cells_of(votes.second)
-    return (
-        _is_best(votes, (votes.first, second_cell), votes.second),
-        _is_best(votes, (votes.second, first_cell), votes.first),
-    )
-
-
-def _one_sided(votes: Votes, proposes: tuple[Flags, Flags], shared_nm3: Floats) -> Flags:
-    shares = (votes.overlap_vox / np.maximum(size, 1) for size in (votes.first_vox, votes.second_vox))
-    enough = [own & (share > ONE_SIDED_SHARE) for own, share in zip(proposes, shares, strict=True)]
-    return (enough[0] | enough[1]) & (shared_nm3 > ONE_SIDED_NM3)
-
-
-def _in_quarantine(votes: Votes, quarantined: Collection[int]) -> Flags:
-    cells = np.array(sorted(quarantined), np.int64)
-    return np.isin(cells_of(votes.first), cells) | np.isin(cells_of(votes.second), cells)
-
-
-def _is_best(votes: Votes, group: tuple[Ids, npt.NDArray[np.int64]], partner: Ids) -> Flags:
+def _is_best(votes: Votes, group: tuple[Ids, Counts], partner: Ids) -> Flags:
+    """The first vote of each group: most shared voxels, then the larger Jaccard index, then the smaller partner."""
     order = np.lexsort((partner, -votes.iou, -votes.overlap_vox, *group))
     sorted_groups = [column[order] for column in group]
     opens_group = np.ones(len(votes), bool)

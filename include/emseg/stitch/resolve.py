@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import prod
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from emseg.array_types import Counts, Flags, Ids
+from emseg.codec.column_table import StoredTable
 from emseg.config.dataset import Stitching
-from emseg.stitch.constraints import ALREADY, JOINED, OUTCOMES, Joining, is_weak, join_constrained
-from emseg.stitch.link_constraints import Links
+from emseg.sorted_ids import find
+from emseg.stitch.constrained_union import ALREADY, JOINED
+from emseg.stitch.constraints import OUTCOMES, Joining, is_weak, join_constrained
 from emseg.stitch.modes import REFUSALS, Proposals, decide
-from emseg.stitch.pieces import Contacts, Pieces
-from emseg.stitch.votes import VOTE_SCHEMA, Flags, Ids, Votes, VoxelSize
+from emseg.stitch.pair_constraints import PairConstraints
+from emseg.stitch.supervoxels import Contacts, Supervoxels
+from emseg.stitch.votes import VOTE_SCHEMA, Votes, VoxelSize
 
 MAPPING_SCHEMA = pa.schema([("supervoxel", pa.uint64()), ("body", pa.uint64())])
 LEDGER_SCHEMA = pa.schema(
@@ -39,8 +43,10 @@ _PARKED = "parked"
 
 
 @dataclass(frozen=True, eq=False)
-class Mapping:
+class BodyMapping(StoredTable):
     """Supervoxels that belong to a body of several, ids ascending. Any other supervoxel is a body of its own."""
+
+    SCHEMA: ClassVar[pa.Schema] = MAPPING_SCHEMA
 
     supervoxels: Ids
     bodies: Ids
@@ -49,21 +55,12 @@ class Mapping:
         """Body of each id, any shape; ids that were never joined, and 0, are returned unchanged."""
         if len(self.supervoxels) == 0:
             return ids.copy()
-        place = np.minimum(np.searchsorted(self.supervoxels, ids), len(self.supervoxels) - 1)
-        return np.where(self.supervoxels[place] == ids, self.bodies[place], ids)
-
-    def to_arrow(self) -> pa.Table:
-        """Table of `MAPPING_SCHEMA`."""
-        return pa.table({"supervoxel": self.supervoxels, "body": self.bodies}, schema=MAPPING_SCHEMA)
+        row, is_mapped = find(ids, self.supervoxels)
+        return np.where(is_mapped, self.bodies[row], ids)
 
     @classmethod
-    def from_arrow(cls, table: pa.Table) -> Mapping:
-        """Mapping of a table of `MAPPING_SCHEMA`."""
-        return cls(table["supervoxel"].to_numpy(), table["body"].to_numpy())
-
-    @classmethod
-    def of_components(cls, nodes: Ids, component: npt.NDArray[np.int64]) -> Mapping:
-        """Bodies of `nodes` (ascending) from the place of one node of its body for each; single ones are left out."""
+    def of_components(cls, nodes: Ids, component: Counts) -> BodyMapping:
+        """Bodies of `nodes` (ascending) from the number of the component of each; single ones are left out."""
         smallest = np.full(len(nodes), len(nodes), np.int64)
         np.minimum.at(smallest, component, np.arange(len(nodes)))  # nodes ascend, so the first is the smallest id
         several = np.bincount(component, minlength=len(nodes))[component] > 1
@@ -72,10 +69,10 @@ class Mapping:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """All that resolution knows: votes of the overlaps, pieces and contacts inside subvolumes, and doubtful cells."""
+    """All that resolution knows: votes, supervoxels and contacts of all subvolumes, and which cells are quarantined."""
 
     votes: Votes
-    pieces: Pieces = field(default_factory=lambda: Pieces.joined([]))
+    supervoxels: Supervoxels = field(default_factory=Supervoxels.none)
     contacts: Contacts = field(default_factory=Contacts.none)
     quarantined: Collection[int] = ()
 
@@ -84,7 +81,7 @@ class Evidence:
 class Resolution:
     """The mapping; the ledger that explains each vote taken or refused (`LEDGER_SCHEMA`); and what was counted."""
 
-    mapping: Mapping
+    mapping: BodyMapping
     ledger: pa.Table
     counts: dict[str, int]
 
@@ -93,36 +90,35 @@ def resolve(
     evidence: Evidence,
     stitching: Stitching,
     voxel_size_nm: VoxelSize,
-    links: Links | None = None,
+    pair_constraints: PairConstraints | None = None,
     dropped: Ids | None = None,
 ) -> Resolution:
     """Join bodies over the whole volume.
 
-    `links` are what people said about pairs of supervoxels; `dropped`, uint64 (N, 2), are votes that they took back.
-    Memory: about 300 bytes a vote and 100 a contact.
+    `pair_constraints` are what people said of pairs of supervoxels; `dropped`, uint64 (N, 2), are votes that they took
+    back. Memory: about 300 bytes a vote and 100 a contact.
     """
-    links = links or Links.none()
     votes = evidence.votes
     proposals = decide(votes, stitching, voxel_size_nm, evidence.quarantined)
-    back = _is_among(votes, dropped)
-    taken = proposals.taken & ~back
+    is_dropped = _is_dropped(votes, dropped)
+    taken = proposals.taken & ~is_dropped
     floor_vox = stitching.min_overlap_nm3 / prod(voxel_size_nm)
     candidates = votes.rows(taken)
     joining = join_constrained(
         candidates,
         is_weak(candidates, votes, floor_vox),
-        evidence.pieces,
+        evidence.supervoxels,
         evidence.contacts,
-        links,
+        pair_constraints or PairConstraints.none(),
         stitching.constraints,
         voxel_size_nm,
     )
-    mapping = Mapping.of_components(joining.nodes, joining.component)
-    ledger = _ledger(votes, proposals, taken, back, joining)
+    mapping = BodyMapping.of_components(joining.nodes, joining.component)
+    ledger = _ledger(votes, proposals, taken, is_dropped, joining)
     return Resolution(mapping, ledger, _counts(ledger, mapping, evidence.contacts))
 
 
-def _is_among(votes: Votes, dropped: Ids | None) -> Flags:
+def _is_dropped(votes: Votes, dropped: Ids | None) -> Flags:
     if dropped is None or len(dropped) == 0:
         return np.zeros(len(votes), bool)
     pairs = np.sort(dropped, axis=1)
@@ -134,10 +130,10 @@ def _is_among(votes: Votes, dropped: Ids | None) -> Flags:
     return flags
 
 
-def _ledger(votes: Votes, proposals: Proposals, taken: Flags, back: Flags, joining: Joining) -> pa.Table:
+def _ledger(votes: Votes, proposals: Proposals, taken: Flags, is_dropped: Flags, joining: Joining) -> pa.Table:
     rows = len(votes)
     reason = proposals.refusal.astype(np.int8)
-    reason[back] = _REASONS.index(DROPPED)
+    reason[is_dropped] = _REASONS.index(DROPPED)
     reason[taken] = joining.outcome + (len(REFUSALS) + 1)
     weak, rank = np.zeros(rows, bool), np.full(rows, -1, np.int64)
     apart = np.zeros((rows, 2), np.uint64)
@@ -157,7 +153,7 @@ def _ledger(votes: Votes, proposals: Proposals, taken: Flags, back: Flags, joini
     return pa.Table.from_arrays(columns, schema=LEDGER_SCHEMA)
 
 
-def _counts(ledger: pa.Table, mapping: Mapping, contacts: Contacts) -> dict[str, int]:
+def _counts(ledger: pa.Table, mapping: BodyMapping, contacts: Contacts) -> dict[str, int]:
     """Candidates by what became of them; `self_touching` are pairs of one subvolume that touch and are one body now."""
     parked, joined = ledger["parked"].to_numpy(), ledger["joined"].to_numpy()
     return {
@@ -165,6 +161,6 @@ def _counts(ledger: pa.Table, mapping: Mapping, contacts: Contacts) -> dict[str,
         "joined": int(joined.sum()),
         "parked": int(parked.sum()),
         "kept_apart": int(ledger.num_rows - ledger["apart_first"].null_count),
-        "mapped": len(mapping.supervoxels),
+        "mapped": len(mapping),
         "self_touching": int((mapping.body_of(contacts.first) == mapping.body_of(contacts.second)).sum()),
     }

@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from emseg.stitch.resolve import Mapping
-from emseg.stitch.votes import Ids
+from emseg.array_types import Ids
+from emseg.stitch.resolve import BodyMapping
 
 
-def members_of(mapping: Mapping, body: int) -> Ids:
+def members_of(mapping: BodyMapping, body: int) -> Ids:
     """Supervoxels of a body, ascending; a body that was never joined has itself."""
     members = mapping.supervoxels[mapping.bodies == np.uint64(body)]
     return members if len(members) else np.array([body], np.uint64)

@@ -1,29 +1,26 @@
-"""Overlap votes: how often two pieces of neighbouring subvolumes cover the same voxel.
+"""Overlap votes: how many voxels a supervoxel shares with one of a neighbouring subvolume.
 
-Both sides of an overlap computed the same voxels. Each pair of pieces that share a voxel there is one vote, with the
-shared voxels, both sizes inside the overlap, the area over which the two touch where core meets core, and whether each
-piece reaches the true interface on its own side.
+Both sides of an overlap computed the same voxels. Each pair of supervoxels that share a voxel there is one vote, with
+the shared voxels, both sizes inside the overlap, the area over which the two touch where core meets core, and whether
+each supervoxel reaches the true interface on its own side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from emseg.array_types import Counts, Flags, Floats, Ids, Labels32
+from emseg.codec.column_table import StoredTable
 from emseg.errors import IntegrityError
 from emseg.geometry import Overlap
-from emseg.label_pairs import count_pairs
-from emseg.stitch.supervoxels import supervoxel_ids
+from emseg.geometry.supervoxel_ids import supervoxel_ids
+from emseg.kernels.label_pairs import count_pairs
+from emseg.sorted_ids import find
 
-Floats = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.uint64]
-Counts = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-Labels = npt.NDArray[np.uint32]
 VoxelSize = tuple[float, float, float]
 
 VOTE_SCHEMA = pa.schema(
@@ -42,13 +39,16 @@ _HALF = np.uint64(32)
 
 
 @dataclass(frozen=True, eq=False)
-class Votes:
-    """Columns of equal length, one row a pair of supervoxels that share voxels; `first` is in the earlier cell.
+class Votes(StoredTable):
+    """One row a pair of supervoxels that share voxels; `first` is in the earlier cell.
 
-    `overlap_vox` counts shared voxels, `first_vox` and `second_vox` all voxels of each piece inside the overlap.
+    `overlap_vox` counts shared voxels, `first_vox` and `second_vox` all voxels of each supervoxel inside the overlap.
     `contact_nm2` is the area of the shared core face with `first` on one side and `second` on the other; 0 over edges
     and corners.
     """
+
+    SCHEMA: ClassVar[pa.Schema] = VOTE_SCHEMA
+    ORDER: ClassVar[tuple[str, ...]] = ("first", "second")
 
     first: Ids
     second: Ids
@@ -59,9 +59,6 @@ class Votes:
     first_reaches: Flags
     second_reaches: Flags
 
-    def __len__(self) -> int:
-        return len(self.first)
-
     @property
     def iou(self) -> Floats:
         """Shared voxels as a share of those that either has in the overlap: 50 of 100 and of 50 give 0.5."""
@@ -70,38 +67,12 @@ class Votes:
 
     @property
     def agreement(self) -> Floats:
-        """The smaller of the two shares that the overlap makes of each piece: 50 of 100 and of 50 give 0.5."""
+        """The smaller of the two shares that the overlap makes of each supervoxel: 50 of 100 and of 50 give 0.5."""
         larger: Counts = np.maximum(np.maximum(self.first_vox, self.second_vox), 1)
         return self.overlap_vox / larger
 
-    def rows(self, which: Flags | npt.NDArray[np.intp]) -> Votes:
-        """The rows chosen by flags or an index array."""
-        return Votes(*(getattr(self, f.name)[which] for f in fields(self)))
 
-    @classmethod
-    def empty(cls) -> Votes:
-        """No vote at all."""
-        return cls.from_arrow(VOTE_SCHEMA.empty_table())
-
-    @classmethod
-    def joined(cls, parts: Iterable[Votes]) -> Votes:
-        """All rows of `parts`, in one order whatever the order of the parts."""
-        parts = [cls.empty(), *parts]
-        columns = [np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)]
-        order = np.lexsort((columns[1], columns[0]))
-        return cls(*(column[order] for column in columns))
-
-    def to_arrow(self) -> pa.Table:
-        """Table of `VOTE_SCHEMA`."""
-        return pa.table({f.name: getattr(self, f.name) for f in fields(self)}, schema=VOTE_SCHEMA)
-
-    @classmethod
-    def from_arrow(cls, table: pa.Table) -> Votes:
-        """Votes of a table of `VOTE_SCHEMA`."""
-        return cls(*(table[name].to_numpy() for name in VOTE_SCHEMA.names))
-
-
-def count_votes(overlap: Overlap, first_labels: Labels, second_labels: Labels, voxel_size_nm: VoxelSize) -> Votes:
+def count_votes(overlap: Overlap, first_labels: Labels32, second_labels: Labels32, voxel_size_nm: VoxelSize) -> Votes:
     """Votes of one overlap. Both arrays are local labels (0 = none) over `overlap.region`, uint32 ZYX."""
     shape = overlap.region.shape
     if first_labels.shape != shape or second_labels.shape != shape:
@@ -135,7 +106,7 @@ def _totals(labels: Ids, counts: Counts) -> Counts:
 
 
 def _contact(
-    overlap: Overlap, first: Labels, second: Labels, pairs: tuple[Ids, Ids], voxel_size_nm: VoxelSize
+    overlap: Overlap, first: Labels32, second: Labels32, pairs: tuple[Ids, Ids], voxel_size_nm: VoxelSize
 ) -> Floats:
     """Area of contact of each of the `pairs` (ascending); `first` and `second` are the layers at the interface."""
     across = [axis for axis in range(3) if overlap.first.cell[axis] != overlap.second.cell[axis]]
@@ -143,7 +114,7 @@ def _contact(
         return np.zeros(len(pairs[0]), np.float64)
     a, b, faces = count_pairs(first, second)
     met, wanted = (a << _HALF) | b, (pairs[0] << _HALF) | pairs[1]
-    place = np.minimum(np.searchsorted(met, wanted), len(met) - 1)
+    row, is_met = find(wanted, met)
     area = float(np.prod([size for axis, size in enumerate(voxel_size_nm) if axis != across[0]]))
-    contact: Floats = np.where(met[place] == wanted, faces[place], 0) * area
+    contact: Floats = np.where(is_met, faces[row], 0) * area
     return contact

@@ -1,11 +1,11 @@
-"""Objects, markers, stage folders and leases: where emseg keeps what it computed, and how it knows what is done."""
+"""Objects, markers, phase folders and leases: where emseg keeps what it computed, and how it knows what is done."""
 
 from emseg.store.folder import FolderStore
 from emseg.store.lease import Lease, LeaseHeldError, LeaseLostError
-from emseg.store.markers import Artefact, Figures, ItemMarker, StageMarker, content_digest
+from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker, content_digest
 from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
+from emseg.store.phase_folder import PhaseFolder
 from emseg.store.s3 import S3Store
-from emseg.store.stage_folder import StageFolder
 
 __all__ = [
     "Artefact",
@@ -17,9 +17,9 @@ __all__ = [
     "LeaseLostError",
     "ObjectMissingError",
     "ObjectStore",
+    "PhaseFolder",
+    "PhaseMarker",
     "S3Store",
-    "StageFolder",
-    "StageMarker",
     "content_digest",
     "join_key",
 ]

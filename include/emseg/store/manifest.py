@@ -1,6 +1,6 @@
-"""The manifest of a stage: all its item markers as one object, LZ4 of a JSON array. Equal markers give equal bytes.
+"""The manifest of a phase: all its item markers as one object, LZ4 of a JSON array. Equal markers give equal bytes.
 
-Its SHA-256 is in the stage marker, whose schema number is also that of the manifest.
+Its SHA-256 is in the phase marker, whose schema number is also that of the manifest.
 """
 
 from __future__ import annotations
@@ -40,4 +40,4 @@ def read_manifest(data: bytes, address: str) -> list[ItemMarker]:
 
 
 def _damaged(address: str, found: str) -> IntegrityError:
-    return IntegrityError("reading a manifest", address, found, "Run the stage again: it lists its items anew")
+    return IntegrityError("reading a manifest", address, found, "Run the phase again: it lists its items anew")

@@ -1,8 +1,8 @@
 """Markers: the small JSON objects that say what is done, and the checked bytes they are stored as.
 
-An `ItemMarker` ends an item (a subvolume, an overlap, a block row), a `StageMarker` a stage. Both name artefacts by
+An `ItemMarker` ends an item (a subvolume, a brick, all bodies), a `PhaseMarker` a phase. Both name artefacts by
 key, size and SHA-256, so that a reader can tell whether it holds the bytes that were committed. Stored form:
-`{"content": …, "kind": "item", "schema": 1, "sha256": …}`, keys sorted; `sha256` is that of the content's JSON.
+`{"content": …, "kind": "item", "schema": 2, "sha256": …}`, keys sorted; `sha256` is that of the content's JSON.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from emseg.errors import IntegrityError, PermanentError
 
-SCHEMA = 1
+SCHEMA = 2
 """Number of this stored form. A marker of any other number is refused, never guessed at."""
 
 Figures = Mapping[str, int | float | str]
-"""Named figures of an item or a stage; finite numbers and text only."""
+"""Named figures of an item or a phase; finite numbers and text only."""
 
 Size = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -51,13 +51,13 @@ class Artefact:
 
 @dataclass(frozen=True)
 class ItemMarker:
-    """One item of a stage is done: its artefacts and figures, and the attempt that was first."""
+    """One item of a phase is done: its artefacts and figures, and the attempt that was first."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
     kind: ClassVar[str] = "item"
 
-    stage: str
-    stage_key: str
+    phase: str
+    phase_key: str
     item: str
     attempt: str
     artefacts: tuple[Artefact, ...]
@@ -70,21 +70,21 @@ class ItemMarker:
                 return artefact
         raise PermanentError(
             "looking up an artefact",
-            f"stage {self.stage}, item {self.item}, artefact {name}",
+            f"phase {self.phase}, item {self.item}, artefact {name}",
             f"the item has {', '.join(sorted(a.name for a in self.artefacts)) or 'none'}",
-            "Ask for one of these, or have the stage write it",
+            "Ask for one of these, or have the phase write it",
         )
 
 
 @dataclass(frozen=True)
-class StageMarker:
-    """A stage is done: `manifest` lists all item markers, `content_digest` compares two runs byte for byte."""
+class PhaseMarker:
+    """A phase is done: `manifest` lists all item markers, `content_digest` compares two runs byte for byte."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
-    kind: ClassVar[str] = "stage"
+    kind: ClassVar[str] = "phase"
 
-    stage: str
-    stage_key: str
+    phase: str
+    phase_key: str
     attempt: str
     items: Size
     content_digest: Digest
@@ -92,10 +92,10 @@ class StageMarker:
     results: Figures = field(default_factory=dict)
 
 
-Marker = TypeVar("Marker", ItemMarker, StageMarker)
+Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
 
 
-def marker_bytes(marker: ItemMarker | StageMarker) -> bytes:
+def marker_bytes(marker: ItemMarker | PhaseMarker) -> bytes:
     """Stored form of a marker; equal markers give equal bytes. `PermanentError` for figures JSON cannot keep."""
     kind: Any = type(marker)
     try:
@@ -122,8 +122,8 @@ def read_marker(kind: type[Marker], data: bytes, address: str) -> Marker:
             raise _malformed(kind, address, "kind or checksum is not as written")
         return cast("Marker", _adapter(cast("Any", kind)).validate_json(content))
     except ValidationError as error:
-        places = [".".join(map(str, e["loc"])) for e in error.errors(include_input=False, include_url=False)]
-        raise _malformed(kind, address, f"wrong fields: {', '.join(places[:5])}") from None
+        fields = [".".join(map(str, e["loc"])) for e in error.errors(include_input=False, include_url=False)]
+        raise _malformed(kind, address, f"wrong fields: {', '.join(fields[:5])}") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _malformed(kind, address, f"not a marker's JSON ({type(error).__name__})") from None
 
@@ -131,7 +131,7 @@ def read_marker(kind: type[Marker], data: bytes, address: str) -> Marker:
 def content_digest(markers: Iterable[ItemMarker]) -> str:
     """SHA-256 over sorted lines `item` and `item artefact sha256 size`: what was computed, by whomever, in any order.
 
-    Two runs of a stage gave the same bytes exactly if their digests are equal.
+    Two runs of a phase gave the same bytes exactly if their digests are equal.
     """
     lines = []
     for marker in markers:
@@ -155,7 +155,7 @@ def _digest(content: bytes) -> str:
 
 def _malformed(kind: type, address: str, found: str) -> IntegrityError:
     return IntegrityError(
-        f"reading a marker ({kind.__name__})", address, found, "Run the stage again: what it marked is computed anew"
+        f"reading a marker ({kind.__name__})", address, found, "Run the phase again: what it marked is computed anew"
     )
 
 
@@ -164,14 +164,14 @@ def _other_schema(kind: type, address: str, schema: int) -> PermanentError:
         f"reading a marker ({kind.__name__})",
         address,
         f"schema {schema}, this release of emseg reads {SCHEMA}",
-        "Use the release that wrote it, or remove that stage's folder to compute it anew",
+        "Use the release that wrote it, or remove that phase's folder to compute it anew",
     )
 
 
-def _unstorable(marker: ItemMarker | StageMarker, found: str) -> PermanentError:
+def _unstorable(marker: ItemMarker | PhaseMarker, found: str) -> PermanentError:
     return PermanentError(
         "writing a marker",
-        f"{type(marker).__name__} {getattr(marker, 'item', getattr(marker, 'stage', ''))}",
+        f"{type(marker).__name__} {getattr(marker, 'item', getattr(marker, 'phase', ''))}",
         found,
         "Give figures as finite int or float or str, and artefacts as write_artefact returned them",
     )

@@ -25,7 +25,7 @@ class ObjectMissingError(PermanentError):
             "reading an object",
             address,
             "there is none",
-            "Run the stage that writes it, or correct the dataset or stage named in the key",
+            "Run the phase that writes it, or correct the dataset or phase named in the key",
         )
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Point = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.uint32]
+from emseg.array_types import Floats, Labels32, Mask
+
+Point = Floats
+"""Z, Y, X in fractions of a voxel."""
 
 _RADII = ((24.0, 34.0, 0.12), (13.0, 20.0, 0.30), (8.0, 12.0, 0.42), (6.0, 8.0, 0.50))
 """Smallest and largest radius of a generation of tubes, voxels, and the share of the box at which it is complete."""
@@ -36,7 +37,7 @@ class _Tip:
     radius: float
 
 
-def grow_tubes(tissue: npt.NDArray[np.bool_], rng: np.random.Generator) -> Labels:
+def grow_tubes(tissue: Mask, rng: np.random.Generator) -> Labels32:
     """Label tubes 1, 2, ... inside `tissue` (bool ZYX); 0 between them. Later tubes never overwrite earlier ones."""
     labels = np.zeros(tissue.shape, np.uint32)
     free = tissue.copy()
@@ -54,21 +55,19 @@ def grow_tubes(tissue: npt.NDArray[np.bool_], rng: np.random.Generator) -> Label
     return labels
 
 
-def _grow_neurite(
-    labels: Labels, free: npt.NDArray[np.bool_], number: int, start: _Tip, rng: np.random.Generator
-) -> None:
+def _grow_neurite(labels: Labels32, free: Mask, number: int, start: _Tip, rng: np.random.Generator) -> None:
     """Grow both ways from the start, then the branches thrown off on the way, thinner each time."""
     tips = [start, _Tip(start.point, -start.direction, start.radius)]
     while tips:
         tip = tips.pop()
-        for place in _walk(labels, number, tip, rng):
-            _paint_ball(labels, free, number, place)
+        for step in _walk(labels, number, tip, rng):
+            _paint_ball(labels, free, number, step)
             if tip.radius > _THINNEST_TO_BRANCH_VOX and rng.random() < 1 / _STEPS_PER_BRANCH:
-                side = _unit(np.cross(place.direction, rng.standard_normal(3)))
-                tips.append(_Tip(place.point, _unit(side + 0.4 * place.direction), tip.radius * rng.uniform(0.45, 0.7)))
+                side = _unit(np.cross(step.direction, rng.standard_normal(3)))
+                tips.append(_Tip(step.point, _unit(side + 0.4 * step.direction), tip.radius * rng.uniform(0.45, 0.7)))
 
 
-def _walk(labels: Labels, number: int, tip: _Tip, rng: np.random.Generator) -> Iterator[_Tip]:
+def _walk(labels: Labels32, number: int, tip: _Tip, rng: np.random.Generator) -> Iterator[_Tip]:
     """Steps of half a radius that keep their direction but for small turns; ends outside the box or with no way on."""
     point, direction, swelling = tip.point, tip.direction, 0.0
     while _inside(point, labels.shape):
@@ -83,7 +82,7 @@ def _walk(labels: Labels, number: int, tip: _Tip, rng: np.random.Generator) -> I
         point = point + 0.5 * tip.radius * direction
 
 
-def _paint_ball(labels: Labels, free: npt.NDArray[np.bool_], number: int, ball: _Tip) -> None:
+def _paint_ball(labels: Labels32, free: Mask, number: int, ball: _Tip) -> None:
     low = np.maximum(np.floor(ball.point - ball.radius), 0).astype(int)
     high = np.minimum(np.ceil(ball.point + ball.radius) + 1, labels.shape).astype(int)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
@@ -94,14 +93,14 @@ def _paint_ball(labels: Labels, free: npt.NDArray[np.bool_], number: int, ball: 
     free[box][inside] = False
 
 
-def _has_room(free: npt.NDArray[np.bool_], point: Point, radius: float) -> bool:
+def _has_room(free: Mask, point: Point, radius: float) -> bool:
     """Whether the point and the six points a radius away (clipped to the box) are free."""
     around = point + radius * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
-    places = np.clip(around, 0, np.array(free.shape) - 1).astype(int)
-    return bool(free[tuple(places.T)].all())
+    voxels = np.clip(around, 0, np.array(free.shape) - 1).astype(int)
+    return bool(free[tuple(voxels.T)].all())
 
 
-def _is_clear(labels: Labels, point: Point, number: int) -> bool:
+def _is_clear(labels: Labels32, point: Point, number: int) -> bool:
     return not _inside(point, labels.shape) or labels[tuple(point.astype(int))] in (0, number)
 
 

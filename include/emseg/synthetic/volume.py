@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from emseg.geometry import Box, Vec
+from emseg.array_types import Gray, Labels64
+from emseg.geometry import Box
 from emseg.synthetic.packing import pack_bodies
 from emseg.synthetic.rendering import render
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticVolume:
-    """Grayscale uint8 and ground truth uint64, both ZYX. Each body is one 6-connected piece; 0 is blank in both."""
+    """Grayscale uint8 and ground truth uint64, both ZYX. Each body is 6-connected; 0 is blank in both."""
 
-    grayscale: npt.NDArray[np.uint8]
-    groundtruth: npt.NDArray[np.uint64]
+    grayscale: Gray
+    groundtruth: Labels64
 
 
-def make_volume(shape: Vec, seed: int, blank: Box | None = None) -> SyntheticVolume:
+def make_volume(shape: tuple[int, int, int], seed: int, blank: Box | None = None) -> SyntheticVolume:
     """Dense neuropil of `shape` voxels (ZYX), equal bytes for equal arguments; `blank` was never imaged.
 
     Neurites of 5 to 35 voxels radius run through the whole volume and branch, so most of the tissue belongs to bodies

@@ -1,1 +1,1 @@
-"""The built-in steps, one a file."""
+"""The built-in steps, one in each file; `emseg.segment.registry` lists them."""

@@ -17,17 +17,18 @@ from bioimage_cpp.segmentation import watershed
 from scipy import ndimage
 
 from emseg.config.step_parameters import DtWatershedParameters
+from emseg.geometry import Coordinate
 from emseg.segment.protocol import Labels, Margin, Mask, Probability, SupervoxelStep
 
 _WINDOW = 3.0
 
 
 class DtWatershed(SupervoxelStep[DtWatershedParameters]):
-    """Distance transform, smoothed; one seed a maximum; flooding of probability blended with closeness to the boundary.
+    """A seed at each maximum of the smoothed distance to the boundary; a flood of probability and closeness from them.
 
     The height is `(1 - w) p + w (1 - d / cap)`: with w = 0.2, cap = 80, a voxel of p = 0.1 at distance 40 has height
-    0.18. The cap bounds how far a voxel's height and seed can be influenced; where the flood goes from there has no
-    bound, as in any watershed.
+    0.18. The cap bounds how far away a voxel can influence another one's height or seed. The flood itself reaches
+    without bound, as in any watershed.
     """
 
     name = "dt-watershed"
@@ -40,11 +41,10 @@ class DtWatershed(SupervoxelStep[DtWatershedParameters]):
         """Reach of heights and seeds: capped distance, smoothing, and one voxel to compare maxima."""
         p = self.parameters
         capped, smoothed = self.setting.margin(p.distance_cap_nm), self.setting.margin(_WINDOW * p.smoothing_nm)
-        z, y, x = (a + b + 1 for a, b in zip(capped, smoothed, strict=True))
-        return z, y, x
+        return Coordinate.of(capped) + smoothed + 1
 
     def supervoxels(self, probability: Probability, mask: Mask) -> Labels:
-        """Every voxel of the mask gets a label; a piece of the mask that no seed reaches is a supervoxel of its own."""
+        """A label for every voxel of the mask; a part of the mask that no seed reaches is a supervoxel of its own."""
         inside = (probability < self.parameters.boundary_min) & mask
         height, seeds = self._height_and_seeds(probability, inside)
         labels = watershed(height, seeds, mask=mask)
@@ -78,5 +78,5 @@ def _filled(labels: Labels, mask: Mask) -> Labels:
     unreached = (labels == 0) & mask
     if not unreached.any():
         return labels
-    pieces = cc3d.connected_components(unreached, connectivity=6, out_dtype=np.uint32)
-    return np.where(unreached, pieces + labels.max(), labels)
+    parts = cc3d.connected_components(unreached, connectivity=6, out_dtype=np.uint32)
+    return np.where(unreached, parts + labels.max(), labels)

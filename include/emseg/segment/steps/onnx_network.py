@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from emseg.config.base import Model, Vec3
+from emseg.config.base import Record, Vec3
 from emseg.config.step_parameters import OnnxNetworkParameters, Provider
 from emseg.errors import PermanentError, StepError
 from emseg.segment.model import require_voxel_size
@@ -28,7 +28,7 @@ _ONNX_NAME = {
 }
 
 
-class NetworkDescription(Model, allow_inf_nan=False):
+class NetworkDescription(Record, allow_inf_nan=False):
     """Section `network` of a model.
 
     A network of 2 dimensions gets (1, 1, Y, X), one of 3 gets (1, 1, Z, Y, X), float32 `(gray - mean) / std`. It gives
@@ -61,7 +61,7 @@ class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
     needs_model = True
 
     def __init__(self, parameters: OnnxNetworkParameters, setting: Setting) -> None:
-        """PermanentError when the network is not what its description says, or its provider is not there."""
+        """PermanentError when the network is not what its description says, or this machine lacks the provider."""
         super().__init__(parameters, setting)
         require_voxel_size(self.model, setting.voxel_size_nm, self.name)
         self._network = self.model.section(SECTION, NetworkDescription)
@@ -124,7 +124,7 @@ class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
         try:
             return onnxruntime.InferenceSession(self.model.file(self._network.file), options, providers=[wanted])
         except Exception as error:
-            # onnxruntime raises classes of its own for each way in which bytes can be no network.
+            # onnxruntime has error classes of its own for every way in which bytes can fail to be a network.
             raise self._unfit(f"onnxruntime cannot load it ({type(error).__name__}: {str(error)[:300]})") from error
 
     def _check(self) -> None:
@@ -142,14 +142,14 @@ class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
             not isinstance(r, int) or r == g for r, g in zip(real.shape, given, strict=True)
         )
         if real.type != "tensor(float)" or not fits:
-            raise self._unfit(f"its input is {real.type} {real.shape}, and the description means float32 {given}")
+            raise self._unfit(f"its input is {real.type} {real.shape}, and the description says float32 {given}")
         if network.dimensions == 2 and (network.tile_vox[0], network.halo_vox[0]) != (1, 0):
-            raise self._unfit(f"a network of 2 dimensions with tiles of {network.tile_vox}, halo {network.halo_vox}")
+            raise self._unfit(f"it has 2 dimensions, but tiles of {network.tile_vox} and a halo of {network.halo_vox}")
         (found,) = self._session.run([network.output], {network.input: np.zeros(given, np.float32)})
         channels = 1 if network.offsets is None else len(network.offsets)
         if found.shape != (1, channels, *given[2:]) or found.dtype != np.float32:
             raise self._unfit(
-                f"it gives {found.dtype} {found.shape}, and the description means {(1, channels, *given[2:])}"
+                f"it gives {found.dtype} {found.shape}, and the description says {(1, channels, *given[2:])}"
             )
         if network.offsets is not None and not any(sum(map(abs, offset)) == 1 for offset in network.offsets):
             raise self._unfit(f"none of the offsets {network.offsets} is one voxel long")

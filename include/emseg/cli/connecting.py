@@ -1,0 +1,66 @@
+"""Folders of this checkout, and the services that a command talks to: those of the environment, or of the devstack.
+
+The devstack is imported only where the environment names no services: in production nothing needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import emseg
+from emseg.errors import PermanentError
+
+if TYPE_CHECKING:
+    from emseg.devstack import DevStack
+    from emseg.dvid import DvidServer
+    from emseg.phases.services import DvidServices
+
+PROJECT = Path(emseg.__file__).parents[2]
+BUILD = PROJECT / "build"
+DEVSTACK_ROOT = BUILD / "devstack"
+
+
+def connected() -> DvidServices:
+    """Services named by the environment (EMSEG_*, AWS_*); without EMSEG_DVID_URL, those of the devstack."""
+    from emseg.config import s3_connection
+    from emseg.phases.services import DvidServices
+    from emseg.store import S3Store
+
+    s3 = s3_connection(os.environ) if _environment_names_services() else running_devstack().s3
+    return DvidServices(S3Store.open(s3), dvid_server())
+
+
+def dvid_server() -> DvidServer:
+    """The DVID server of the environment, or of the devstack."""
+    from emseg.config import dvid_connection
+    from emseg.dvid import DvidServer
+
+    return DvidServer(dvid_connection(os.environ) if _environment_names_services() else running_devstack().dvid)
+
+
+def running_devstack() -> DevStack:
+    """The devstack of this checkout; PermanentError that says how to start it where it does not run."""
+    from emseg.devstack import status
+
+    if not all(server.ready for server in status(DEVSTACK_ROOT)):
+        raise PermanentError(
+            "finding DVID and S3",
+            "EMSEG_DVID_URL",
+            "the variable is not set, and the devstack of this checkout does not run",
+            "Set EMSEG_* and AWS_* to your servers, or: emseg devstack up",
+        )
+    return started_devstack()
+
+
+def started_devstack() -> DevStack:
+    """The devstack of this checkout, started where it does not run."""
+    from emseg.devstack import up
+
+    DEVSTACK_ROOT.mkdir(parents=True, exist_ok=True)
+    return up(DEVSTACK_ROOT, BUILD / "tools")
+
+
+def _environment_names_services() -> bool:
+    return "EMSEG_DVID_URL" in os.environ

@@ -1,0 +1,64 @@
+"""`emseg runs`, `status` and `rollback`: which runs and releases a dataset has, and which release is served."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from emseg.cli.connecting import connected
+from emseg.cli.console import console
+from emseg.publish import releases, roll_back, served_release
+from emseg.tasks.run_folder import RunFolder
+from emseg.tasks.run_links import view_link
+from emseg.tasks.run_list import RunSummary, runs_of
+
+DatasetName = Annotated[str, typer.Argument(help="Dataset file under include/datasets, without .yaml")]
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register the commands."""
+    cli.command()(runs)
+    cli.command()(status)
+    cli.command()(rollback)
+
+
+def runs(dataset: DatasetName) -> None:
+    """List the runs of a dataset: when they started, how far they came, verdict and release."""
+    found = runs_of(connected().store, dataset)
+    if not found:
+        console.print(f"{dataset}: no runs yet")
+    for each in found:
+        _show(each)
+
+
+def status(dataset: DatasetName) -> None:
+    """Show the releases of a dataset, which of them is served, and where to look at it."""
+    services = connected()
+    served = served_release(services.store, dataset)
+    if served is None:
+        console.print(f"{dataset}: nothing published yet")
+        return
+    for release in releases(services.store, dataset):
+        split, merge = release.figures["vi_split"], release.figures["vi_merge"]
+        state = ", served" if release.number == served.number else ""
+        console.print(
+            f"release {release.number}{state}: node {release.uuid}, instance {release.instance}"
+            f", VI split {split:.3f}, merge {merge:.3f} bits"
+        )
+    console.print(view_link(RunFolder(services.store, dataset, served.run).pinned_context(lambda: services)))
+
+
+def rollback(
+    dataset: DatasetName, number: Annotated[int, typer.Argument(help="Number of the release to serve again")]
+) -> None:
+    """Serve an earlier release again, as a new release of the same DVID node."""
+    release = roll_back(connected().store, dataset, number)
+    console.print(f"{dataset}: release {release.number} serves node {release.uuid}")
+
+
+def _show(run: RunSummary) -> None:
+    # A line, not a row of a table: a narrow terminal would cut the name, which other commands ask for.
+    release = "none" if run.release is None else str(run.release)
+    done = ", ".join(run.stages) or "none"
+    console.print(f"{run.run}  {run.when or '-'}  done {done}  verdict {run.verdict}  release {release}")

@@ -1,0 +1,215 @@
+"""A labelmap: the uint64 volume of a DVID instance, read and written as 64^3 blocks of supervoxel ids.
+
+Many writers may write at once, each its own blocks, by `/ingest-supervoxels`: posting a block twice changes nothing,
+and DVID does not touch indices or extents. When all writers have ended, one of them posts the rest (`contents.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+
+from emseg.array_types import Labels64
+from emseg.dvid.coordinates import blocks_around, one_block, voxels_of, xyz_text
+from emseg.dvid.errors import AdministratorOnlyError, NoLargestLabelError
+from emseg.dvid.instances import VecNm, array_info, create_instance, refuse_instance, voxel_settings
+from emseg.dvid.instances import set_extents as set_extents_of
+from emseg.dvid.labels.block import SHAPE, unpack_block
+from emseg.dvid.labels.stream import frame, frames
+from emseg.dvid.nodes import Node
+from emseg.dvid.request_boxes import request_boxes
+from emseg.errors import IntegrityError
+from emseg.geometry import Box, Coordinate
+
+PackedBlock = tuple[Coordinate, bytes]
+"""Coordinates of a block, ZYX at its scale, and its bytes as `pack_block` makes them."""
+POST_BLOCKS = 64
+"""Blocks of a request, kept packed until it ends: some hundred kilobytes, 218 MB at the very worst."""
+REQUEST_BLOCKS = 256
+"""Blocks asked for at once: 2 MB of voxels each, well below 100 MB of stream for the densest real labels."""
+
+
+@dataclass(frozen=True)
+class LabelmapInfo:
+    """Which voxels hold data (None: not set yet), voxel size ZYX, and the coarsest scale that is kept."""
+
+    extents: Box | None
+    voxel_size_nm: VecNm
+    max_scale: int
+
+
+class _Request:
+    """Up to `POST_BLOCKS` blocks as the body of a request.
+
+    A block is made while the server stores the one before it. All are kept, because a body may be sent again.
+    """
+
+    def __init__(self, first: PackedBlock, others: Iterator[PackedBlock]) -> None:
+        self._others = others
+        self._failure: Exception | None = None
+        self.blocks = [first]
+
+    def __iter__(self) -> Iterator[bytes]:
+        at = 0
+        while at < len(self.blocks) or (at < POST_BLOCKS and self._one_more()):
+            yield frame(*self.blocks[at])
+            at += 1
+
+    def _one_more(self) -> bool:
+        # A failed generator looks exhausted, so a retry would send a truncated body.
+        if self._failure is not None:
+            raise self._failure
+        try:
+            block = next(self._others, None)
+        except Exception as error:
+            self._failure = error
+            raise
+        if block is not None:
+            self.blocks.append(block)
+        return block is not None
+
+
+class Labelmap:
+    """The labelmap instance `instance`, as it is in `node`."""
+
+    def __init__(self, node: Node, instance: str) -> None:
+        """Nothing is sent."""
+        self.node, self.instance = node, instance
+
+    def create(self, max_scale: int, voxel_size_nm: VecNm) -> None:
+        """Make the instance, or adopt one of equal settings. At least scale 1 is kept: viewers ignore fewer."""
+        max_scale = max(1, max_scale)
+        settings = {"BlockSize": "64,64,64", "Compression": "gzip", "MaxDownresLevel": str(max_scale)}
+        if create_instance(self.node, self.instance, "labelmap", settings | voxel_settings(voxel_size_nm)):
+            return
+        found = self.info()
+        if (found.max_scale, found.voxel_size_nm) != (max_scale, voxel_size_nm):
+            raise refuse_instance(
+                self.node,
+                self.instance,
+                f"it exists with scales up to {found.max_scale} and voxels of {found.voxel_size_nm} nm",
+                f"Use another name, or max_scale {found.max_scale} and voxels of {found.voxel_size_nm} nm",
+            )
+
+    def info(self) -> LabelmapInfo:
+        """The instance's record, as of now."""
+        found = array_info(self.node, self.instance)
+        if found.type != "labelmap" or found.block_vox != SHAPE or not found.compression.lower().startswith("gzip"):
+            raise refuse_instance(
+                self.node,
+                self.instance,
+                f"it is of type {found.type}, blocks of {found.block_vox} voxels, compression {found.compression!r}",
+                "Name a labelmap instance with BlockSize 64,64,64 and Compression gzip",
+            )
+        return LabelmapInfo(found.extents, found.voxel_size_nm, found.max_scale)
+
+    def ingest_supervoxels(self, scale: int, blocks: Iterable[PackedBlock]) -> dict[Coordinate, str]:
+        """Write blocks of `scale`, each as soon as it is made, and return the SHA-256 of each as stored.
+
+        A block of zeros hides the block of an ancestor; where no version has a block, labels are 0 anyway. The caller
+        makes sure that no two writers share a block.
+        """
+        self._check_scale(scale)
+        where = self.node.path(self.instance, "ingest-supervoxels")
+        digests: dict[Coordinate, str] = {}
+        others = iter(blocks)
+        for first in others:
+            request = _Request(first, others)
+            self.node.server.post(where, request, {"scale": str(scale)}, repeatable=True)
+            digests |= digests_of(request.blocks)
+        return digests
+
+    def stored_blocks(self, box_blocks: Box, scale: int) -> Iterator[PackedBlock]:
+        """Each stored block of supervoxels in `box_blocks` (block coordinates ZYX at `scale`), in the server's order.
+
+        The server returns the very bytes that it was sent, and no block where none is stored.
+        """
+        return self._stored(box_blocks, scale, supervoxels=True)
+
+    def read(self, box: Box, supervoxels: bool = False, scale: int = 0) -> Labels64:
+        """Bodies (or supervoxels) of `box`, voxels at `scale`, uint64 ZYX, any alignment; 0 where nothing is stored."""
+        labels = np.zeros(box.shape, np.uint64)
+        if box.is_empty:
+            return labels
+        for block, packed in self._stored(blocks_around(box), scale, supervoxels):
+            whole = voxels_of(one_block(block))
+            part = whole.clipped(box)
+            voxels = labels[part.slices(box.start)]
+            if part == whole:
+                unpack_block(packed, voxels)
+            else:
+                voxels[...] = unpack_block(packed)[part.slices(whole.start)]
+        return labels
+
+    def max_label(self) -> int:
+        """The largest label of the instance in this node or the nearest ancestor that has one; 0 if none has."""
+        node = self.node
+        while True:
+            try:
+                return int(node.server.get_json(node.path(self.instance, "maxlabel"))["maxlabel"])
+            except NoLargestLabelError:
+                pass
+            parents = node.info().parents
+            if not parents:
+                return 0
+            node = Node(node.server, parents[0])
+
+    def raise_max_label(self, label: int) -> None:
+        """Make this node's largest label at least `label`: the server numbers the bodies of proofreaders from there on.
+
+        After a post of indices it is the largest body, which may be less than the largest supervoxel: without this
+        call the server would use that supervoxel's id a second time.
+        """
+        try:
+            self.node.server.post(self.node.path(self.instance, "maxlabel", str(label)), b"", repeatable=True)
+        except AdministratorOnlyError:
+            # Anyone may reserve the ids up to there.
+            missing = label - self.max_label()
+            if missing > 0:
+                self.node.server.post(self.node.path(self.instance, "nextlabel", str(missing)), b"")
+
+    def set_extents(self, box: Box) -> None:
+        """Say which voxels (scale 0) hold data; overwrites what was set."""
+        set_extents_of(self.node, self.instance, box)
+
+    def _stored(self, box_blocks: Box, scale: int, supervoxels: bool) -> Iterator[PackedBlock]:
+        """The stored blocks of a box of blocks, each once, in the server's order."""
+        self._check_scale(scale)
+        params = {"compression": "blocks", "scale": str(scale)} | ({"supervoxels": "true"} if supervoxels else {})
+        for part in request_boxes(box_blocks, (1, 1, 1), REQUEST_BLOCKS):
+            voxels = voxels_of(part)
+            where = self.node.path(self.instance, "blocks", xyz_text(voxels.shape), xyz_text(voxels.start))
+            seen: set[Coordinate] = set()
+            for block, packed in frames(self.node.server.get(where, params), where):
+                if block in seen or not part.contains(one_block(block)):
+                    raise IntegrityError(
+                        "reading label blocks from DVID",
+                        where,
+                        f"the server sent block {block}, which nobody asked for or which came before",
+                        "Try again",
+                    )
+                seen.add(block)
+                yield block, packed
+
+    @cached_property
+    def _max_scale(self) -> int:
+        return self.info().max_scale
+
+    def _check_scale(self, scale: int) -> None:
+        # The server stores any scale, and shows nobody those above its last one.
+        if not 0 <= scale <= self._max_scale:
+            raise refuse_instance(
+                self.node,
+                self.instance,
+                f"scale {scale} was asked for, it keeps scales 0 to {self._max_scale}",
+                "Create the instance with a larger max_scale",
+            )
+
+
+def digests_of(blocks: Iterable[PackedBlock]) -> dict[Coordinate, str]:
+    """SHA-256 of each block."""
+    return {block: sha256(packed).hexdigest() for block, packed in blocks}

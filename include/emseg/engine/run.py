@@ -1,0 +1,146 @@
+"""How any phase runs: find what its markers say is missing, do only that, commit it, and mark the phase done.
+
+A phase run is a list of items and a function of one item. The function writes artefacts under its attempt and commits
+an item marker; it may run anywhere (this process, a Spark task), any number of times. The phase is done when its phase
+marker exists.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from emseg.engine.items import Executor, ItemFailure, Work
+from emseg.engine.progress import Progress
+from emseg.engine.report import PhaseSummary
+from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
+from emseg.store import ItemMarker, PhaseFolder, PhaseMarker
+
+log = logging.getLogger(__name__)
+
+Scalars = Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class PhaseRun:
+    """One phase of one run, ready for the engine.
+
+    `prepare` is called once in the driver, before the first item, and gives the work on one item. `finish` runs once in
+    the driver, after all items and before the phase marker. Up to `most_given_up` items that fail for good are given
+    up: they get no marker, and the phase is done without them for this run alone. None: any failure fails the phase,
+    and no few items are tried before the others.
+    """
+
+    phase: str
+    items: tuple[str, ...]
+    prepare: Callable[[], Work]
+    finish: Callable[[Sequence[ItemMarker]], Scalars]
+    most_given_up: int | None = None
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """What was done, and the items that were given up, each with its reason."""
+
+    summary: PhaseSummary
+    given_up: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_phase(phase: PhaseRun, folder: PhaseFolder, executor: Executor, without: Collection[str] = ()) -> PhaseResult:
+    """Bring a phase to its phase marker. A phase that is done already costs one request.
+
+    Items in `without` were given up by an earlier stage of this run: they are neither computed nor waited for.
+    """
+    started = time.monotonic()
+    folder = folder.without(without)
+    marker = folder.phase_marker()
+    items = tuple(item for item in phase.items if item not in set(without))
+    if marker is not None:
+        log.info("%s %s: done already, %d items reused", phase.phase, folder.phase_key[:12], len(items))
+        return PhaseResult(_summary(folder, started, 0, len(items), marker))
+    done = folder.done_items()
+    missing = [item for item in items if item not in done]
+    found = [item for item in items if item in done]
+    log.info("%s %s: %d items to do, %d found", phase.phase, folder.phase_key[:12], len(missing), len(found))
+    computed, given_up = _computed(phase, missing, folder, executor, _probe(phase, len(missing), len(found)))
+    markers = folder.item_markers(found) + computed
+    folder = folder.without([*without, *given_up])
+    results = phase.finish(markers)
+    summary = _summary(folder, started, len(computed), len(found), folder.commit_phase(markers, results))
+    return PhaseResult(summary.model_copy(update={"items_given_up": len(given_up)}), given_up)
+
+
+def _computed(
+    phase: PhaseRun, items: Sequence[str], folder: PhaseFolder, executor: Executor, probe: int
+) -> tuple[list[ItemMarker], dict[str, str]]:
+    """Markers of the items, and those given up.
+
+    The first `probe` items go before the rest; if there is a rest and all of the first fail alike, it is not tried.
+    """
+    markers: list[ItemMarker] = []
+    failures: list[ItemFailure] = []
+    first, rest = items[:probe], items[probe:]
+    work = phase.prepare()
+    for wave in (first, rest):
+        for outcome in executor.outcomes(work, wave, Progress(phase.phase, len(wave))):
+            if isinstance(outcome, ItemFailure):
+                log.error("%s %s failed (%s): %s", phase.phase, outcome.item, outcome.kind, outcome.message)
+                failures.append(outcome)
+            else:
+                markers.append(outcome)
+        if wave is first and rest and len(failures) == len(first) and _alike(failures):
+            raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
+    permanent = [failure for failure in failures if failure.is_permanent]
+    if len(permanent) < len(failures) or len(permanent) > (phase.most_given_up or 0):
+        raise _error_of(phase, failures, len(items))
+    return _settled(phase, markers, failures, folder)
+
+
+def _settled(
+    phase: PhaseRun, markers: list[ItemMarker], failures: Sequence[ItemFailure], folder: PhaseFolder
+) -> tuple[list[ItemMarker], dict[str, str]]:
+    """What another attempt has computed meanwhile is not given up."""
+    done = folder.done_items() if failures else frozenset()
+    given_up = {failure.item: failure.message for failure in failures if failure.item not in done}
+    for item in given_up:
+        log.error("%s %s is given up: it stays empty in this run", phase.phase, item)
+    return markers + folder.item_markers(f.item for f in failures if f.item in done), given_up
+
+
+def _probe(phase: PhaseRun, missing: int, found: int) -> int:
+    """How many items are tried before the rest. What is left of an earlier try is no sample of all: it has no probe."""
+    return missing if phase.most_given_up is None or found else min(missing, max(8, min(missing // 100, 64)))
+
+
+def _alike(failures: Sequence[ItemFailure]) -> bool:
+    """Whether all messages are one, but for numbers and names with numbers in them."""
+    return len({(failure.kind, re.sub(r"[0-9]+", "#", failure.message)) for failure in failures}) == 1
+
+
+def _error_of(phase: PhaseRun, failures: Sequence[ItemFailure], total: int, note: str = "") -> EmsegError:
+    # A retry is worth while only if every failed item may succeed in it; the permanent ones are shown first.
+    retryable = {TransientError.__name__: TransientError, IntegrityError.__name__: IntegrityError}
+    permanent = [f for f in failures if f.is_permanent]
+    shown = (permanent or list(failures))[:3]
+    kind: type[EmsegError] = PermanentError if permanent else retryable[shown[0].kind]
+    remedy = "Correct the cause, then clear the task" if permanent else "A retry does only what is missing"
+    return kind(
+        f"running {phase.phase}",
+        f"{len(failures)} of {total} items failed: {', '.join(f.item for f in shown)}",
+        note + " | ".join(f.message.strip() for f in shown),
+        remedy,
+    )
+
+
+def _summary(folder: PhaseFolder, started: float, done: int, reused: int, marker: PhaseMarker) -> PhaseSummary:
+    return PhaseSummary(
+        phase=folder.phase,
+        key=folder.phase_key,
+        seconds=round(time.monotonic() - started, 3),
+        items_done=done,
+        items_reused=reused,
+        content_digest=marker.content_digest,
+    )

@@ -1,0 +1,73 @@
+"""What a phase leaves in the object store: its name, its codec and, for a table, its columns.
+
+Each phase declares its artefacts in its own `artefacts.py`; `emseg.phases.catalogue` lists them all. Everything that is
+written or read goes through one of these declarations, so writer and readers cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from emseg.codec import decode_array, decode_table, encode_labels, encode_table
+from emseg.errors import IntegrityError
+from emseg.store import Artefact, ItemMarker, PhaseFolder
+
+
+@dataclass(frozen=True)
+class LabelArtefact:
+    """Labels of `dtype`, Z Y X, as `codec.encode_labels` keeps them. A name with NUMBER stands for several of them."""
+
+    name: str
+    holds: str
+    dtype: type[np.unsignedinteger[Any]] = np.uint32
+
+    def numbered(self, number: int) -> LabelArtefact:
+        """The one of several that has this number: `overlap-NUMBER` becomes `overlap-00000042`."""
+        return replace(self, name=self.name.replace("NUMBER", f"{number:08d}"))
+
+    def write(self, folder: PhaseFolder, item: str, labels: npt.NDArray[Any]) -> Artefact:
+        """Keep the labels under the attempt of `folder`; they count once the item is committed."""
+        return folder.write_artefact(item, self.name, encode_labels(labels.astype(self.dtype, copy=False)))
+
+    def read(self, folder: PhaseFolder, marker: ItemMarker) -> npt.NDArray[Any]:
+        """The labels of a committed item, checksum and dtype verified; IntegrityError where they are not as written."""
+        labels = decode_array(folder.read_artefact(marker.artefact(self.name)))
+        if labels.dtype != self.dtype:
+            raise IntegrityError(
+                "reading labels",
+                f"{self.name} of item {marker.item}",
+                f"they are {labels.dtype}, written are {np.dtype(self.dtype)}",
+                f"Clear the task that runs phase {folder.phase}",
+            )
+        return labels
+
+
+@dataclass(frozen=True)
+class TableArtefact:
+    """A table with the columns of `schema`, as `codec.encode_table` keeps it: Parquet.
+
+    `level` and `page_checksums` are part of the stored form: with others, equal tables would have another digest.
+    """
+
+    name: str
+    holds: str
+    schema: pa.Schema
+    level: int = 3
+    page_checksums: bool = True
+
+    def write(self, folder: PhaseFolder, item: str, table: pa.Table) -> Artefact:
+        """Keep the table under the attempt of `folder`; it counts once the item is committed."""
+        return folder.write_artefact(item, self.name, encode_table(table, self.level, self.page_checksums))
+
+    def read(self, folder: PhaseFolder, marker: ItemMarker) -> pa.Table:
+        """The table of a committed item, checksum and columns verified; IntegrityError where it is not as written."""
+        return decode_table(folder.read_artefact(marker.artefact(self.name)), self.schema)
+
+    def read_all(self, folder: PhaseFolder, markers: list[ItemMarker]) -> pa.Table:
+        """The tables of several items as one."""
+        return pa.concat_tables([self.schema.empty_table(), *(self.read(folder, marker) for marker in markers)])

@@ -1,0 +1,58 @@
+"""Phase `match`: labels of cores and overlaps in; votes, sizes of supervoxels and contacts out.
+
+One item is one subvolume with the neighbours that come after it, so that each overlap is counted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from emseg.phases.declaration import Phase
+from emseg.phases.stages import STITCH
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from emseg.config import RunSpec
+    from emseg.engine.items import Work
+    from emseg.engine.run import Scalars
+    from emseg.phases.artefact import TableArtefact
+    from emseg.phases.run_context import RunContext
+    from emseg.store import ItemMarker
+
+
+class Match(Phase):
+    """Votes of all overlaps, and what is known of the supervoxels of each core."""
+
+    name = "match"
+    stage = STITCH
+    follows = "segment"
+    shown_as = "match"  # it does not depend on the stitching mode, so it is reused where resolution is not
+
+    def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:  # noqa: ARG002
+        """Nothing but the labels."""
+        return {}
+
+    def items(self, run: RunContext[Any]) -> tuple[str, ...]:
+        """The selected subvolumes."""
+        return tuple(run.grid.subvolume(number).name for number in run.cells)
+
+    def prepare(self, run: RunContext[Any]) -> Work:
+        """Count the votes of one subvolume with its later neighbours."""
+        from emseg.phases.match.work import MatchSubvolume
+
+        return MatchSubvolume(run)
+
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002
+        """Rows of all tables together."""
+        return {artefact.name: sum(int(m.statistics[artefact.name]) for m in markers) for artefact in self.artefacts()}
+
+    def artefacts(self) -> tuple[TableArtefact, ...]:
+        """Three tables."""
+        from emseg.phases.match.artefacts import CONTACTS, SUPERVOXELS, VOTES
+
+        return VOTES, SUPERVOXELS, CONTACTS
+
+
+PHASE = Match()

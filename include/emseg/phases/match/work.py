@@ -1,0 +1,52 @@
+"""The work on one subvolume's overlaps with its later neighbours.
+
+Memory of a task: the labels of its core, then two overlap slabs at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emseg.phases.match.artefacts import CONTACTS, SUPERVOXELS, VOTES
+from emseg.phases.run_context import RunContext
+from emseg.phases.segment.labels import SegmentedSubvolume
+from emseg.phases.services import Services
+from emseg.stitch import Contacts, Supervoxels, Votes, contacts_of, count_votes, supervoxels_of
+from emseg.store import ItemMarker
+
+PHASE = "match"
+
+
+@dataclass(frozen=True)
+class MatchSubvolume:
+    """Counts the votes of the subvolume of a name, and who touches whom in its core."""
+
+    run: RunContext[Services]
+
+    def __call__(self, item: str) -> ItemMarker:
+        """Count the votes of the subvolume named `item`."""
+        spec, grid = self.run.spec, self.run.grid
+        subvolume = grid.subvolume_named(item)
+        number = subvolume.number
+        neighbours = [n for n in grid.neighbours(number) if n > number and self.run.is_selected(n)]
+        own, *theirs = SegmentedSubvolume.several(self.run, [number, *neighbours])
+        labels = own.core_labels()
+        supervoxels = supervoxels_of(labels, number, subvolume.core, grid.bounds)
+        contacts = contacts_of(labels, number, spec.volume.voxel_size_nm)
+        del labels
+        votes = Votes.joined(
+            count_votes(
+                grid.overlap(number, neighbour),
+                own.overlap_labels(neighbour),
+                other.overlap_labels(number),
+                spec.volume.voxel_size_nm,
+            )
+            for neighbour, other in zip(neighbours, theirs, strict=True)
+        )
+        return self._committed(item, supervoxels, contacts, votes)
+
+    def _committed(self, item: str, supervoxels: Supervoxels, contacts: Contacts, votes: Votes) -> ItemMarker:
+        folder = self.run.folder(PHASE)
+        tables = ((SUPERVOXELS, supervoxels), (CONTACTS, contacts), (VOTES, votes))
+        artefacts = [artefact.write(folder, item, table.to_arrow()) for artefact, table in tables]
+        return folder.commit_item(item, artefacts, {artefact.name: len(table) for artefact, table in tables})

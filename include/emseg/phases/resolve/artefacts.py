@@ -1,0 +1,20 @@
+"""What `resolve` leaves: how supervoxels form bodies, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emseg.phases.artefact import TableArtefact
+from emseg.phases.resolve import BODIES
+from emseg.phases.run_context import RunContext
+from emseg.stitch import LEDGER_SCHEMA, MAPPING_SCHEMA, BodyMapping
+
+MAPPING = TableArtefact("mapping", "body of each supervoxel that belongs to a body of several", MAPPING_SCHEMA)
+LEDGER = TableArtefact("ledger", "every vote with its numbers and what became of it", LEDGER_SCHEMA)
+
+
+def read_mapping(run: RunContext[Any]) -> BodyMapping:
+    """The mapping of a run whose phase `resolve` is done."""
+    folder = run.folder("resolve")
+    (marker,) = folder.item_markers([BODIES])
+    return BodyMapping.from_arrow(MAPPING.read(folder, marker))

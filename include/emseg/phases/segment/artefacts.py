@@ -1,0 +1,8 @@
+"""What `segment` leaves for each subvolume."""
+
+from __future__ import annotations
+
+from emseg.phases.artefact import LabelArtefact
+
+CORE = LabelArtefact("labels", "local labels of the core, 0 where masked")
+OVERLAP = LabelArtefact("overlap-NUMBER", "local labels of the voxels that neighbour NUMBER computed too")

@@ -1,0 +1,25 @@
+"""Looking ids up in an ascending array of ids: several times as fast as a hash of millions of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emseg.array_types import Flags, Ids
+
+
+def find(ids: Ids, ascending: Ids) -> tuple[npt.NDArray[np.intp], Flags]:
+    """For each of `ids` (any shape) an index into `ascending`, and whether it is there; both of the shape of `ids`.
+
+    The index of an id that is not there means nothing, but is inside `ascending` unless that is empty. Worked example:
+    7 and 5 in 2 5 9 give the indices 2 and 1, and False and True.
+    """
+    if len(ascending) == 0:
+        return np.zeros(ids.shape, np.intp), np.zeros(ids.shape, bool)
+    index = np.minimum(np.searchsorted(ascending, ids), len(ascending) - 1)
+    return index, ascending[index] == ids
+
+
+def is_among(ids: Ids, ascending: Ids) -> Flags:
+    """Which of `ids` (any shape) are in `ascending`."""
+    return find(ids, ascending)[1]

@@ -1,0 +1,280 @@
+"""One phase in the store: what an attempt writes, what is committed, and what a reader may trust.
+
+    {dataset}/phases/{phase}/{phase_key}/marker.json                     the phase is done (one conditional put)
+                                        /provisional/{digest}.json       it is done but for items that a run gave up
+                                        /items/{item}.json               the item is done (one conditional put)
+                                        /attempt-{attempt}/{item}/{name} artefacts; only what a marker names counts
+                                        /manifests/{attempt}-{digest}    all item markers, LZ4 of JSON
+                                        /quarantine/...                  what did not hold its checksum
+
+A run that gives items up has a phase marker of its own, named by the digest of their names. It satisfies those runs
+alone that gave up the very same items.
+
+The same phase key means the same result, so the first to commit wins and all others use the winner's. A reader verifies
+sizes and checksums; bytes that fail are set aside with their markers, so that the next try computes that item anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import NoReturn, TypeVar
+
+from emseg.errors import IntegrityError, PermanentError
+from emseg.store.manifest import manifest_bytes, read_manifest
+from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker, content_digest, marker_bytes, read_marker
+from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
+
+_LOG = logging.getLogger(__name__)
+_READERS = 16
+
+Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
+
+
+@dataclass(frozen=True)
+class PhaseFolder:
+    """The folder of one phase key in `store`; `attempt` names the private part this process writes to.
+
+    Without an attempt (`""`) it is for reading: it commits nothing, but it does set aside what it finds damaged.
+    `given_up` are the items, ascending, that a run does without: the phase marker is the one of that choice.
+    """
+
+    store: ObjectStore
+    dataset: str
+    phase: str
+    phase_key: str
+    attempt: str
+    given_up: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        join_key(self.dataset, self.phase, self.phase_key, self.attempt or "none")
+
+    def without(self, given_up: Iterable[str]) -> PhaseFolder:
+        """The same folder for a run that does without some items."""
+        return replace(self, given_up=tuple(sorted(given_up)))
+
+    def write_artefact(self, item: str, name: str, data: bytes) -> Artefact:
+        """Store `data` privately to this attempt; it counts once `commit_item` names it."""
+        artefact = Artefact.of(name, self._key(f"attempt-{self._writing_attempt()}", item, name), data)
+        self.store.put(artefact.key, data)
+        return artefact
+
+    def read_artefact(self, artefact: Artefact) -> bytes:
+        """The artefact's bytes; `IntegrityError` where they are gone or changed (they are then set aside)."""
+        item = self._item_of(artefact)
+        data = self._verified(artefact)
+        if isinstance(data, bytes):
+            return data
+        self._quarantine(artefact.key)
+        self._discard_item(item, artefact)
+        raise IntegrityError(
+            "reading an artefact",
+            f"phase {self.phase}, item {item}, {artefact.name} at {self.store.address(artefact.key)}",
+            data,
+            f"It was set aside with its markers: run phase {self.phase} again, which computes only this item",
+        )
+
+    def commit_item(self, item: str, artefacts: Sequence[Artefact], statistics: Figures) -> ItemMarker:
+        """Mark `item` as done, once and for all; returns the marker that counts, which may be another attempt's."""
+        ours = ItemMarker(self.phase, self.phase_key, item, self._writing_attempt(), tuple(artefacts), dict(statistics))
+        if self.store.put_if_absent(self._item_key(item), marker_bytes(ours)):
+            return ours
+        winner = self.item_marker(item)
+        if winner is None:  # set aside by a reader since
+            return self.commit_item(item, artefacts, statistics)
+        if content_digest([winner]) != content_digest([ours]):
+            _LOG.error(
+                "phase %s, item %s: attempts %s and %s computed different bytes; those of %s count. A step is not "
+                "deterministic",
+                *(self.phase, item, winner.attempt, ours.attempt, winner.attempt),
+            )
+        return winner
+
+    def item_marker(self, item: str) -> ItemMarker | None:
+        """The marker of `item`, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
+        marker = self._marker(ItemMarker, self._item_key(item))
+        if marker is not None and marker.item != item:
+            self._reject(self._item_key(item), f"it is the marker of item {marker.item}")
+        return marker
+
+    def done_items(self) -> frozenset[str]:
+        """Items with a marker: one listing, nothing is read."""
+        keys = self.store.keys_under(self._key("items"))
+        return frozenset(key.rpartition("/")[2].removesuffix(".json") for key in keys)
+
+    def item_markers(self, items: Iterable[str]) -> list[ItemMarker]:
+        """Markers of `items`, in their order, read by several threads; `IntegrityError` naming those without one."""
+        wanted = list(items)
+        with ThreadPoolExecutor(_READERS) as pool:
+            markers = list(pool.map(self.item_marker, wanted))
+        missing = [item for item, marker in zip(wanted, markers, strict=True) if marker is None]
+        if missing:
+            self._set_phase_markers_aside()  # they say that these items are there: nobody would compute them again
+            raise IntegrityError(
+                "reading item markers",
+                f"phase {self.phase} at {self.store.address(self._key('items'))}",
+                f"{len(missing)} of {len(wanted)} are not there: {', '.join(missing[:5])}{' …' * (len(missing) > 5)}",
+                f"Run phase {self.phase} again: it computes only these",
+            )
+        return [marker for marker in markers if marker is not None]
+
+    def commit_phase(self, markers: Sequence[ItemMarker], results: Figures) -> PhaseMarker:
+        """Mark the phase as done; returns the marker that counts. `IntegrityError` where a winner has other bytes."""
+        self._check_own(markers)
+        attempt, data = self._writing_attempt(), manifest_bytes(markers)
+        key = self._key("manifests", f"{attempt}-{sha256(data).hexdigest()[:16]}")
+        manifest = Artefact.of("manifest", key, data)
+        self.store.put(key, data)
+        digest = content_digest(markers)
+        ours = PhaseMarker(self.phase, self.phase_key, attempt, len(markers), digest, manifest, dict(results))
+        if self.store.put_if_absent(self._marker_key(), marker_bytes(ours)):
+            return ours
+        winner = self.phase_marker()
+        if winner is None:  # set aside by a reader since
+            return self.commit_phase(markers, results)
+        if winner.content_digest != digest:
+            raise IntegrityError(
+                "committing a phase",
+                f"phase {self.phase}, key {self.phase_key}, attempts {winner.attempt} (first) and {attempt}",
+                f"content digests {winner.content_digest[:16]}… and {digest[:16]}… differ",
+                "Run again: the first one counts. A step is not deterministic, or an item was computed anew since",
+            )
+        return winner
+
+    def phase_marker(self) -> PhaseMarker | None:
+        """The phase's marker, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
+        return self._marker(PhaseMarker, self._marker_key())
+
+    def manifest(self) -> list[ItemMarker]:
+        """Markers of all items of the finished phase, verified against its marker. `PermanentError`: not done."""
+        marker = self.phase_marker()
+        if marker is None:
+            raise PermanentError(
+                "reading a manifest",
+                self.store.address(self._marker_key()),
+                f"phase {self.phase} is not done",
+                f"Run phase {self.phase} first",
+            )
+        data = self._verified(marker.manifest)
+        if isinstance(data, str):
+            self._quarantine(marker.manifest.key)
+            self._reject(self._marker_key(), f"its manifest fails: {data}")
+        markers = read_manifest(data, self.store.address(marker.manifest.key))
+        if (len(markers), content_digest(markers)) != (marker.items, marker.content_digest):
+            self._reject(self._marker_key(), "its manifest lists other items")
+        return markers
+
+    def _marker(self, kind: type[Marker], key: str) -> Marker | None:
+        try:
+            marker = read_marker(kind, self.store.get(key), self.store.address(key))
+        except ObjectMissingError:
+            return None
+        except IntegrityError as error:
+            self._reject(key, error.found)
+        if (marker.phase, marker.phase_key) != (self.phase, self.phase_key):
+            self._reject(key, f"it is the marker of phase {marker.phase}, key {marker.phase_key}")
+        return marker
+
+    def _verified(self, artefact: Artefact) -> bytes | str:
+        """The artefact's bytes, or what is wrong with them: read twice, so that a fault of the wire harms nobody."""
+        found = ""
+        for _ in range(2):
+            try:
+                data = self.store.get(artefact.key)
+            except (ObjectMissingError, IntegrityError) as error:
+                found = error.found
+                continue
+            if artefact.holds(data):
+                return data
+            found = (
+                f"{len(data)} bytes of SHA-256 {sha256(data).hexdigest()[:16]}…, written were {artefact.size} bytes of "
+            )
+            found += f"{artefact.sha256[:16]}…"
+        return found
+
+    def _discard_item(self, item: str, artefact: Artefact) -> None:
+        """Take back the markers of `item`, unless it was computed anew since."""
+        try:
+            marker = read_marker(ItemMarker, self.store.get(self._item_key(item)), self._item_key(item))
+        except (ObjectMissingError, IntegrityError):
+            marker = None
+        if marker is None or artefact in marker.artefacts:
+            self._set_phase_markers_aside()
+            self._set_aside(self._item_key(item))
+
+    def _set_phase_markers_aside(self) -> None:
+        for key in (self._key("marker.json"), *self.store.keys_under(self._key("provisional"))):
+            if self.store.exists(key):
+                self._set_aside(key)
+
+    def _reject(self, key: str, found: str) -> NoReturn:
+        self._set_aside(key)
+        raise IntegrityError(
+            "reading a marker",
+            self.store.address(key),
+            found,
+            f"It was set aside: run phase {self.phase} again, which computes what it marked",
+        )
+
+    def _set_aside(self, key: str) -> None:
+        self._quarantine(key)
+        self.store.delete(key)
+
+    def _quarantine(self, key: str) -> None:
+        """Copy an object, if any, to the quarantine folder and say so loudly."""
+        kept = self._key("quarantine", *self._path_below(key))
+        _LOG.error("phase %s: quarantining %s as %s", self.phase, self.store.address(key), kept)
+        try:
+            self.store.put(kept, self.store.get(key))
+        except (ObjectMissingError, IntegrityError) as error:
+            _LOG.error("phase %s: nothing to keep of %s: %s", self.phase, key, error.found)
+
+    def _check_own(self, markers: Sequence[ItemMarker]) -> None:
+        names = [marker.item for marker in markers]
+        foreign = [m.item for m in markers if (m.phase, m.phase_key) != (self.phase, self.phase_key)]
+        if foreign or len(set(names)) != len(names):
+            raise PermanentError(
+                "committing a phase",
+                f"phase {self.phase}, key {self.phase_key}, {len(names)} items",
+                f"items of another phase: {foreign[:3]}; items given twice: {len(names) - len(set(names))}",
+                "Commit each item of this phase once",
+            )
+
+    def _writing_attempt(self) -> str:
+        if not self.attempt:
+            raise PermanentError(
+                "writing to a phase",
+                self.store.address(self._marker_key()),
+                "the folder was opened without an attempt, for reading",
+                "Open it with an attempt",
+            )
+        return self.attempt
+
+    def _item_of(self, artefact: Artefact) -> str:
+        path = self._path_below(artefact.key)
+        if artefact.key != self._key(*path) or len(path) != 3 or not path[0].startswith("attempt-"):
+            raise PermanentError(
+                "reading an artefact",
+                f"phase {self.phase}, key {self.phase_key}, {artefact.name}",
+                f"{artefact.key} is not an artefact of this phase key",
+                "Read it through the PhaseFolder of the phase that wrote it",
+            )
+        return path[1]
+
+    def _path_below(self, key: str) -> list[str]:
+        return key.removeprefix(f"{self._key()}/").split("/")
+
+    def _item_key(self, item: str) -> str:
+        return self._key("items", f"{item}.json")
+
+    def _marker_key(self) -> str:
+        """Key of the phase marker: one for the whole phase, one for each choice of items that a run does without."""
+        if not self.given_up:
+            return self._key("marker.json")
+        return self._key("provisional", f"{sha256(' '.join(self.given_up).encode()).hexdigest()[:32]}.json")
+
+    def _key(self, *parts: str) -> str:
+        return join_key(self.dataset, "phases", self.phase, self.phase_key, *parts)

@@ -1,0 +1,110 @@
+"""Task `gate`: the evaluation and the dataset's policy in; a verdict, Data Docs, a report page and pictures out.
+
+All of it is kept in the run folder: `verdict.json`, `findings.json`, `report.html`, `datadocs/`, `pictures/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from emseg.engine.items import InProcess
+from emseg.evaluate import per_body, per_segment
+from emseg.geometry import Box
+from emseg.phases.evaluate.work import Evaluation, read_evaluation
+from emseg.phases.labelmaps import groundtruth, segmentation
+from emseg.phases.resolve import BODIES
+from emseg.phases.run_context import RunContext
+from emseg.phases.segment.labels import FINDING
+from emseg.phases.services import DvidServices
+from emseg.quality import (
+    ImageFinding,
+    Verdict,
+    judge,
+    metric_rows,
+    report_page,
+    sizes_picture,
+    slices_picture,
+    subvolume_picture,
+    worst_findings,
+)
+from emseg.store import ItemMarker
+from emseg.tasks.jobs import complete
+from emseg.tasks.run_folder import RunFolder
+from emseg.tasks.run_links import run_links
+
+PICTURE_VOX = 1024
+"""Longest side of a slice in a picture: what a page can show, and what one task may read."""
+
+
+def gate_run(run: RunContext[DvidServices]) -> Verdict:
+    """Judge a run and keep everything that explains the verdict.
+
+    Contingency tables that were set aside as damaged are counted again, in this process.
+    """
+    spec = run.spec
+    folder = RunFolder(run.open_services().store, spec.dataset, spec.run)
+    complete("evaluate", run, InProcess())
+    evaluation = read_evaluation(run.folder("evaluate"))
+    rows = metric_rows(spec.dataset, evaluation.score, evaluation.subvolumes, spec.gate)
+    with TemporaryDirectory() as docs:
+        verdict = judge(rows, spec.gate, Path(docs), dataset=spec.dataset, run=spec.run, fingerprint=run.keys["write"])
+        for page in sorted(Path(docs).iterdir()):
+            folder.write_file(f"datadocs/{page.name}", page.read_bytes(), "text/html")
+    findings = worst_findings(per_body(evaluation.whole), per_segment(evaluation.whole))
+    pictures = _pictures(run, evaluation)
+    for caption, png in pictures.items():
+        folder.write_file(f"pictures/{caption.lower().replace(' ', '-')}.png", png, "image/png")
+    images = image_findings(run.folder("segment").manifest(), run.given_up.get("segment", {}))
+    (joins,) = run.folder("resolve").item_markers([BODIES])
+    counts = {name: int(count) for name, count in joins.statistics.items()}
+    report = report_page(verdict, findings, images, pictures, run_links(run), evaluation.left_out, counts)
+    folder.write_file("report.html", report, "text/html")
+    folder.write("findings", findings)
+    folder.write("verdict", verdict)
+    return verdict
+
+
+def image_findings(markers: Iterable[ItemMarker], given_up: Mapping[str, str]) -> list[ImageFinding]:
+    """The subvolumes that were given up, with the reason of each; then what the image checks found."""
+    failed = [ImageFinding(subvolume=item, finding="failed", text=reason) for item, reason in given_up.items()]
+    found = [
+        ImageFinding(subvolume=marker.item, finding=name.removeprefix(FINDING), text=str(text))
+        for marker in markers
+        for name, text in marker.statistics.items()
+        if name.startswith(FINDING)
+    ]
+    return sorted(failed, key=lambda each: each.subvolume) + sorted(found, key=lambda e: (e.finding, e.subvolume))
+
+
+def _pictures(run: RunContext[DvidServices], evaluation: Evaluation) -> dict[str, bytes]:
+    window = _window(run)
+    sections = _sections(window)
+    slices = [Box((z, *window.start[1:]), (z + 1, *window.stop[1:])) for z in sections]
+    readers = (run.open_services().grayscale(run.spec), segmentation(run), groundtruth(run))
+    grayscale, labels, truth = (np.concatenate([reader.read(box) for box in slices]) for reader in readers)
+    bodies = per_segment(evaluation.whole)
+    return {
+        "Slices": slices_picture(grayscale, labels, truth, sections, run.spec.dataset),
+        "Errors by subvolume": subvolume_picture(evaluation.subvolumes, run.grid),
+        "Body sizes": sizes_picture(bodies.voxels[bodies.ids != 0]),
+    }
+
+
+def _window(run: RunContext[DvidServices]) -> Box:
+    """The middle of the region, at most PICTURE_VOX voxels along Y and X."""
+    roi, bounds = run.roi, run.spec.volume.bounds
+    region = bounds if roi is None else roi.bounds.clipped(bounds)
+    too_long = [max(0, n - PICTURE_VOX) for n in region.shape]
+    start = (region.start[0], *(a + e // 2 for a, e in zip(region.start[1:], too_long[1:], strict=True)))
+    shape = (region.shape[0], *(min(n, PICTURE_VOX) for n in region.shape[1:]))
+    return Box.of_shape((shape[0], shape[1], shape[2]), (start[0], start[1], start[2]))
+
+
+def _sections(window: Box) -> list[int]:
+    """Three sections of the region, as Z."""
+    depth = window.shape[0]
+    return sorted({window.start[0] + z for z in (depth // 6, depth // 2, depth * 5 // 6)})

@@ -1,0 +1,85 @@
+"""A stage of a run, as a function of a run context and an executor.
+
+It is the same function in a Spark driver, in the command line and in the tests; only the executor differs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emseg.engine.items import Executor, InProcess
+from emseg.engine.report import PhaseSummary, StageReport
+from emseg.engine.run import PhaseResult, PhaseRun, run_phase
+from emseg.errors import PermanentError
+from emseg.phases import phase_named, phases_of
+from emseg.phases.declaration import Phase
+from emseg.phases.run_context import RunContext
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage did, and the run as it goes on: some items may have been given up."""
+
+    report: StageReport
+    run: RunContext[Any]
+
+
+def run_stage(stage: str, run: RunContext[Any], executor: Executor) -> StageResult:
+    """Run all phases of a stage. Items of the stage before that were set aside as damaged are computed again first."""
+    first, *_ = declared = phases_of(stage)
+    if first.follows is not None:
+        _require(phase_named(first.follows), run, executor)
+    return run_phases(stage, declared, run, executor)
+
+
+def run_phases(stage: str, declared: tuple[Phase, ...], run: RunContext[Any], executor: Executor) -> StageResult:
+    """Run some phases of a stage, one after the other."""
+    summaries: list[PhaseSummary] = []
+    given_up: dict[str, Mapping[str, str]] = {}
+    for phase in declared:
+        # What an earlier try gave up is tried again: it may do better.
+        run = run.after(phase.name, {})
+        result = _run(phase, run, executor)
+        summaries.append(result.summary)
+        if result.given_up:
+            given_up[phase.name] = result.given_up
+            run = run.after(phase.name, dict(result.given_up))
+    report = StageReport(stage=stage, phases=tuple(summaries), given_up={n: dict(r) for n, r in given_up.items()})
+    return StageResult(report, run)
+
+
+def complete(name: str, run: RunContext[Any], executor: Executor) -> None:
+    """Bring the input of a task to completion: nothing to do, unless damaged items of it were set aside by a reader."""
+    done = _run(phase_named(name), run, executor).summary.items_done
+    if done:
+        log.warning("%s: %d items of the input were missing and have been computed again", name, done)
+
+
+def _require(phase: Phase, run: RunContext[Any], executor: Executor) -> None:
+    if not phase.stage.writes_dvid:
+        complete(phase.name, run, executor)
+    elif run.folder(phase.name).phase_marker() is None:
+        raise PermanentError(
+            f"reading what phase {phase.name} left",
+            f"run {run.spec.run}",
+            "the phase is not done",
+            f"Clear the task `{phase.stage.name}`",
+        )
+
+
+def _run(phase: Phase, run: RunContext[Any], executor: Executor) -> PhaseResult:
+    """One phase. Items that this run does without are not tried, and no others may be given up in their place."""
+    items, without = phase.items(run), run.given_up.get(phase.name, {})
+    bound = PhaseRun(
+        phase=phase.name,
+        items=items,
+        prepare=lambda: phase.prepare(run),
+        finish=lambda markers: phase.finish(run, markers),
+        most_given_up=None if without else phase.most_given_up(run.spec, len(items)),
+    )
+    return run_phase(bound, run.folder(phase.name), InProcess() if phase.in_driver else executor, without)

@@ -1,0 +1,32 @@
+"""Task `publish`: a passed verdict in, a committed DVID node and a release record out."""
+
+from __future__ import annotations
+
+from emseg.dvid import Node
+from emseg.phases.labelmaps import segmentation_uuid
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.phases.write.finish import FinishLabelmap
+from emseg.publish import ReleaseRecord, publish_release
+from emseg.quality import Verdict
+from emseg.tasks.run_folder import RunFolder
+
+
+def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
+    """Publish the run's result as its verdict allows; the record is kept in the run folder too.
+
+    IntegrityError where DVID no longer holds the mappings, indices, extents or largest label that the run left there:
+    between the gate and a person's approval days may pass.
+    """
+    services = run.open_services()
+    folder = RunFolder(services.store, run.spec.dataset, run.spec.run)
+    record = publish_release(
+        services.store,
+        Node(services.server, segmentation_uuid(run)),
+        folder.read("verdict", Verdict),
+        fingerprint=run.keys["write"],
+        instance=run.spec.output.instance,
+        before_commit=FinishLabelmap(run).verify,
+    )
+    folder.write("release", record)
+    return record

@@ -1,0 +1,113 @@
+"""What is kept of one run beside its artefacts: the spec, the plan, reports, the verdict, pages and pictures.
+
+Everything here may be overwritten by a retry of the task that wrote it. Markers decide what is done; the spec, and what
+the reports say of items that were given up, decide which markers those are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import TypeVar
+
+import pydantic
+
+from emseg.config.runspec import RunSpec
+from emseg.engine.report import StageReport
+from emseg.errors import PermanentError
+from emseg.phases import stages
+from emseg.phases.keys import code_versions
+from emseg.phases.run_context import RunContext, S_co
+from emseg.store import ObjectStore, join_key
+
+M = TypeVar("M", bound=pydantic.BaseModel)
+
+
+def run_name(run_id: str) -> str:
+    """A key part made from any run id: its safe characters, and 8 hex digits so that no two ids collide."""
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", run_id).strip("-")[:80] or "run"
+    return f"{safe}-{sha256(run_id.encode()).hexdigest()[:8]}"
+
+
+class RunFolder:
+    """The folder `DATASET/runs/RUN/` of one run in the object store."""
+
+    def __init__(self, store: ObjectStore, dataset: str, run: str) -> None:
+        self.store, self.dataset, self.run = store, dataset, run
+
+    def _key(self, path: str) -> str:
+        return join_key(self.dataset, "runs", self.run, *path.split("/"))
+
+    def write(self, name: str, document: pydantic.BaseModel) -> None:
+        """Keep a document as `NAME.json`."""
+        data = document.to_json() if isinstance(document, RunSpec) else document.model_dump_json().encode()
+        self.store.put(self._key(f"{name}.json"), data, "application/json")
+
+    def has(self, name: str) -> bool:
+        """Whether the document `NAME.json` is there."""
+        return self.store.exists(self._key(f"{name}.json"))
+
+    def remove(self, name: str) -> None:
+        """Forget the document `NAME.json`; nothing happens when it is not there."""
+        self.store.delete(self._key(f"{name}.json"))
+
+    def read(self, name: str, kind: type[M]) -> M:
+        """The document kept as `NAME.json`."""
+        key = self._key(f"{name}.json")
+        try:
+            return kind.model_validate_json(self.store.get(key))
+        except pydantic.ValidationError as error:
+            raise PermanentError(
+                f"reading {name} of run {self.run}",
+                key,
+                f"not a {kind.__name__}: {error}",
+                "Clear the task that wrote it",
+            ) from None
+
+    def pinned(self) -> RunSpec:
+        """The spec as it was pinned, by whatever code: to look at a run, not to go on with it."""
+        return RunSpec.from_json(self.store.get(self._key("spec.json")), self._key("spec.json"))
+
+    def spec(self) -> RunSpec:
+        """The spec to go on with; PermanentError when the code installed here is not the code it was pinned with."""
+        spec = self.pinned()
+        installed = code_versions()
+        changed = sorted(phase for phase in installed if installed[phase] != spec.code.get(phase))
+        if changed:
+            raise PermanentError(
+                "starting from the run specification",
+                f"run {self.run}",
+                f"the code of {', '.join(changed)} here is not the code that the run was pinned with",
+                "Clear the task `pin` to go on with this code, or deploy one version everywhere",
+            )
+        return spec
+
+    def context(self, attempt: str, open_services: Callable[[], S_co]) -> RunContext[S_co]:
+        """The run to go on with, as `attempt`."""
+        return self._context(self.spec(), attempt, open_services)
+
+    def pinned_context(self, open_services: Callable[[], S_co]) -> RunContext[S_co]:
+        """The run to look at, whatever code it was pinned with."""
+        return self._context(self.pinned(), "", open_services)
+
+    def _context(self, spec: RunSpec, attempt: str, open_services: Callable[[], S_co]) -> RunContext[S_co]:
+        names = [f"report-{stage.name}" for stage in stages()]
+        reports = [self.read(name, StageReport) for name in names if self.has(name)]
+        given_up = {phase: items for report in reports for phase, items in report.given_up.items()}
+        return RunContext(spec, attempt, open_services, given_up)
+
+    def write_file(self, path: str, data: bytes, content_type: str) -> str:
+        """Keep a page or picture under `path` (parts divided by /) and return its address."""
+        self.store.put(self._key(path), data, content_type)
+        return self.store.address(self._key(path))
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Every file of the run: path below its folder, content."""
+        top = join_key(self.dataset, "runs", self.run)
+        for key in self.store.keys_under(top):
+            yield key.removeprefix(f"{top}/"), self.store.get(key)
+
+    def address(self, path: str = "spec.json") -> str:
+        """Address of a file of this run for people."""
+        return self.store.address(self._key(path))

@@ -1,0 +1,172 @@
+"""What stitching did in one run, for people: its ledger, mapping and pieces, and how two runs differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from emseg.config import RunSpec
+from emseg.errors import PermanentError
+from emseg.evaluate import ContingencyTable, Score, merged, score
+from emseg.geometry import cells_of
+from emseg.links import neuroglancer_link
+from emseg.phases.labelmaps import segmentation_uuid
+from emseg.phases.match.artefacts import SUPERVOXELS
+from emseg.phases.resolve import BODIES
+from emseg.phases.resolve.artefacts import LEDGER, read_mapping
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.phases.write.artefacts import SUBSTITUTES
+from emseg.phases.write.substitute_ids import SubstituteIds
+from emseg.stitch import BodyMapping, Ids, Supervoxels
+from emseg.store import ObjectMissingError
+from emseg.tasks.run_folder import RunFolder
+
+
+@dataclass(frozen=True, eq=False)
+class StitchReview:
+    """The stitching of a run whose phase `resolve` is done. Ids are those of the segmentation.
+
+    DVID shows a supervoxel under another name where an old one had its id: `shown` and `numbered` go there and back.
+    """
+
+    run: RunContext[DvidServices]
+
+    @property
+    def spec(self) -> RunSpec:
+        """The pinned run."""
+        return self.run.spec
+
+    @classmethod
+    def of(cls, services: DvidServices, dataset: str, run: str) -> StitchReview:
+        """PermanentError for an unknown run, or one that is not stitched."""
+        try:
+            context = RunFolder(services.store, dataset, run).pinned_context(lambda: services)
+        except ObjectMissingError:
+            raise PermanentError(
+                "looking at the stitching of a run",
+                f"{dataset}, run {run}",
+                "no such run",
+                f"List them: emseg runs {dataset}",
+            ) from None
+        if context.folder("resolve").phase_marker() is None:
+            raise PermanentError(
+                "looking at the stitching of a run", f"{dataset}, run {run}", "it is not stitched", "Run `stitch` first"
+            )
+        return cls(context)
+
+    @property
+    def segment_key(self) -> str:
+        """Key of the segmentation: supervoxel ids mean something in it alone."""
+        return self.run.keys["segment"]
+
+    @cached_property
+    def ledger(self) -> pa.Table:
+        """Every vote with its numbers and what became of it (`LEDGER_SCHEMA`)."""
+        folder = self.run.folder("resolve")
+        (marker,) = folder.item_markers([BODIES])
+        return LEDGER.read(folder, marker)
+
+    @cached_property
+    def mapping(self) -> BodyMapping:
+        """Body of each supervoxel."""
+        return read_mapping(self.run)
+
+    @cached_property
+    def supervoxels(self) -> Supervoxels:
+        """Every supervoxel with its size."""
+        folder = self.run.folder("match")
+        return Supervoxels.joined(Supervoxels.from_arrow(SUPERVOXELS.read(folder, m)) for m in folder.manifest())
+
+    @cached_property
+    def _substitutes(self) -> SubstituteIds:
+        """Supervoxels that have another id in DVID; none as long as the run is not written."""
+        folder = self.run.folder("write")
+        markers = folder.manifest() if folder.phase_marker() is not None else []
+        some = [marker for marker in markers if marker.statistics["renamed"]]
+        return SubstituteIds.joined([SubstituteIds.from_arrow(SUBSTITUTES.read(folder, m)) for m in some])
+
+    def shown(self, ids: Ids) -> Ids:
+        """Supervoxels or bodies under the names that they have in DVID; any shape."""
+        return self._substitutes.applied_to(ids)
+
+    def shown_rows(self, rows: pa.Table) -> pa.Table:
+        """Rows of the ledger under the names that their supervoxels have in DVID."""
+        for name in ("first", "second", "apart_first", "apart_second"):
+            ids = self.shown(rows[name].fill_null(0).to_numpy())
+            rows = rows.set_column(rows.column_names.index(name), name, pa.array(ids, mask=ids == 0))
+        return rows
+
+    def numbered(self, name: int) -> int:
+        """The id in the segmentation of what DVID shows as `name`; PermanentError where that is of an earlier run."""
+        ids = np.array([name], np.uint64)
+        number = self._substitutes.reverse.applied_to(ids)
+        if number == ids and np.isin(ids, self._substitutes.default):
+            raise PermanentError(
+                "looking at the stitching of a run",
+                f"{name} of run {self.spec.run}",
+                "it was there before: the run left it as it was",
+                "Name the run that made it: --run",
+            )
+        return int(number[0])
+
+    def voxels(self, supervoxels: Ids) -> int:
+        """Voxels of some supervoxels together."""
+        return int(self.supervoxels.voxels[np.isin(self.supervoxels.supervoxel, supervoxels)].sum())
+
+    def link(self, supervoxel: int, bodies: list[int]) -> str:
+        """Neuroglancer link to the middle of the subvolume that a supervoxel is of."""
+        core = self.run.grid.subvolume(int(cells_of(np.array([supervoxel], np.uint64))[0])).core
+        return neuroglancer_link(
+            self.run.open_services().server.url,
+            segmentation_uuid(self.run),
+            self.spec.volume.grayscale,
+            self.spec.output.instance,
+            position_vox=core.centre,
+            voxel_size_nm=self.spec.volume.voxel_size_nm,
+            bodies=bodies,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Two stitchings of one segmentation. `split` and `joined` have a row for each body that changed, largest first.
+
+    `split`: body of the first, bodies that it is in the second, voxels; `joined`: the other way round.
+    """
+
+    score: Score
+    split: npt.NDArray[np.uint64]
+    joined: npt.NDArray[np.uint64]
+
+
+def difference(one: StitchReview, other: StitchReview) -> Difference:
+    """What changed from `one` to `other`; PermanentError when they are of different segmentations."""
+    if one.segment_key != other.segment_key:
+        raise PermanentError(
+            "comparing two stitchings",
+            f"runs {one.spec.run} and {other.spec.run}",
+            "they stitch different segmentations, so their supervoxels are not the same",
+            "Compare two runs that differ in stitching or edits only",
+        )
+    ids, voxels = one.supervoxels.supervoxel, one.supervoxels.voxels
+    before, after = one.mapping.body_of(ids), other.mapping.body_of(ids)
+    table = merged([ContingencyTable(after, before, voxels)])
+    return Difference(
+        score(table),
+        _in_several(one.shown(table.groundtruth), table.count),
+        _in_several(other.shown(table.segmentation), table.count),
+    )
+
+
+def _in_several(bodies: Ids, voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Bodies that have several of the rows: body, number of rows, voxels."""
+    names, which, count = np.unique(bodies, return_inverse=True, return_counts=True)
+    size = np.bincount(which, weights=voxels).astype(np.uint64)
+    several = np.flatnonzero(count > 1)
+    rows = np.stack([names[several], count[several].astype(np.uint64), size[several]], axis=1)
+    return rows[np.argsort(-rows[:, 2].astype(np.int64), kind="stable")]

@@ -1,0 +1,41 @@
+"""Boxes of a dataset in DVID as volumes to learn from, checked before any voxel is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emseg.config import Dataset
+from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, repo_info, resolve_locked_node
+from emseg.errors import PermanentError
+from emseg.geometry import Box
+from emseg.segment.model import TrainingRegion, dvid_source
+from emseg.training import TrainingSource, TrainingVolume
+from emseg.training.sources import DOING, check_boxes, check_memory
+
+
+def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) -> list[TrainingSource]:
+    """Sources from boxes of a dataset's grayscale and ground truth, as of its locked nodes.
+
+    PermanentError, before any voxel is read, for boxes that `check_boxes` refuses or that take too much memory.
+    """
+    volume = dataset.volume
+    node = resolve_locked_node(server, volume.node).uuid
+    truth = node if volume.groundtruth.node is None else resolve_locked_node(server, volume.groundtruth.node).uuid
+    grayscale = Grayscale(Node(server, node), volume.grayscale)
+    labels = Labelmap(Node(server, truth), volume.groundtruth.instance)
+    info = grayscale.info()
+    on = f"dataset {dataset.name}, grayscale {volume.grayscale} at node {node}"
+    if info.extents is None:
+        raise PermanentError(DOING, on, "the instance holds no voxel", "Ingest the volume first")
+    if not boxes:
+        raise PermanentError(DOING, on, "no box was given", "Give the boxes whose ground truth is complete")
+    check_boxes(boxes, info.extents, on)
+    check_memory(boxes, dataset.limits.max_task_memory_mb, on)
+    source = dvid_source(repo_info(server, node).root, volume.grayscale)
+    return [
+        TrainingSource(
+            TrainingVolume(grayscale.read(box), labels.read(box), info.voxel_size_nm),
+            TrainingRegion(source=source, start=box.start, stop=box.stop),
+        )
+        for box in boxes
+    ]

@@ -1,0 +1,115 @@
+"""The main of every Spark job: one stage of one run. `spark-submit spark_jobs/run_stage.py STAGE DATASET RUN`.
+
+Services come from the environment. The exit code tells Airflow whether a retry is of use; the run folder says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from uuid import uuid4
+
+from pyspark import SparkConf, SparkContext
+
+from emseg.engine.items import Outcome, Work, attempt_item
+from emseg.engine.progress import Progress
+from emseg.engine.report import Failure
+from emseg.errors import EmsegError
+from emseg.phases.services import services_from_environment
+from emseg.tasks.jobs import run_stage
+from emseg.tasks.run_folder import RunFolder
+
+log = logging.getLogger("emseg.job")
+
+
+class SparkExecutor:
+    """Runs items as Spark tasks, one item a task. Only item names go out, only markers come back.
+
+    Spark is started for the first item that has to be computed: a stage whose markers are all there needs none.
+    """
+
+    def __init__(self, application: str) -> None:
+        self._application = application
+        self._context: SparkContext | None = None
+
+    def outcomes(self, work: Work, items: Sequence[str], progress: Progress) -> Iterator[Outcome]:
+        """One outcome an item, when all are there; progress is logged meanwhile.
+
+        The engine asks for a first wave before the rest, so a stage that fails at once costs one small Spark job.
+        """
+        if not items:
+            return
+        context = self._started()
+        # A group of its own for each wave: the watcher counts the tasks of a group.
+        group = f"{progress.what}-{uuid4().hex[:8]}"
+        context.setJobGroup(group, f"{progress.what}: {len(items)} items")
+        with _watched(context, group, progress):
+            tasks = context.parallelize(items, len(items))
+            yield from tasks.map(partial(attempt_item, work)).collect()
+
+    def stop(self) -> None:
+        """Stop Spark, if it was started."""
+        if self._context is not None:
+            self._context.stop()
+
+    def _started(self) -> SparkContext:
+        if self._context is None:
+            self._context = SparkContext(conf=SparkConf().setAppName(self._application))
+        return self._context
+
+
+@contextmanager
+def _watched(context: SparkContext, group: str, progress: Progress) -> Iterator[None]:
+    ended = threading.Event()
+
+    def watch() -> None:
+        tracker = context.statusTracker()
+        while not ended.wait(1.0):
+            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+            stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+            progress.reached(sum(stage.numCompletedTasks for stage in stages if stage))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+    progress.reached(progress.total)
+
+
+def main(stage: str, dataset: str, run: str) -> int:
+    """One stage as a Spark driver; the exit code is 0, or that of the error."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
+    try:
+        folder = RunFolder(services_from_environment().store, dataset, run)
+        folder.remove(f"failure-{stage}")
+        try:
+            _run(stage, folder)
+        except EmsegError as error:
+            folder.write(f"failure-{stage}", Failure.of(stage, error))
+            raise
+    except EmsegError as error:
+        log.error("%s: %s", type(error).__name__, error)
+        return error.exit_code
+    return 0
+
+
+def _run(stage: str, folder: RunFolder) -> None:
+    run = folder.context(uuid4().hex[:12], services_from_environment)
+    executor = SparkExecutor(f"emseg {stage} {folder.dataset} {folder.run}")
+    try:
+        report = run_stage(stage, run, executor).report
+    finally:
+        executor.stop()
+    folder.write(f"report-{stage}", report)
+    log.info("%s: %d items done, %d reused, %.1f s", stage, report.items_done, report.items_reused, report.seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""`emseg runs`: every run of a dataset with what its folder says, also beside one that cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tests.refusals import refused
+from typer.testing import CliRunner
+
+from emseg.cli import history
+from emseg.engine.report import StageReport
+from emseg.errors import PermanentError
+from emseg.phases import stages
+from emseg.publish import ReleaseRecord
+from emseg.quality import Verdict
+from emseg.store import FolderStore
+from emseg.tasks.run_folder import RunFolder, run_name
+from emseg.tasks.run_list import RunSummary, runs_of
+
+NIGHTLY = run_name("scheduled__2026-03-02T01:00:00+00:00")
+MANUAL = run_name("manual__2026-03-01T12:30:05.123456+00:00")
+CHOSEN = run_name("my run")
+STAGES = [stage.name for stage in stages()]
+
+
+def finished(folder: RunFolder, count: int) -> None:
+    """Reports of the first `count` stages."""
+    folder.write_file("spec.json", b"{}", "application/json")
+    for stage in STAGES[:count]:
+        folder.write(f"report-{stage}", StageReport(stage=stage, phases=()))
+
+
+def judged(folder: RunFolder, *reasons: str) -> None:
+    given = {"fingerprint": "f1", "dataset": folder.dataset, "run": folder.run, "figures": {}, "rows": ()}
+    folder.write("verdict", Verdict(passed=not reasons, reasons=reasons, **given))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """Three runs: one published, one that failed the gate, one that came through the first stage only."""
+    store = FolderStore(tmp_path)
+    nightly, manual, chosen = (RunFolder(store, "brain", run) for run in (NIGHTLY, MANUAL, CHOSEN))
+    finished(nightly, len(STAGES))
+    judged(nightly)
+    uuid = "ab" * 16
+    given = {"number": 4, "dataset": "brain", "root": uuid, "uuid": uuid, "branch": "b", "instance": "segmentation"}
+    nightly.write("release", ReleaseRecord(fingerprint="f1", run=NIGHTLY, figures={}, supersedes=None, **given))
+    finished(manual, len(STAGES))
+    judged(manual, "too many splits")
+    finished(chosen, 1)
+    finished(RunFolder(store, "other", NIGHTLY), 1)
+    return store
+
+
+def test_runs_are_listed_by_time_with_stages_verdict_and_release(store):
+    """Kills runs of another dataset in the list, the order of names, and a stage without a report taken for done."""
+    assert runs_of(store, "brain") == (
+        RunSummary(CHOSEN, "", (STAGES[0],), "none", None),
+        RunSummary(MANUAL, "2026-03-01 12:30:05", tuple(STAGES), "failed", None),
+        RunSummary(NIGHTLY, "2026-03-02 01:00:00", tuple(STAGES), "passed", 4),
+    )
+
+
+def test_a_run_that_this_code_cannot_read_hides_no_other(store):
+    RunFolder(store, "brain", MANUAL).write_file("verdict.json", b'{"passed": "perhaps"}', "application/json")
+    assert [run.verdict for run in runs_of(store, "brain")] == ["none", "unreadable", "passed"]
+
+
+def test_the_command_prints_names_as_other_commands_take_them(store, monkeypatch):
+    """Kills a name that is cut at the width of the terminal, and a line for each run that lacks its release."""
+    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
+    done = CliRunner().invoke(_cli(), ["runs", "brain"], catch_exceptions=False)
+    lines = [line.split() for line in done.output.splitlines()]
+    assert [line[0] for line in lines] == [CHOSEN, MANUAL, NIGHTLY]
+    assert [line[-1] for line in lines] == ["none", "none", "4"]
+
+
+def test_a_dataset_without_runs_is_no_error_and_a_bad_name_is(store, monkeypatch):
+    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
+    done = CliRunner().invoke(_cli(), ["runs", "nobody"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "nobody" in done.output
+    with refused(PermanentError, "../brain"):
+        CliRunner().invoke(_cli(), ["runs", "../brain"], catch_exceptions=False)
+
+
+def _cli():
+    import typer
+
+    cli = typer.Typer()
+    history.add_to(cli)
+    return cli

@@ -1,0 +1,227 @@
+"""The version of the code behind a phase: exactly what the phase can reach by import, and the libraries it uses."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import grimp
+import pytest
+
+import emseg
+from emseg.phases import code_version as module
+from emseg.phases import phases
+from emseg.phases.code_version import code_version, reach, roots_of, version_of
+from emseg.phases.declaration import READERS_AND_WRITERS, SHAPES_NO_RESULT, Phase
+
+PACKAGE = Path(emseg.__file__).parent
+
+
+def counted(phase: Phase, package: Path = PACKAGE) -> dict[str, Path]:
+    return reach(roots_of(phase), (*SHAPES_NO_RESULT, *phase.not_in_version), package).modules
+
+
+def is_left_out(name: str, phase: Phase) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in (*SHAPES_NO_RESULT, *phase.not_in_version))
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the library that a test may change."""
+    return Path(shutil.copytree(PACKAGE, tmp_path / "emseg", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def functions_of(source: str) -> Iterator[ast.FunctionDef]:
+    yield from (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+
+
+def with_a_statement_more(source: str, function: ast.FunctionDef) -> str:
+    lines = source.splitlines(keepends=True)
+    first = function.body[0]
+    lines.insert(first.lineno - 1, " " * first.col_offset + "edited = None\n")
+    return "".join(lines)
+
+
+def test_an_edit_of_any_function_changes_exactly_the_phases_that_can_reach_it(copy: Path) -> None:
+    """Kills a file that moved out of the list of what counts, and one that re-keys a phase that never runs it.
+
+    A function is edited by one statement more. Which phases change must be those whose reach has its file.
+    """
+    before = {phase: code_version(phase, copy) for phase in phases()}
+    reached = defaultdict(set)
+    for phase in phases():
+        for path in counted(phase, copy).values():
+            reached[path].add(phase.name)
+    edited = 0
+    for path in sorted(copy.rglob("*.py")):
+        source = path.read_text()
+        digest = module._digest(source.encode())
+        for number, function in enumerate(functions_of(source)):
+            changed = with_a_statement_more(source, function)
+            assert module._digest(changed.encode()) != digest, f"{path}: {function.name}"
+            edited += 1
+            if number == 0:  # versions are made of digests of files, so one function of a file stands for all of them
+                path.write_text(changed)
+                after = {phase.name for phase in phases() if code_version(phase, copy) != before[phase]}
+                assert after == reached[path], f"{path}: {function.name}"
+                path.write_text(source)
+    assert edited > 1000
+
+
+def test_what_counts_is_never_more_than_the_import_graph_of_another_tool_allows() -> None:
+    """Kills a scanner that follows an import that is none. Oracle: grimp, which import-linter is built on."""
+    graph = grimp.build_graph("emseg", cache_dir=None)
+    for phase in phases():
+        allowed = {name for root in roots_of(phase) for name in (root, *graph.find_upstream_modules(root))}
+        assert set(counted(phase)) <= allowed
+
+
+RUN_TRACED = """
+import sys
+from pathlib import Path
+import numpy as np
+from emseg.config.dataset import Segmentation, Stitching
+from emseg.engine import items
+from emseg.store import FolderStore
+from emseg.tasks.local import segment_array
+
+def segmented(folder):
+    gray = np.random.default_rng(0).integers(0, 255, (64, 64, 128)).astype(np.uint8)
+    cut = Segmentation(core_vox=(64, 64, 64), halo_vox=(20, 20, 20))
+    segment_array(gray, cut, Stitching(), FolderStore(Path(sys.argv[1]) / folder))
+
+segmented("imports")  # so that nothing is imported, and no class is made, while functions are watched
+files, attempt = set(), items.attempt_item
+
+def watched(work, item):
+    sys.setprofile(lambda frame, event, _: files.add(frame.f_code.co_filename))
+    try:
+        return attempt(work, item)
+    finally:
+        sys.setprofile(None)
+
+items.attempt_item = watched
+segmented("watched")
+print(*sorted(files), sep="\\n")
+"""
+
+
+def test_every_function_that_ran_is_in_a_version_or_is_left_out_by_name(tmp_path: Path) -> None:
+    """Kills code that shapes a result and that no import shows. Oracle: what Python ran in a real segmentation."""
+    command = [sys.executable, "-c", RUN_TRACED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    ran = {Path(line) for line in done.stdout.splitlines() if line.startswith(f"{PACKAGE}/")}
+    known = {path for phase in phases() for path in counted(phase).values()}
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in ran - known}
+    of_services = {"emseg.tasks.local"}  # the volume in memory, which stands for DVID
+    assert len(ran & known) > 20
+    assert {name for name in names if not is_left_out(name, phases()[0])} == of_services
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("authoring/conformance.py", set()),
+        ("authoring/step_documents.py", set()),
+        ("training/presets.py", set()),
+        ("quality/report.py", set()),
+        ("kernels/block_decoder.py", {"segment", "match", "resolve", "write", "evaluate"}),
+        ("segment/isolated_child.py", {"segment"}),
+        ("segment/image_checks/section_faults.py", {"segment"}),
+        ("stitch/votes.py", {"match", "resolve", "write"}),
+        ("stitch/constraints.py", {"resolve", "write"}),
+        ("dvid/labels/pyramid.py", {"write"}),
+        ("evaluate/metrics.py", {"evaluate"}),
+        ("evaluate/bodies.py", set()),
+    ],
+)
+def test_files_count_where_they_are_used(path: str, expected: set[str]) -> None:
+    """Worked by hand, from what each phase does."""
+    assert {phase.name for phase in phases() if PACKAGE / path in counted(phase).values()} == expected
+
+
+def test_each_exclusion_names_something_that_a_phase_can_reach_and_says_why() -> None:
+    """Kills an exclusion that outlived its module, and one that nobody can judge."""
+    everything = reach(tuple(root for phase in phases() for root in roots_of(phase)))
+    for name, reason in SHAPES_NO_RESULT.items():
+        assert any(each == name or each.startswith(f"{name}.") for each in everything.modules), name
+        assert reason
+    assert all(READERS_AND_WRITERS.values())
+    assert not everything.libraries & set(READERS_AND_WRITERS)
+
+
+@pytest.mark.parametrize("library", ["numpy", "numba", "pyarrow", "fastremap", "zstandard"])
+def test_another_version_of_a_library_is_another_version_of_the_phases_that_use_it(monkeypatch, library: str) -> None:
+    """Kills a library that only `segment` watches, and whose upgrade `match`, `resolve` or `write` does not see."""
+    uses = {p.name for p in phases() if library in reach(roots_of(p), tuple(SHAPES_NO_RESULT)).libraries}
+    before = {phase.name: code_version(phase) for phase in phases()}
+    real = module._version
+    monkeypatch.setattr(module, "_version", lambda name: "99" if name == library else real(name))
+    assert {phase.name for phase in phases() if code_version(phase) != before[phase.name]} == uses
+    assert "segment" in uses
+
+
+def test_libraries_are_those_that_the_code_imports() -> None:
+    """Worked by hand: the forests and watersheds of `segment`, the graph search of `resolve`, protobuf of `write`."""
+    used = {phase.name: reach(roots_of(phase), tuple(SHAPES_NO_RESULT)).libraries for phase in phases()}
+    assert {"bioimage_cpp", "cc3d", "edt", "onnxruntime", "scipy", "skimage"} <= used["segment"]
+    assert "scipy" in used["resolve"]
+    assert "google" in used["write"]
+    assert "google" not in used["match"] | used["evaluate"]
+    for libraries in used.values():
+        assert all(module._version(name) for name in libraries)
+
+
+def test_comments_and_docstrings_do_not_change_the_version_of_code_and_everything_else_does(copy: Path) -> None:
+    path = copy / "synthetic" / "volume.py"
+    roots, plain = ("emseg.synthetic.volume",), "def f(x):\n    return x + 1\n"
+
+    def version(text: str) -> str:
+        path.write_text(text)
+        return version_of(roots, package=copy)
+
+    first = version(plain)
+    assert version('"""New."""\n\ndef f(x):\n    """Add."""\n    return x + 1  # one\n') == first
+    assert version(plain.replace("1", "2")) != first
+
+
+def test_a_name_that_a_room_passes_on_leads_to_its_file_alone(copy: Path) -> None:
+    """Kills a phase that is re-keyed by every file of a room of which it uses one, and imports for types."""
+    (copy / "synthetic" / "volume.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "from emseg.dvid import Grayscale\n"
+        "if TYPE_CHECKING:\n    from emseg.quality import Verdict\n"
+        "def f():\n    from emseg import sorted_ids\n"
+    )
+    found = set(reach(("emseg.synthetic.volume",), package=copy).modules)
+    assert {"emseg.dvid.grayscale", "emseg.sorted_ids"} <= found
+    assert "emseg.dvid.labels.pyramid" not in found
+    assert not any(name.startswith("emseg.quality") for name in found)
+
+
+MAY_READ_THE_ENVIRONMENT = {
+    "emseg.dvid.http": "proxies and certificates of the connection",
+    "emseg.phases.services": "where the services are, and with what right",
+    "emseg.segment.isolation": "handed on to the child, with one thread for each library",
+    "emseg.segment.registry": "which packages may offer steps; name and version of the package are in the key",
+}
+
+
+def test_no_environment_variable_shapes_a_result() -> None:
+    """Kills a result that depends on a variable of one worker, and is reused where that has another value."""
+    readers = {
+        name
+        for phase in phases()
+        for name, path in counted(phase).items()
+        if any(isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") for node in nodes_of(path))
+    }
+    assert readers - set(MAY_READ_THE_ENVIRONMENT) == set()
+
+
+def nodes_of(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text()))

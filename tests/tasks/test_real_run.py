@@ -1,0 +1,195 @@
+"""All stages on the real servers, in one process: what lies in DVID afterwards, and what damage does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from scipy import stats
+from skimage.metrics import adapted_rand_error, variation_of_information
+from skimage.util import view_as_blocks
+from tests.refusals import refused
+from tests.running import after
+
+from emseg.config import RunParameters
+from emseg.dvid import Node, RoiInstance, indices, mappings
+from emseg.engine.items import InProcess
+from emseg.errors import IntegrityError, PermanentError
+from emseg.geometry import Box, Roi, Subvolume, supervoxel_ids
+from emseg.phases.evaluate.work import read_evaluation
+from emseg.phases.labelmaps import segmentation as segmentation_of
+from emseg.phases.run_context import RunContext
+from emseg.phases.segment.labels import SegmentedSubvolume
+from emseg.phases.services import DvidServices
+from emseg.phases.write import work as write
+from emseg.phases.write.replaced_region import ReplacedRegion
+from emseg.stitch import Ids
+from emseg.store import FolderStore
+from emseg.tasks.gate import gate_run
+from emseg.tasks.jobs import run_stage
+from emseg.tasks.pin import pin_run
+from emseg.tasks.plan import plan_run
+from emseg.tasks.publish import publish_run
+from emseg.tasks.run_folder import RunFolder
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module")
+def run(server, volume, dataset_files: Path, tmp_path_factory) -> RunContext[DvidServices]:
+    """A run that has been segmented, stitched and evaluated; artefacts in a folder, labels in DVID."""
+    services = DvidServices(FolderStore(tmp_path_factory.mktemp("store")), server)
+    spec = pin_run(RunParameters(dataset="stages"), "stages", dataset_files, server)
+    run = RunContext(spec, "first", lambda: services)
+    after(run, "segment", "stitch", "evaluate")
+    return run
+
+
+@pytest.fixture(scope="module")
+def segmentation(run, volume) -> np.ndarray:
+    return segmentation_of(run).read(Box.of_shape(volume.grayscale.shape))
+
+
+def test_scores_equal_those_of_scikit_image_on_what_dvid_returns(run, segmentation, volume):
+    """Kills tables that do not add up over subvolumes, and a labelmap that is not what was measured."""
+    figures = read_evaluation(run.folder("evaluate")).score
+    _, renamed = np.unique(segmentation, return_inverse=True)  # scikit-image counts up to the largest id
+    truth = volume.groundtruth.astype(np.int64)
+    split, merge = variation_of_information(truth, renamed)
+    error, _, _ = adapted_rand_error(truth, renamed)
+    assert figures.vi_split == pytest.approx(split, abs=1e-9)
+    assert figures.vi_merge == pytest.approx(merge, abs=1e-9)
+    assert figures.adapted_rand_error == pytest.approx(error, abs=1e-9)
+
+
+def test_dvid_holds_supervoxels_whose_mapping_gives_the_bodies(run, segmentation, volume):
+    labelmap = segmentation_of(run)
+    supervoxels = labelmap.read(Box.of_shape(volume.grayscale.shape), supervoxels=True)
+    known, bodies = mappings(labelmap)
+    expected = supervoxels.copy()
+    index = np.minimum(np.searchsorted(known, supervoxels), len(known) - 1)
+    found = known[index] == supervoxels
+    expected[found] = bodies[index[found]]
+    assert np.array_equal(expected, segmentation)
+    assert len(np.unique(supervoxels)) > len(np.unique(segmentation))
+
+
+def test_the_servers_own_sizes_are_the_voxels_of_each_body(run, segmentation):
+    """Kills indices that were posted twice over, or for a part of the blocks only."""
+    labelmap = segmentation_of(run)
+    ids, sizes = np.unique(segmentation[segmentation != 0], return_counts=True)
+    table = indices(labelmap, ids.tolist())
+    counted = np.array([int(table.count[table.body == body].sum()) for body in ids])
+    assert np.array_equal(counted, sizes)
+    assert labelmap.max_label() >= int(ids.max())
+
+
+def test_coarser_scales_hold_the_mode_of_the_finer_one(run, volume):
+    labelmap = segmentation_of(run)
+    shape = volume.grayscale.shape
+    fine = labelmap.read(Box.of_shape(shape), supervoxels=True)
+    coarse = labelmap.read(Box.of_shape(tuple(n // 2 for n in shape)), supervoxels=True, scale=1)
+    eights = view_as_blocks(fine, (2, 2, 2)).reshape(*coarse.shape, 8)
+    full = (eights != 0).all(-1)
+    assert np.array_equal(coarse[full], stats.mode(eights[full], axis=-1).mode)
+
+
+def test_cores_that_cross_the_halves_of_a_brick_are_written_whole_however_few_are_held(
+    server, volume, dataset_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Oracle: the stored labels of each core. Kills a subvolume that is let go before its last block, a block taken
+    from its neighbour, and a brick that holds each subvolume it ever met.
+    """
+    opened: list[str] = []
+
+    def opening(run: RunContext[DvidServices], subvolume: Subvolume, staying: Ids) -> ReplacedRegion:
+        opened.append(subvolume.name)
+        return ReplacedRegion(run, subvolume, staying)
+
+    monkeypatch.setattr(write, "CELLS_HELD", 1)
+    monkeypatch.setattr(write, "ReplacedRegion", opening)
+    services = DvidServices(FolderStore(tmp_path), server)
+    parameters = RunParameters(dataset="stages", core_vox=(64, 192, 64))
+    spec = pin_run(parameters, "crossing", dataset_files, server)
+    run = RunContext(spec, "first", lambda: services)
+    after(run, "segment", "stitch")
+    found = segmentation_of(run).read(spec.volume.bounds, supervoxels=True)
+    for each in SegmentedSubvolume.several(run, range(6)):
+        expected = supervoxel_ids(each.core_labels(), each.subvolume.number)
+        np.testing.assert_array_equal(found[each.subvolume.core.slices()], expected)
+    assert len(opened) > len(set(opened)) == 6
+
+
+def test_the_node_stays_open_until_it_is_published(run):
+    assert not segmentation_of(run).node.info().locked
+
+
+def test_a_damaged_artefact_is_set_aside_and_computed_again_to_the_same_bytes(
+    server, volume, dataset_files: Path, tmp_path: Path
+):
+    """Kills a reader that trusts damaged bytes, and a retry that cannot get past them."""
+    services = DvidServices(FolderStore(tmp_path), server)
+    spec = pin_run(RunParameters(dataset="damaged"), "damage", dataset_files, server)
+    first = RunContext(spec, "first", lambda: services)
+    after(first, "segment")
+    digest = first.folder("segment").phase_marker().content_digest
+    (victim,) = first.folder("segment").item_markers(["sv-00000004"])
+    artefact = victim.artefact("overlap-00000005")
+    data = bytearray(services.store.get(artefact.key))
+    data[len(data) // 2] ^= 1
+    services.store.put(artefact.key, bytes(data))
+
+    with refused(IntegrityError, "sv-00000004"):
+        after(first, "stitch")
+    report = run_stage("stitch", RunContext(spec, "second", lambda: services), InProcess()).report
+    assert {p.phase for p in report.phases} == {"match", "resolve", "write"}
+    repaired = first.folder("segment")
+    assert repaired.phase_marker().content_digest == digest
+    assert {m.item: m.attempt for m in repaired.manifest()}["sv-00000004"] == "second"
+    assert [m.attempt for m in repaired.manifest()].count("second") == 1
+
+
+def test_the_gate_and_publication_leave_everything_that_explains_them(run):
+    services = run.open_services()
+    folder = RunFolder(services.store, run.spec.dataset, run.spec.run)
+    verdict = gate_run(run)
+    assert verdict.passed
+    paths = {path for path, _ in folder.files()}
+    assert paths >= {"report.html", "datadocs/index.html", "pictures/slices.png", "verdict.json", "findings.json"}
+    release = publish_run(run)
+    assert release.uuid == run.keys["write"]
+    assert segmentation_of(run).node.info().locked
+    assert publish_run(run) == release
+
+
+def test_a_region_with_a_hole_is_segmented_and_nothing_else_is_touched(
+    server, volume, dataset_files: Path, tmp_path: Path
+):
+    """Kills work outside the ROI, and joins through a subvolume that was not computed."""
+    blocks = [(z, y, x) for z in range(4) for y in range(6) for x in range(6) if not (y in (2, 3) and x in (2, 3))]
+    child = Node(server, volume.node).branch(f"roi-{uuid4().hex[:8]}")
+    region = RoiInstance(child, "ring")
+    region.create()
+    region.write(Roi.of_blocks(blocks))
+    child.commit("a ring")
+    services = DvidServices(FolderStore(tmp_path), server)
+    parameters = RunParameters(dataset="demo", node=child.uuid, roi="ring")
+    spec = pin_run(parameters, "ring", dataset_files, server)
+    run = RunContext(spec, "first", lambda: services)
+    assert plan_run(run).subvolumes == 16
+    after(run, "segment", "stitch", "evaluate")
+    labels = segmentation_of(run).read(Box.of_shape(volume.grayscale.shape))
+    inside = Roi.of_blocks(blocks).mask(Box.of_shape(volume.grayscale.shape))
+    assert not labels[~inside].any()
+    assert (labels[inside] != 0).mean() > 0.95
+    assert read_evaluation(run.folder("evaluate")).whole.count.sum() == (inside & (volume.groundtruth != 0)).sum()
+
+
+def test_an_output_instance_that_the_run_would_inherit_labels_from_is_refused(server, volume, dataset_files, tmp_path):
+    (tmp_path / "demo.yaml").write_text(
+        (dataset_files / "demo.yaml").read_text() + "\noutput: {instance: groundtruth}\n"
+    )
+    with refused(PermanentError, "output.instance = groundtruth"):
+        pin_run(RunParameters(dataset="demo"), "run", tmp_path, server)
