@@ -1,10 +1,16 @@
-"""Runs of the real stages in one process, for tests of any room."""
+"""Runs for tests of any room: specs, and the real stages in one process."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from emseg.config import RunSpec
+from emseg.config.checks import ImageChecks
+from emseg.config.dataset import GatePolicy, Output, Stitching
+from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedVolume
 from emseg.engine.items import InProcess
+from emseg.geometry import Box
+from emseg.phases import phases
 from emseg.phases.run_context import RunContext
 from emseg.tasks.jobs import run_stage
 
@@ -14,3 +20,30 @@ def after(run: RunContext[Any], *stages: str) -> RunContext[Any]:
     for stage in stages:
         run = run_stage(stage, run, InProcess()).run
     return run
+
+
+def a_spec(bounds: Box, **fields: Any) -> RunSpec:
+    """A pinned run over `bounds`, in subvolumes of 64 voxels, that names nothing which exists, with other `fields`."""
+    volume = PinnedVolume(
+        root="ab",
+        node="abcd",
+        grayscale="grayscale",
+        bounds_start=bounds.start,
+        bounds_stop=bounds.stop,
+        voxel_size_nm=(8.0, 8.0, 8.0),
+        roi=None,
+        roi_digest="",
+    )
+    spec = RunSpec(
+        dataset="brain",
+        run="run-1",
+        volume=volume,
+        segmentation=PinnedSegmentation(core_vox=(64, 64, 64), halo_vox=(20, 20, 20), steps=(), checks=ImageChecks()),
+        stitching=Stitching(),
+        output=Output(),
+        groundtruth=PinnedGroundTruth(node="abcd", instance="groundtruth"),
+        gate=GatePolicy(),
+        max_failed_share=0.01,
+        code=dict.fromkeys((phase.name for phase in phases()), "v1"),
+    )
+    return spec.model_copy(update=fields)

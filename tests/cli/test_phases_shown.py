@@ -10,15 +10,14 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from tests.running import a_spec
 
 import emseg.phases
 from emseg.cli import demo, runs
 from emseg.cli.demo_summary import show_outcome
 from emseg.config import RunSpec
-from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, Output, Stitching
-from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedVolume
 from emseg.engine.report import PhaseSummary, StageReport
+from emseg.geometry import Box
 from emseg.phases import phases, phases_of, stages
 from emseg.phases.declaration import Phase
 from emseg.phases.run_context import RunContext
@@ -60,27 +59,7 @@ def _phases(request, monkeypatch):
 @pytest.fixture
 def context(tmp_path: Path) -> RunContext:
     """A run of 2 x 1 x 3 subvolumes of which nothing is done."""
-    spec = RunSpec(
-        dataset="brain",
-        run="run-1",
-        volume=PinnedVolume(
-            root="ab",
-            node="abcd",
-            grayscale="grayscale",
-            bounds_start=(0, 0, 0),
-            bounds_stop=(128, 64, 192),
-            voxel_size_nm=(8.0, 8.0, 8.0),
-            roi=None,
-            roi_digest="",
-        ),
-        segmentation=PinnedSegmentation(core_vox=(64, 64, 64), halo_vox=(20, 20, 20), steps=(), checks=ImageChecks()),
-        stitching=Stitching(),
-        output=Output(),
-        groundtruth=PinnedGroundTruth(node="abcd", instance="gt"),
-        gate=GatePolicy(),
-        max_failed_share=0.5,
-        code={phase.name: "v1" for phase in phases()},
-    )
+    spec = a_spec(Box.of_shape((128, 64, 192)), max_failed_share=0.5)
     services = SimpleNamespace(store=FolderStore(tmp_path / "store"), roi=lambda _: None)
     return RunContext(spec, "try", lambda: services)
 

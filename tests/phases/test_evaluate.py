@@ -7,17 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tests.refusals import refused
+from tests.running import a_spec
 
-from emseg.config import RunSpec
-from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, Output, Stitching
-from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSegmentation, PinnedVolume
+from emseg.config.runspec import PinnedBox, PinnedGroundTruth
 from emseg.engine.items import InProcess
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Roi
 from emseg.phases import phase_named
 from emseg.phases.evaluate.work import read_evaluation
-from emseg.phases.keys import code_versions, phase_keys
+from emseg.phases.keys import phase_keys
 from emseg.phases.run_context import RunContext
 from emseg.store import FolderStore
 from emseg.tasks.jobs import run_phases
@@ -41,31 +39,9 @@ def run_of(tmp_path, *excluded: Box, roi: Roi | None = None) -> RunContext:
         roi=lambda _: roi,
         labelmap=lambda _, instance: read_only(TRUTH if instance == "groundtruth" else FOUND),
     )
-    spec = RunSpec(
-        dataset="brain",
-        run="run",
-        volume=PinnedVolume(
-            root="ab",
-            node="ab",
-            grayscale="grayscale",
-            bounds_start=BOUNDS.start,
-            bounds_stop=BOUNDS.stop,
-            voxel_size_nm=(10.0, 10.0, 10.0),
-            roi=None,
-            roi_digest="",
-        ),
-        segmentation=PinnedSegmentation(core_vox=(64, 64, 64), halo_vox=(0, 0, 0), steps=(), checks=ImageChecks()),
-        stitching=Stitching(),
-        output=Output(),
-        groundtruth=PinnedGroundTruth(
-            node="ab",
-            instance="groundtruth",
-            excluded=tuple(PinnedBox(start=box.start, stop=box.stop) for box in excluded),
-        ),
-        gate=GatePolicy(),
-        max_failed_share=0.0,
-        code=code_versions(),
-    )
+    trained_on = tuple(PinnedBox(start=box.start, stop=box.stop) for box in excluded)
+    truth = PinnedGroundTruth(node="ab", instance="groundtruth", excluded=trained_on)
+    spec = a_spec(BOUNDS, groundtruth=truth)
     return RunContext(spec, "one", lambda: services)
 
 

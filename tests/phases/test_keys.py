@@ -6,55 +6,26 @@ import pickle
 from types import SimpleNamespace
 
 import pytest
+from tests.running import a_spec
 
 from emseg.config import RunSpec, StitchMode
 from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, Output, Stitching
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.config.pipeline import Isolation
-from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedStep, PinnedVolume
+from emseg.config.runspec import PinnedGroundTruth, PinnedStep
+from emseg.geometry import Box
 from emseg.phases import phases, run_context
 from emseg.phases.declaration import Phase
 from emseg.phases.keys import phase_keys
 from emseg.phases.run_context import RunContext
 
 PHASES = ("segment", "match", "resolve", "write", "evaluate")
-SPEC = RunSpec(
-    dataset="brain",
-    run="run-1",
-    volume=PinnedVolume(
-        root="ab",
-        node="abcd",
-        grayscale="grayscale",
-        bounds_start=(0, 0, 0),
-        bounds_stop=(100, 100, 100),
-        voxel_size_nm=(8.0, 8.0, 8.0),
-        roi=None,
-        roi_digest="",
-    ),
-    segmentation=PinnedSegmentation(
-        core_vox=(64, 64, 64),
-        halo_vox=(20, 20, 20),
-        steps=(
-            PinnedStep(
-                kind="mask",
-                name="empty-region",
-                version=1,
-                package="",
-                parameters={"a": 1},
-                model=None,
-                isolation=None,
-            ),
-        ),
-        checks=ImageChecks(),
-    ),
-    stitching=Stitching(),
-    output=Output(),
-    groundtruth=PinnedGroundTruth(node="abcd", instance="gt"),
-    gate=GatePolicy(),
-    max_failed_share=0.01,
-    code=dict.fromkeys(PHASES, "v1"),
+STEP = PinnedStep(
+    kind="mask", name="empty-region", version=1, package="", parameters={"a": 1}, model=None, isolation=None
 )
+WHOLE = a_spec(Box.of_shape((100, 100, 100)))
+SPEC = WHOLE.model_copy(update={"segmentation": WHOLE.segmentation.model_copy(update={"steps": (STEP,)})})
 
 
 def changed(**fields: object) -> RunSpec:

@@ -26,7 +26,8 @@ class ColumnTable:
 
     if TYPE_CHECKING:
 
-        def __init__(self, *columns: Column) -> None: ...
+        def __init__(self, *columns: Column) -> None:
+            """The columns in the order of the fields; each table has an `__init__` of its own."""
 
     def __len__(self) -> int:
         return len(self.columns[0])
@@ -48,7 +49,7 @@ class ColumnTable:
 
 @dataclass(frozen=True, eq=False)
 class StoredTable(ColumnTable):
-    """A table with a place in the store: `SCHEMA` has its fields as columns, in their order."""
+    """A table that is kept in the store: `SCHEMA` has its fields as columns, in their order."""
 
     SCHEMA: ClassVar[pa.Schema]
     ORDER: ClassVar[tuple[str, ...]] = ()

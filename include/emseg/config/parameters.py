@@ -19,7 +19,7 @@ class RunParameters(Record):
     """Choices for one run; what is left empty comes from the dataset file."""
 
     dataset: Name = Field(description="Dataset file under include/datasets")
-    dry_run: bool = Field(default=False, description="Resolve and plan only: show what would run, submit nothing")
+    dry_run: bool = Field(default=False, description="Pin and plan only: show what would run, submit nothing")
     node: NodeReference | None = Field(default=None, description="DVID version to segment: UUID, or UUID:branch")
     roi: InstanceName | None = Field(default=None, description="DVID ROI instance to stay inside")
     preset: Name | None = Field(default=None, description="Named pipeline of segmentation steps")

@@ -94,3 +94,11 @@ class Phase(ABC):
     def line(self) -> str:
         """Line of a summary that counts this phase."""
         return self.shown_as or self.stage.name
+
+
+class EachSubvolume(Phase):
+    """A phase whose items are the selected subvolumes of the run."""
+
+    def items(self, run: RunContext[Any]) -> tuple[str, ...]:
+        """Names of the selected subvolumes, `sv-00000042`."""
+        return tuple(run.grid.subvolume(number).name for number in run.cells)

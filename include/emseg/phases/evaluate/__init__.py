@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emseg.phases.declaration import Phase
+from emseg.phases.declaration import EachSubvolume
 from emseg.phases.stages import EVALUATE
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emseg.store import ItemMarker
 
 
-class Evaluate(Phase):
+class Evaluate(EachSubvolume):
     """The written segmentation measured against ground truth."""
 
     name = "evaluate"
@@ -32,10 +32,6 @@ class Evaluate(Phase):
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
         """The ground truth, and the boxes of it that do not count."""
         return {"groundtruth": spec.groundtruth.model_dump(mode="json")}
-
-    def items(self, run: RunContext[Any]) -> tuple[str, ...]:
-        """The selected subvolumes."""
-        return tuple(run.grid.subvolume(number).name for number in run.cells)
 
     def prepare(self, run: RunContext[Any]) -> Work:
         """Count one subvolume."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emseg.phases.declaration import Phase
+from emseg.phases.declaration import EachSubvolume
 from emseg.phases.stages import STITCH
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emseg.store import ItemMarker
 
 
-class Match(Phase):
+class Match(EachSubvolume):
     """Votes of all overlaps, and what is known of the supervoxels of each core."""
 
     name = "match"
@@ -33,10 +33,6 @@ class Match(Phase):
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:  # noqa: ARG002
         """Nothing but the labels."""
         return {}
-
-    def items(self, run: RunContext[Any]) -> tuple[str, ...]:
-        """The selected subvolumes."""
-        return tuple(run.grid.subvolume(number).name for number in run.cells)
 
     def prepare(self, run: RunContext[Any]) -> Work:
         """Count the votes of one subvolume with its later neighbours."""

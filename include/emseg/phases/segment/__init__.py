@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emseg.phases.declaration import Phase
+from emseg.phases.declaration import EachSubvolume
 from emseg.phases.stages import SEGMENT
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emseg.store import ItemMarker
 
 
-class Segment(Phase):
+class Segment(EachSubvolume):
     """Segmentation of every selected subvolume."""
 
     name = "segment"
@@ -41,10 +41,6 @@ class Segment(Phase):
             "segmentation": segmentation,
             "preserved": [spec.output.instance, *bodies] if bodies else [],
         }
-
-    def items(self, run: RunContext[Any]) -> tuple[str, ...]:
-        """The selected subvolumes."""
-        return tuple(run.grid.subvolume(number).name for number in run.cells)
 
     def prepare(self, run: RunContext[Any]) -> Work:
         """Segment one subvolume."""
