@@ -1,5 +1,5 @@
 # One image for the Airflow components and the Spark processes, so that the library is the same code everywhere
-# (stage keys contain its version). The base is plain Python on Debian 12 and not apache/airflow: every package comes from
+# (phase keys contain its version). The base is plain Python on Debian 12 and not apache/airflow: every package comes from
 # requirements.txt, so nothing that a base image brings along can disagree with it, and Debian 12 has the Java 17
 # that Spark 4 runs on.
 FROM python:3.11-slim-bookworm

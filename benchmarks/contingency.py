@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import fastremap
 import numpy as np
-import numpy.typing as npt
 from skimage.metrics import adapted_rand_error, variation_of_information
 from skimage.metrics import contingency_table as skimage_table
 
 from benchmarks.data import LabelledEm, labelled_em
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
+from emseg.array_types import Counts, Ids, Labels32
 from emseg.evaluate import contingency_table, score
 
 ROUNDS = 7
@@ -40,15 +40,13 @@ def run() -> list[Row]:
     return [*rows, Row(f"{em.name}: mean run of equal pairs", _mean_run(seg, truth), "voxels"), *_differences(em)]
 
 
-def packed_counts(
-    seg: npt.NDArray[np.uint32], truth: npt.NDArray[np.uint32]
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+def packed_counts(seg: Labels32, truth: Labels32) -> tuple[Ids, Counts]:
     """Pairs as `segment << 32 | body`, ascending, and the voxels of each."""
     pairs, counts = fastremap.unique((seg.astype(np.uint64) << np.uint64(32)) | truth, return_counts=True)
     return pairs, counts
 
 
-def _mean_run(seg: npt.NDArray[np.uint32], truth: npt.NDArray[np.uint32]) -> float:
+def _mean_run(seg: Labels32, truth: Labels32) -> float:
     a, b = seg.ravel(), truth.ravel()
     return float(a.size / (1 + np.count_nonzero((a[1:] != a[:-1]) | (b[1:] != b[:-1]))))
 

@@ -21,7 +21,7 @@ from benchmarks.data import PROJECT, labelled_em, segmentations
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
 from emseg.devstack import down, up
-from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, create_repo, write_brick
+from emseg.dvid import BLOCK_VOX, DvidServer, Grayscale, Labelmap, Node, create_repo, write_brick
 from emseg.dvid.coordinates import xyz_text
 from emseg.dvid.labels.block import encode_block, pack_block
 from emseg.dvid.labels.bricks import blocks_of
@@ -68,7 +68,7 @@ def _labels_written(node: Node, cores: str) -> list[Row]:
     local = places.reshape(labels.shape).astype(np.uint32)
     blocks, local_blocks = (list(blocks_of(voxels, FIRST_BLOCK)) for voxels in (labels, local))
     body = b"".join(frame(block, pack_block(voxels)) for block, voxels in blocks)
-    box = Box.of_shape((labels.shape[0] // 64, labels.shape[1] // 64, labels.shape[2] // 64))
+    box = Box.of_shape(labels.shape).coarser(BLOCK_VOX)
     written, bare = "write_brick (encode, count, post, read back)", "post of ready bytes"
     sent, sent_local, checked = "encode and post", "encode local labels and post", "post of ready bytes, bare read back"
 
@@ -121,8 +121,8 @@ def posted(labelmap: Labelmap, body: bytes, scale: int = 0) -> bytes:
 
 def bare_read(labelmap: Labelmap, box_blocks: Box, scale: int = 0) -> bytes:
     """The stored stream of every block of the box, which begins at block (0, 0, 0)."""
-    z, y, x = box_blocks.shape
-    path = labelmap.node.path(labelmap.instance, "blocks", xyz_text((64 * z, 64 * y, 64 * x)), xyz_text(FIRST_BLOCK))
+    voxels = xyz_text(box_blocks.shape * BLOCK_VOX)
+    path = labelmap.node.path(labelmap.instance, "blocks", voxels, xyz_text(FIRST_BLOCK))
     return labelmap.node.server.get(path, {"compression": "blocks", "supervoxels": "true", "scale": str(scale)})
 
 
@@ -130,7 +130,7 @@ def _labels_read(node: Node) -> list[Row]:
     volume = segmentations()[0]
     labelmap, box = Labelmap(node, "brick-0"), Box.of_shape(volume.labels.shape)
     assert np.array_equal(labelmap.read(box, supervoxels=True), volume.labels)
-    blocks = Box.of_shape((box.shape[0] // 64, box.shape[1] // 64, box.shape[2] // 64))
+    blocks = box.coarser(BLOCK_VOX)
     read, bare = "Labelmap.read", "the bare requests"
     times = side_by_side(
         {read: lambda: labelmap.read(box, supervoxels=True), bare: lambda: bare_read(labelmap, blocks)},

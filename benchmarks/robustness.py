@@ -117,17 +117,17 @@ class Volume:
 
 
 def run() -> list[Row]:
-    """Cost of the checks; then for each damage and place: is it named, and what changes elsewhere."""
+    """Cost of the checks; then for each damage and position: is it named, and what changes elsewhere."""
     volume = _volume(labelled_em())
     undamaged = volume.stitched(volume.clean)
     rows = _cost(volume)
     found = sum(map(_findings, volume.clean.values()))
     rows.append(Row(f"{volume.em.name}: findings in undamaged subvolumes", found, ""))
     inner = volume.grid.shape // 2
-    places = {"corner": 0, "inside": volume.grid.number_of(inner - (1, 0, 0))}
+    positions = {"corner": 0, "inside": volume.grid.number_of(inner - (1, 0, 0))}
     for name, damage in DAMAGES.items():
-        for place, number in places.items():
-            rows += _harm(volume, undamaged, f"{name} {place}", name, damage, volume.grid.subvolume(number))
+        for position, number in positions.items():
+            rows += _harm(volume, undamaged, f"{name} {position}", name, damage, volume.grid.subvolume(number))
     return rows
 
 
@@ -181,8 +181,8 @@ def _harm(volume: Volume, undamaged: Labels64, said: str, name: str, damage: Dam
 
 
 def _sees(volume: Volume, gray: Gray, number: int) -> bool:
-    place = volume.seen(number).slices()
-    return not np.array_equal(gray[place], volume.em.grayscale[place])
+    seen = volume.seen(number).slices()
+    return not np.array_equal(gray[seen], volume.em.grayscale[seen])
 
 
 def _large(bodies: Labels64) -> int:

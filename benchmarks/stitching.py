@@ -11,12 +11,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-import numpy.typing as npt
-
 from benchmarks.data import LabelledEm, labelled_em
 from benchmarks.rows import Row
 from benchmarks.trained import Y, half, trained_on
+from emseg.array_types import AnyLabels, Labels64
 from emseg.config.dataset import Segmentation, Stitching, StitchMode
 from emseg.dvid import BLOCK_VOX
 from emseg.evaluate import contingency_table, score
@@ -27,7 +25,6 @@ from emseg.tasks.local import segment_array
 
 CORE_VOX, HALO_VOX = (64, 128, 128), (20, 20, 20)
 TRAINED = "default"
-Bodies = npt.NDArray[np.uint64]
 
 
 class TimedStore(FolderStore):
@@ -94,7 +91,7 @@ def _shares(name: str, started: float, done_at: dict[str, float]) -> list[Row]:
     ]
 
 
-def _vi(em: LabelledEm, name: str, bodies: Bodies, reference: str, labels: npt.NDArray[np.integer]) -> list[Row]:
+def _vi(em: LabelledEm, name: str, bodies: Labels64, reference: str, labels: AnyLabels) -> list[Row]:
     found = score(contingency_table(bodies, labels))
     said = f"{em.name}: {name} against {reference}"
     return [Row(f"{said}, VI split", found.vi_split, "bits"), Row(f"{said}, VI merge", found.vi_merge, "bits")]

@@ -96,10 +96,10 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
 def driver_environment() -> dict[str, str]:
     """This process's environment without Airflow's own secrets, with the services, and with this Python's Spark."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_DRIVERS)}
-    here = str(Path(sys.executable).parent)
+    programs = str(Path(sys.executable).parent)
     return {
         "PYSPARK_PYTHON": sys.executable,
         **inherited,
-        "PATH": os.pathsep.join([*filter(None, [inherited.get("PATH")]), here]),
+        "PATH": os.pathsep.join([*filter(None, [inherited.get("PATH")]), programs]),
         **service_environment(),
     }

@@ -11,6 +11,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 PATHS = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"(?<=\n\n)(?:(?:    .*)?\n)*    .*\n")
+"""Indented code stands behind an empty line; other indented lines continue an item of a list."""
 _SPAN = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -31,7 +33,7 @@ class Document:
 
     @property
     def prose(self) -> str:
-        return re.sub(r"^    .*$", "", _FENCE.sub("", self.text), flags=re.MULTILINE)
+        return _INDENTED.sub("", _FENCE.sub("", self.text))
 
     @property
     def spans(self) -> list[str]:
@@ -52,7 +54,7 @@ class Document:
     def command_lines(self) -> list[str]:
         """Lines of indented code and of fences without a language, and code in the prose; without comments."""
         fenced = "\n".join(code for language, code in _FENCE.findall(self.text) if not language)
-        indented = "\n".join(re.findall(r"^    (.*)$", _FENCE.sub("", self.text), re.MULTILINE))
+        indented = "\n".join(_INDENTED.findall(_FENCE.sub("", self.text)))
         lines = [*fenced.splitlines(), *indented.splitlines(), *self.spans]
         return [re.sub(r"\s+#.*$", "", line).strip() for line in lines]
 

@@ -30,8 +30,8 @@ def judged(policy, tmp_path):
     return lambda rows: judge(rows, policy, tmp_path / "docs", dataset="demo", run="run-1", fingerprint=FINGERPRINT)
 
 
-def with_value(rows, place, value):
-    return [*rows[:place], replace(rows[place], value=value), *rows[place + 1 :]]
+def with_value(rows, at, value):
+    return [*rows[:at], replace(rows[at], value=value), *rows[at + 1 :]]
 
 
 def test_a_good_result_passes_without_reasons(judged, good_rows):
@@ -54,8 +54,8 @@ def test_a_good_result_passes_without_reasons(judged, good_rows):
 @pytest.mark.parametrize("metric", BAD)
 def test_each_metric_of_the_volume_alone_stops_publication(metric, judged, good_rows):
     """Kills a suite in which one of the limits is missing, turned round, or read from another field."""
-    place = next(i for i, row in enumerate(good_rows) if row.metric == metric)
-    found = judged(with_value(good_rows, place, BAD[metric]))
+    at = next(i for i, row in enumerate(good_rows) if row.metric == metric)
+    found = judged(with_value(good_rows, at, BAD[metric]))
     assert not found.passed
     (reason,) = found.reasons
     assert f"is {BAD[metric]:g}" in reason
@@ -69,11 +69,11 @@ def test_one_bad_subvolume_stops_a_volume_that_is_good_as_a_whole(judged, good_r
     assert [row.subject for row in found.rows] == ["demo"] * 5 + ["sv-00000000"]
 
 
-@pytest.mark.parametrize("place", [0, 4, 6])
+@pytest.mark.parametrize("at", [0, 4, 6])
 @pytest.mark.parametrize("value", [None, nan, inf, -inf])
-def test_a_value_that_is_no_number_fails_and_is_said_to_be_unmeasured(place, value, judged, good_rows):
+def test_a_value_that_is_no_number_fails_and_is_said_to_be_unmeasured(at, value, judged, good_rows):
     """Kills comparisons in which NaN passes, and GX's own rule that a limit over nulls holds."""
-    found = judged(with_value(good_rows, place, value))
+    found = judged(with_value(good_rows, at, value))
     assert not found.passed
     (reason,) = found.reasons
     assert "was not measured" in reason

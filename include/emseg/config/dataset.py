@@ -75,7 +75,7 @@ class Constraints(Record):
     """What weak joins must not do (rules: `emseg.stitch.constraints`); `null` switches a constraint off."""
 
     kept_apart_nm2: float | None = Field(
-        default=100_000, ge=0, description="Pieces of one subvolume that touch over so much of its core stay apart"
+        default=100_000, ge=0, description="Supervoxels of one subvolume that touch over so much of its core stay apart"
     )
     max_weak_um3: float | None = Field(default=10, ge=0, description="Largest volume of the smaller side, um3")
     max_weak_faces: int | None = Field(default=None, ge=0, le=6, description="Faces of the volume that a body reaches")

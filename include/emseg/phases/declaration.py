@@ -26,6 +26,7 @@ SHAPES_NO_RESULT: Mapping[str, str] = {
     "emseg.config": "the values that a phase reads are in its key",
     "emseg.engine": "it decides what runs and when, never what is computed",
     "emseg.errors": "an item that fails leaves nothing",
+    "emseg.imports": "it finds the code that counts; a change of it changes the versions by itself",
     "emseg.phases.code_version": "a change of it changes the versions by itself",
     "emseg.phases.declaration": "what is declared is in the key, or decides about failed items only",
     "emseg.phases.keys": "a change of it changes the keys by themselves",

@@ -20,7 +20,7 @@ class ReleaseRecord(Record):
     uuid: str = Field(description="Full UUID of the committed node that readers are given")
     branch: str
     instance: str
-    fingerprint: str = Field(description="Write-stage key of the result; at most one release carries it first-hand")
+    fingerprint: str = Field(description="Key of phase `write`; at most one release carries it first-hand")
     run: str
     figures: dict[str, float]
     supersedes: str | None = Field(description="UUID of the release with the number before this one")

@@ -29,7 +29,7 @@ def publish_release(
     instance: str,
     before_commit: Callable[[], object],
 ) -> ReleaseRecord:
-    """Release labelmap `instance` of `node`, whose write-stage key is `fingerprint`, and return its record.
+    """Release labelmap `instance` of `node`, whose key of phase `write` is `fingerprint`, and return its record.
 
     `before_commit` checks that the node still holds the result, and raises where it does not: then nothing is
     committed. A result that was released before keeps its record, and nothing is committed either. PermanentError when
@@ -83,7 +83,7 @@ def _repo_with(node: Node, instance: str) -> RepoInfo:
     repo = node.repo()
     if instance not in repo.instances:
         raise PermanentError(
-            "publishing", f"node {node.uuid}, instance {instance}", "no such instance", "Run the stitch stage first"
+            "publishing", f"node {node.uuid}, instance {instance}", "no such instance", "Run the task `stitch` first"
         )
     return repo
 

@@ -26,7 +26,7 @@ _METRIC = {(metric.scope, metric.name): metric for metric in METRICS}
 
 
 class Verdict(Record):
-    """Bound to the fingerprint (write-stage key) that was measured: no other result may be published with it."""
+    """Bound to the fingerprint (key of phase `write`) that was measured: no other result may be published with it."""
 
     passed: bool
     fingerprint: str

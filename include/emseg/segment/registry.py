@@ -70,7 +70,7 @@ def step_class(kind: StepKind, name: str) -> StepClass:
     if (kind, name) in plugins:
         return plugins[kind, name][0]
     raise PermanentError(
-        f"looking up a {kind.value} step",
+        f"looking up the {kind.value} step",
         name,
         "no step has this name",
         f"Known {kind.value} steps: {', '.join(step_names(kind)) or 'none'}; allowed packages ({ALLOWED}): "
@@ -89,7 +89,7 @@ def make_step(kind: StepKind, config: StepConfig, setting: Setting) -> Step[Any]
     PermanentError for an unknown name, a parameter that is unknown or out of range, or a constructor that raises.
     """
     found = step_class(kind, config.name)
-    doing = f"checking the parameters of a {kind.value} step"
+    doing = f"checking the parameters of the {kind.value} step"
     parameters = validated(found.Parameters, config.parameters, doing, config.name)
     try:
         return found(parameters, setting)
@@ -98,7 +98,7 @@ def make_step(kind: StepKind, config: StepConfig, setting: Setting) -> Step[Any]
     except (Exception, SystemExit) as error:
         # Code of others raised it; the same parameters and model would raise it again.
         raise PermanentError(
-            f"preparing a {kind.value} step",
+            f"preparing the {kind.value} step",
             config.name,
             f"raised {type(error).__name__}: {error}",
             "Correct its parameters or its model, or mend the step",

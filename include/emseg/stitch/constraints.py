@@ -90,7 +90,7 @@ def join_constrained(
     """Join the candidates `votes`, best evidence first, under the constraints.
 
     `weak` tells for each candidate whether `constraints` apply to it. What people said, `pair_constraints`, binds all;
-    PermanentError where it contradicts itself. Memory: about 100 bytes a candidate and contact.
+    PermanentError where it contradicts itself.
     """
     if len(pair := pair_constraints.contradiction()):
         raise contradicted("resolving bodies", pair)

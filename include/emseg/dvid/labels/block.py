@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
+from emseg.array_types import Counts, Ids, Labels32, Labels64
 from emseg.errors import IntegrityError, PermanentError
 from emseg.kernels.block_decoder import fill_block
 from emseg.kernels.block_encoder import encoded_block
@@ -50,7 +51,7 @@ class EncodedBlock:
     """The bytes of a block, its labels (uint64, ascending, 0 with them) and how many voxels each has (uint32)."""
 
     data: bytes
-    labels: npt.NDArray[np.uint64]
+    labels: Ids
     voxels: npt.NDArray[np.uint32]
 
     @property
@@ -63,9 +64,7 @@ class EncodedBlock:
         return isal_zlib.compress(self.data, _GZIP_LEVEL, _GZIP_WBITS)
 
 
-def encode_block(
-    labels: npt.NDArray[np.uint32] | npt.NDArray[np.uint64], ids: npt.NDArray[np.uint64] | None = None
-) -> EncodedBlock:
+def encode_block(labels: Labels32 | Labels64, ids: Ids | None = None) -> EncodedBlock:
     """The block of (64, 64, 64) labels, ZYX, wherever they lie in memory.
 
     Labels are uint64; or uint32 indices in `ids`, which are all different: the block holds the ids, and half as much
@@ -94,7 +93,7 @@ def encode_block(
     return EncodedBlock(data, block_labels, voxels)
 
 
-def decode_block(data: bytes, into: npt.NDArray[np.uint64] | None = None) -> npt.NDArray[np.uint64]:
+def decode_block(data: bytes, into: Labels64 | None = None) -> Labels64:
     """The labels of a block, (64, 64, 64) uint64 ZYX; `IntegrityError` if its bytes are not those of a block.
 
     They are written to `into` if given, of that shape, wherever it lies: new memory for each block takes as long as the
@@ -124,12 +123,12 @@ def decode_block(data: bytes, into: npt.NDArray[np.uint64] | None = None) -> npt
     return labels
 
 
-def pack_block(labels: npt.NDArray[np.uint64]) -> bytes:
+def pack_block(labels: Labels64) -> bytes:
     """The block of uint64 labels in gzip, as DVID keeps it."""
     return encode_block(labels).packed()
 
 
-def unpack_block(packed: bytes, into: npt.NDArray[np.uint64] | None = None) -> npt.NDArray[np.uint64]:
+def unpack_block(packed: bytes, into: Labels64 | None = None) -> Labels64:
     """The labels of a block in gzip, as from `decode_block`; it never unpacks more than the largest possible block."""
     unzip = isal_zlib.decompressobj(_GZIP_WBITS)
     try:
@@ -140,7 +139,7 @@ def unpack_block(packed: bytes, into: npt.NDArray[np.uint64] | None = None) -> n
     return decode_block(data, into)
 
 
-def _block_labels(data: bytes) -> npt.NDArray[np.uint64]:
+def _block_labels(data: bytes) -> Ids:
     _require(len(data) >= 24, f"it has {len(data)} bytes")
     _require(data[:12] == _HEADER, "its size is not 64 x 64 x 64")
     count = int(np.frombuffer(data, "<u4", 1, 12)[0])
@@ -148,7 +147,7 @@ def _block_labels(data: bytes) -> npt.NDArray[np.uint64]:
     return np.frombuffer(data, "<u8", count, 16).astype(np.uint64)
 
 
-def _bits(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _bits(numbers: Counts) -> Counts:
     """Bits of a value among `numbers` labels: 0 for 0 and 1, 1 for 2, 2 for 3 and 4, ... 9 for 257 to 512."""
     return np.ceil(np.log2(np.maximum(numbers, 1))).astype(np.int64)
 

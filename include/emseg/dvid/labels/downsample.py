@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from emseg.array_types import Ids, Labels32, Labels64
 from emseg.errors import PermanentError
 from emseg.kernels.downsample import fill_modes
 
 
 def downsample_labels(
-    labels: npt.NDArray[np.uint32] | npt.NDArray[np.uint64],
-    ids: npt.NDArray[np.uint64] | None = None,
-    into: npt.NDArray[np.uint64] | None = None,
-) -> npt.NDArray[np.uint64]:
+    labels: Labels32 | Labels64,
+    ids: Ids | None = None,
+    into: Labels64 | None = None,
+) -> Labels64:
     """Half of a ZYX array with even sides: each voxel is the most frequent label of its 2 x 2 x 2.
 
     Worked: 0 0 0 0 0 7 7 5 -> 7; 7 7 7 5 5 5 0 0 -> 5. Zeros are ignored unless all eight are 0, and of equally

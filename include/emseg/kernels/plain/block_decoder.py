@@ -5,15 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from emseg.array_types import Counts, Ids, Labels64
 from emseg.kernels.sub_blocks import PER_AXIS, SUB_BLOCK_VOXELS, SUB_VOX
 
 
-def fill_block(
-    rows: npt.NDArray[np.uint64],
-    sub_labels: npt.NDArray[np.uint64],
-    numbers: npt.NDArray[np.int64],
-    values: npt.NDArray[np.uint8],
-) -> bool:
+def fill_block(rows: Labels64, sub_labels: Ids, numbers: Counts, values: npt.NDArray[np.uint8]) -> bool:
     """Write the voxels of a block, `rows`, (64, 64, 8, 8); False if a value stands for no label of its sub-block.
 
     The first sub-block has the labels 5 and 9, and a bit for each voxel says which; the others have label 5 alone:
@@ -39,6 +35,6 @@ def fill_block(
     return True
 
 
-def _unpacked(values: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.int64]:
+def _unpacked(values: npt.NDArray[np.uint8], bits: int) -> Counts:
     """The 512 values of so many bits each, most significant bit first."""
     return np.unpackbits(values).reshape(SUB_BLOCK_VOXELS, bits) @ (1 << np.arange(bits)[::-1])

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emseg.array_types import Ids
 from emseg.kernels.sub_blocks import PER_AXIS, SUB_VOX
 
 
-def encoded_block(rows: npt.NDArray[Any], ids: npt.NDArray[np.uint64] | None) -> tuple[npt.NDArray[Any], ...]:
+def encoded_block(rows: npt.NDArray[Any], ids: Ids | None) -> tuple[npt.NDArray[Any], ...]:
     """The labels of a block, the voxels of each, and the number of labels, their indices and the values of sub-blocks.
 
     The example of `dvid/labels/block.py`: label 5 everywhere, but 9 in voxel (0, 0, 1). The first sub-block has both

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from emseg.array_types import Ids, Labels32, Labels64
 
 
-def fill_modes(labels: npt.NDArray[Any], ids: npt.NDArray[np.uint64] | None, half: npt.NDArray[np.uint64]) -> None:
+def fill_modes(labels: Labels32 | Labels64, ids: Ids | None, half: Labels64) -> None:
     """Write to each voxel of `half` the most frequent label above 0 of its 2 x 2 x 2, the smallest of equals; else 0.
 
     Where there are `ids`, label `n` stands for `ids[n]`. Seven zeros do not outvote a 9; of 5 and 7, twice each, 5 is
@@ -20,9 +19,9 @@ def fill_modes(labels: npt.NDArray[Any], ids: npt.NDArray[np.uint64] | None, hal
     >>> half.tolist()
     [[[9, 5]]]
     """
-    labels = labels if ids is None else ids[labels]
+    voxels = labels if ids is None else ids[labels]
     for z, y, x in np.ndindex(half.shape):
-        eight = labels[2 * z : 2 * z + 2, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
+        eight = voxels[2 * z : 2 * z + 2, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
         # `found` is ascending, and argmax takes the first of equals
         found, votes = np.unique(eight[eight > 0], return_counts=True)
         half[z, y, x] = found[votes.argmax()] if len(found) else 0

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Ids = npt.NDArray[np.uint64]
-Counts = npt.NDArray[np.int64]
+from emseg.array_types import AnyLabels, Counts, Ids
 
 
-def count_pairs(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> tuple[Ids, Ids, Counts]:
+def count_pairs(first: AnyLabels, second: AnyLabels) -> tuple[Ids, Ids, Counts]:
     """Pairs of labels at the same voxel, ascending, and the voxels of each.
 
     Label 5 meets 1 in one voxel and 2 in another, and 7 meets 2:
@@ -23,7 +21,7 @@ def count_pairs(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer])
     return a, b, voxels
 
 
-def count_touching(labels: npt.NDArray[np.unsignedinteger], axis: int) -> tuple[Ids, Ids, Counts]:
+def count_touching(labels: AnyLabels, axis: int) -> tuple[Ids, Ids, Counts]:
     """Pairs of different labels above 0 that touch across an axis, smaller label first, and the faces between them.
 
     >>> low, high, faces = count_touching(np.array([[[7, 5, 5, 7, 0, 7]]]), axis=2)

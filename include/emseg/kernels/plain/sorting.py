@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from emseg.array_types import Ids
 
 
-def ascending(labels: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def ascending(labels: Ids) -> Ids:
     """A sorted copy.
 
     >>> ascending(np.array([5, 2, 9, 2], np.uint64)).tolist()
@@ -15,7 +16,7 @@ def ascending(labels: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return np.sort(labels)
 
 
-def index_in(labels: npt.NDArray[np.uint64], label: int) -> int:
+def index_in(labels: Ids, label: int) -> int:
     """The index of a label in ascending labels that hold it.
 
     >>> index_in(np.array([2, 5, 9], np.uint64), 5)
