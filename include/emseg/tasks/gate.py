@@ -13,7 +13,6 @@ import numpy as np
 
 from emseg.engine.items import InProcess
 from emseg.evaluate import per_body, per_segment
-from emseg.geometry import Box
 from emseg.phases.evaluate.work import Evaluation, read_evaluation
 from emseg.phases.labelmaps import groundtruth, segmentation
 from emseg.phases.resolve import BODIES
@@ -25,6 +24,7 @@ from emseg.quality import (
     Verdict,
     judge,
     metric_rows,
+    picture_slices,
     report_page,
     sizes_picture,
     slices_picture,
@@ -35,9 +35,6 @@ from emseg.store import ItemMarker
 from emseg.tasks.jobs import complete
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import run_links
-
-PICTURE_VOX = 1024
-"""Longest side of a slice in a picture: what a page can show, and what one task may read."""
 
 
 def gate_run(run: RunContext[DvidServices]) -> Verdict:
@@ -81,30 +78,13 @@ def image_findings(markers: Iterable[ItemMarker], given_up: Mapping[str, str]) -
 
 
 def _pictures(run: RunContext[DvidServices], evaluation: Evaluation) -> dict[str, bytes]:
-    window = _window(run)
-    sections = _sections(window)
-    slices = [Box((z, *window.start[1:]), (z + 1, *window.stop[1:])) for z in sections]
+    roi, bounds = run.roi, run.spec.volume.bounds
+    slices = picture_slices(bounds if roi is None else roi.bounds.clipped(bounds))
     readers = (run.open_services().grayscale(run.spec), segmentation(run), groundtruth(run))
     grayscale, labels, truth = (np.concatenate([reader.read(box) for box in slices]) for reader in readers)
     bodies = per_segment(evaluation.whole)
     return {
-        "Slices": slices_picture(grayscale, labels, truth, sections, run.spec.dataset),
+        "Slices": slices_picture(grayscale, labels, truth, [box.start.z for box in slices], run.spec.dataset),
         "Errors by subvolume": subvolume_picture(evaluation.subvolumes, run.grid),
         "Body sizes": sizes_picture(bodies.voxels[bodies.ids != 0]),
     }
-
-
-def _window(run: RunContext[DvidServices]) -> Box:
-    """The middle of the region, at most PICTURE_VOX voxels along Y and X."""
-    roi, bounds = run.roi, run.spec.volume.bounds
-    region = bounds if roi is None else roi.bounds.clipped(bounds)
-    too_long = [max(0, n - PICTURE_VOX) for n in region.shape]
-    start = (region.start[0], *(a + e // 2 for a, e in zip(region.start[1:], too_long[1:], strict=True)))
-    shape = (region.shape[0], *(min(n, PICTURE_VOX) for n in region.shape[1:]))
-    return Box.of_shape((shape[0], shape[1], shape[2]), (start[0], start[1], start[2]))
-
-
-def _sections(window: Box) -> list[int]:
-    """Three sections of the region, as Z."""
-    depth = window.shape[0]
-    return sorted({window.start[0] + z for z in (depth // 6, depth // 2, depth * 5 // 6)})

@@ -11,7 +11,7 @@ from emseg.config import Dataset
 from emseg.geometry import Box
 from emseg.phases.models import store_model
 from emseg.phases.services import DvidServices
-from emseg.quality import slices_picture
+from emseg.quality import picture_slices, slices_picture
 from emseg.quality.training_report import TrainingReport, training_page
 from emseg.segment import ModelFolder
 from emseg.store import ObjectStore, join_key
@@ -20,7 +20,6 @@ from emseg.training import TrainingSource
 from emseg.training.presets import training_settings
 from emseg.training.train import Trained, train
 
-PICTURE_VOX = 1024
 """Longest side of the slices on the page of the report."""
 REPORTS = "model-reports"
 
@@ -53,9 +52,9 @@ def store_report(store: ObjectStore, model: ModelFolder, report: TrainingReport,
 def report_page_of(trained: Trained, source: TrainingSource) -> bytes:
     """The page about a training, HTML, with three slices of its first source."""
     gray, truth = source.volume.grayscale, source.volume.groundtruth
-    depth = gray.shape[0]
-    sections = sorted({depth // 6, depth // 2, depth * 5 // 6})
-    window = (sections, slice(0, PICTURE_VOX), slice(0, PICTURE_VOX))
+    boxes = picture_slices(Box.of_shape(gray.shape))
+    sections = [box.start.z for box in boxes]
+    window = (sections, *boxes[0].slices()[1:])
     probability = trained.probability[window]
     slices = slices_picture(gray[window], trained.labels[window], truth[window], sections, "Out of fold", probability)
     return training_page(trained.report, trained.model.digest, slices)
