@@ -133,6 +133,17 @@ def test_the_run_folder_remembers_what_was_given_up_and_the_report_names_it(tmp_
     assert "took longer than 1 s" in found[0].text
 
 
+def test_what_was_given_up_under_another_pin_of_the_run_is_forgotten(tmp_path, grayscale):
+    """Kills a run that was pinned anew, to another halo or step, and goes on without what the first one gave up."""
+    first = failing(run_in(tmp_path, grayscale, share=0.5, attempt="first"))
+    result = run_stage("segment", first, InProcess())
+    kept = RunFolder(first.open_services().store, first.spec.dataset, first.spec.run)
+    kept.write("report-segment", result.report)
+    halo = first.spec.segmentation.model_copy(update={"halo_vox": (21, 21, 21)})
+    kept.write("spec", first.spec.model_copy(update={"segmentation": halo}))
+    assert kept.context("second", first.open_services).given_up == {}
+
+
 def test_another_time_limit_finds_all_that_was_computed(tmp_path, grayscale):
     """Kills a longer limit, the cure of a time-out, that segments everything anew."""
     gave_up = failing(run_in(tmp_path, grayscale, 0.5, "first"))

@@ -17,7 +17,7 @@ from emseg.config.runspec import RunSpec
 from emseg.engine.report import StageReport
 from emseg.errors import PermanentError
 from emseg.phases import stages
-from emseg.phases.keys import code_versions
+from emseg.phases.keys import code_versions, phase_keys
 from emseg.phases.run_context import RunContext, S_co
 from emseg.store import ObjectStore, join_key
 
@@ -92,10 +92,18 @@ class RunFolder:
         return self._context(self.pinned(), "", open_services)
 
     def _context(self, spec: RunSpec, attempt: str, open_services: Callable[[], S_co]) -> RunContext[S_co]:
-        names = [f"report-{stage.name}" for stage in stages()]
-        reports = [self.read(name, StageReport) for name in names if self.has(name)]
-        given_up = {phase: items for report in reports for phase, items in report.given_up.items()}
+        given_up: dict[str, dict[str, str]] = {}
+        for report in self._reports():
+            for phase in report.phases:
+                items = report.given_up.get(phase.phase)
+                # A report of an earlier pin of this run is about another key.
+                if items and phase.key == phase_keys(spec, given_up)[phase.phase]:
+                    given_up[phase.phase] = items
         return RunContext(spec, attempt, open_services, given_up)
+
+    def _reports(self) -> list[StageReport]:
+        names = [f"report-{stage.name}" for stage in stages()]
+        return [self.read(name, StageReport) for name in names if self.has(name)]
 
     def write_file(self, path: str, data: bytes, content_type: str) -> str:
         """Keep a page or picture under `path` (parts divided by /) and return its address."""
