@@ -101,13 +101,13 @@ def main(stage: str, dataset: str, run: str) -> int:
 
 
 def _run(stage: str, folder: RunFolder) -> None:
-    run = folder.context(uuid4().hex[:12], services_from_environment)
+    run = folder.context(uuid4().hex[:12], services_from_environment, before=stage)
     executor = SparkExecutor(f"emseg {stage} {folder.dataset} {folder.run}")
     try:
         report = run_stage(stage, run, executor).report
     finally:
         executor.stop()
-    folder.write(f"report-{stage}", report)
+    folder.write_report(report, run)
     log.info("%s: %d items done, %d reused, %.1f s", stage, report.items_done, report.items_reused, report.seconds)
 
 

@@ -15,6 +15,7 @@ LIBRARY = {
     "room/part.py": "",
     "lazy.py": "def f():\n    try:\n        from emseg.room import three\n    finally:\n        import os.path\n",
     "typed.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from emseg.low import X\n    import torch\n",
+    "otherwise.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\nelse:\n    import numpy\n",
     "high.py": "import emseg.low\nfrom emseg import lazy\nfrom emseg.room import (\n    one,\n    HERE,\n)\n",
 }
 
@@ -34,6 +35,7 @@ def package(tmp_path: Path) -> Path:
         ("emseg.low", {"emseg.low"}, {"numpy"}),
         ("emseg.lazy", {"emseg.lazy", "emseg.low"}, {"numpy", "os"}),
         ("emseg.typed", {"emseg.typed"}, {"typing"}),
+        ("emseg.otherwise", {"emseg.otherwise"}, {"typing", "numpy"}),
         ("emseg.room", {"emseg.room", "emseg.room.part", "emseg.low"}, {"numpy"}),
         ("emseg.high", {f"emseg.{name}" for name in ("high", "low", "lazy", "room", "room.part")}, {"numpy", "os"}),
     ],
@@ -61,3 +63,11 @@ def test_a_file_outside_the_library_imports_from_it(package: Path) -> None:
     found = imported_by(script, package)
     assert found.modules == {"emseg.room.part": package / "room" / "part.py"}
     assert found.libraries == {"json"}
+
+
+@pytest.mark.parametrize("statement", ["from . import low\n", "from .low import x\n"])
+def test_a_relative_import_is_refused(package: Path, statement: str) -> None:
+    """Kills an import that the scanner passes over: the code behind it would count nowhere."""
+    (package / "low.py").write_text(statement)
+    with pytest.raises(ValueError, match="line 1"):
+        reached(["emseg.low"], package)

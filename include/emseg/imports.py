@@ -81,10 +81,14 @@ def _imports(source: bytes) -> tuple[tuple[str, str], ...]:
 
 def _imports_in(node: ast.AST) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-        return  # for the type checker: nothing is imported when the code runs
+        for other in node.orelse:  # what is imported where the code runs, not where types are checked
+            yield from _imports_in(other)
+        return
     if isinstance(node, ast.Import):
         yield from ((alias.name, "") for alias in node.names)
-    if isinstance(node, ast.ImportFrom) and node.module is not None:
+    if isinstance(node, ast.ImportFrom):
+        if node.level or node.module is None:
+            raise ValueError(f"line {node.lineno}: a relative import, which is not followed; name the module whole")
         yield from ((node.module, alias.name) for alias in node.names)
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.expr):  # no statement is inside an expression

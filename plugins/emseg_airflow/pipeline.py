@@ -59,11 +59,12 @@ def segmentation_dag(
 
 
 def _job(stage: Stage) -> EmsegSparkSubmitOperator:
-    names = ", ".join(phase.name for phase in phases_of(stage.name))
+    phases = phases_of(stage.name)
+    names = ", ".join(phase.name for phase in phases)
     return EmsegSparkSubmitOperator(
         task_id=stage.name,
         stage=stage.name,
-        pool=WRITE_POOL if stage.writes_dvid else READ_POOL,
+        pool=WRITE_POOL if any(phase.writes_dvid for phase in phases) else READ_POOL,
         execution_timeout=JOB_TIMEOUT,
         doc_md=f"Spark job: {stage.summary[0].lower()}{stage.summary[1:]}. Its phases: {names}.",
     )

@@ -73,7 +73,7 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
         from emseg.tasks.run_folder import RunFolder
 
         report = RunFolder(object_store(), run.dataset, run.run).read(f"report-{self.stage}", StageReport)
-        return report.model_dump(mode="json")
+        return report.model_dump(mode="json", exclude={"given_up"})  # an XCom is small; reasons are not
 
     def _error(self, run: RunReference) -> EmsegError:
         process = self._hook._submit_sp if self._hook else None

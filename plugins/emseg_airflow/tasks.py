@@ -46,7 +46,7 @@ def pin() -> dict[str, str]:
     parameters = validated(RunParameters, dict(context["params"]), "checking the run parameters", run)
     opened = services()
     spec = pin_run(parameters, run, datasets_folder(), opened.server, opened.model, edit_source(opened.store))
-    RunFolder(opened.store, spec.dataset, run).write("spec", spec)
+    RunFolder(opened.store, spec.dataset, run).begin(spec)
     return RunReference(dataset=spec.dataset, run=run).model_dump()
 
 

@@ -15,9 +15,10 @@ from airflow.sdk import DAG, RetryAction
 from airflow.serialization.serialized_objects import DagSerialization
 
 from emseg.errors import IntegrityError, PermanentError, StepError, TransientError
+from emseg.phases import stages
 
 PROJECT = Path(__file__).resolve().parents[2]
-LINE = ["pin", "plan", "unless_dry_run", "segment", "stitch", "evaluate", "gate", "publish"]
+LINE = ["pin", "plan", "unless_dry_run", *(stage.name for stage in stages()), "gate", "publish"]
 
 
 def parsed() -> DagBag:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.refusals import refused
 
 from emseg.config.dataset import Segmentation, Stitching
 from emseg.config.pipeline import Isolation
 from emseg.engine.items import InProcess
-from emseg.errors import PermanentError, StepError
+from emseg.errors import IntegrityError, PermanentError, StepError
 from emseg.geometry import Box
 from emseg.phases.run_context import RunContext
 from emseg.store import FolderStore
@@ -142,6 +143,45 @@ def test_what_was_given_up_under_another_pin_of_the_run_is_forgotten(tmp_path, g
     halo = first.spec.segmentation.model_copy(update={"halo_vox": (21, 21, 21)})
     kept.write("spec", first.spec.model_copy(update={"segmentation": halo}))
     assert kept.context("second", first.open_services).given_up == {}
+
+
+def test_nothing_is_given_up_on_behalf_of_another_stage(tmp_path, grayscale):
+    """Kills a stitching job that gives up a damaged subvolume, forgets it, and fails on its absence for ever."""
+    whole = run_stage("segment", run_in(tmp_path, grayscale, 0.5, "first"), InProcess()).run
+    folder = whole.folder("segment")
+    (marker,) = folder.item_markers([FAILED])
+    folder.store.put(marker.artefacts[0].key, b"damaged")
+    with pytest.raises(IntegrityError):
+        folder.read_artefact(marker.artefacts[0])
+    with refused(PermanentError, FAILED):
+        complete("segment", failing(whole), InProcess())
+    assert list(folder.store.keys_under(f"{whole.spec.dataset}/phases/segment/{folder.phase_key}/provisional")) == []
+
+
+def test_a_driver_that_ends_after_its_own_retry_does_not_bring_back_what_it_gave_up(tmp_path, grayscale):
+    """Kills an orphan whose late report changes the keys of a run that is being stitched."""
+    orphan = failing(run_in(tmp_path, grayscale, 0.5, "orphan"))
+    late = run_stage("segment", orphan, InProcess())
+    retry = run_stage("segment", run_in(tmp_path, grayscale, 0.5, "retry"), InProcess())
+    folder = RunFolder(orphan.open_services().store, orphan.spec.dataset, orphan.spec.run)
+    folder.begin(orphan.spec)
+    folder.write_report(retry.report, retry.run)
+    before = folder.context("stitch", orphan.open_services).keys
+    folder.write_report(late.report, late.run)
+    assert folder.context("evaluate", orphan.open_services).keys == before == retry.run.keys
+
+
+def test_a_stage_starts_without_reading_its_own_last_report(tmp_path, grayscale):
+    """Kills a report that was cut, and whose remedy, to clear the task that wrote it, ends at the same report."""
+    run = run_in(tmp_path, grayscale, 0.5, "first")
+    folder = RunFolder(run.open_services().store, run.spec.dataset, run.spec.run)
+    folder.begin(run.spec)
+    folder.store.put(f"{run.spec.dataset}/runs/{run.spec.run}/report-segment.json", b"{")
+    assert folder.context("again", run.open_services, before="segment").given_up == {}
+    with refused(PermanentError, "report-segment"):
+        folder.context("stitching", run.open_services, before="stitch")
+    folder.begin(run.spec)
+    assert folder.context("stitching", run.open_services, before="stitch").given_up == {}
 
 
 def test_another_time_limit_finds_all_that_was_computed(tmp_path, grayscale):

@@ -20,7 +20,7 @@ from emseg.phases.declaration import Phase
 from emseg.phases.keys import phase_keys
 from emseg.phases.run_context import RunContext
 
-PHASES = ("segment", "match", "resolve", "write", "evaluate")
+PHASES = tuple(phase.name for phase in phases())
 STEP = PinnedStep(
     kind="mask", name="empty-region", version=1, package="", parameters={"a": 1}, model=None, isolation=None
 )

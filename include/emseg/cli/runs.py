@@ -71,7 +71,7 @@ def _run_stages(context: RunContext[DvidServices], folder: RunFolder) -> RunCont
     for stage in stages():
         result = run_stage(stage.name, context, InProcess())
         context = result.run
-        folder.write(f"report-{stage.name}", result.report)
+        folder.write_report(result.report, context)
         show_report(result.report)
     return context
 

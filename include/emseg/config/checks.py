@@ -36,8 +36,3 @@ class ImageChecks(Record):
     odd_section: Policy = Field(default=Policy.FILL, description="Section unlike both neighbours for another reason")
     foreign_texture: Policy = Field(default=Policy.MASK, description="Region unlike what the model was trained on")
     fill_sections: int = Field(default=3, ge=1, le=8, description="Longest run of sections that is filled")
-
-    def policy(self, fault: str) -> Policy:
-        """Policy of a fault by its name."""
-        policy: Policy = getattr(self, fault.replace("-", "_"))
-        return policy

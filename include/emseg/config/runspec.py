@@ -1,7 +1,7 @@
 """RunSpec: one run with every reference pinned, written once by the task `pin` and read by every later task.
 
 Nothing in it is a secret, and nothing in it moves: full UUIDs of locked nodes, the steps with their versions and
-parameters, the digest of the ROI, the version of the code. Stage keys are computed from parts of it.
+parameters, the digest of the ROI, the version of the code. Phase keys are computed from parts of it.
 """
 
 from __future__ import annotations

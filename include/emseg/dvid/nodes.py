@@ -47,9 +47,9 @@ class Node:
         """Nothing is sent."""
         self.server, self.uuid = server, uuid
 
-    def path(self, *pieces: str) -> str:
+    def path(self, *names: str) -> str:
         """Address of something in this node, e.g. `node.path("seg", "blocks")`."""
-        return path("node", self.uuid, *pieces)
+        return path("node", self.uuid, *names)
 
     def repo(self) -> RepoInfo:
         """Record of the repository that holds this node, as of now."""

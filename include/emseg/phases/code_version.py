@@ -63,10 +63,14 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
+_DISTRIBUTIONS = {"google": "protobuf"}
+"""Where several distributions share the name of a module, the one that is used."""
+
+
 @cache
 def _version(library: str) -> str:
     """Installed version of the distribution that a module comes from, e.g. `skimage` from scikit-image."""
     try:
-        return version(library)
+        return version(_DISTRIBUTIONS.get(library, library))
     except PackageNotFoundError:
         return " ".join(sorted(version(name) for name in set(packages_distributions()[library])))

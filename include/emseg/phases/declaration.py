@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from emseg.store import ItemMarker
 
 SHAPES_NO_RESULT: Mapping[str, str] = {
-    "emseg.config": "the values that a phase reads are in its key",
-    "emseg.engine": "it decides what runs and when, never what is computed",
+    "emseg.config": "the values that a phase reads are in its key, and its functions only check values",
+    "emseg.engine": "it hands items out and markers in: what is in them is computed elsewhere",
     "emseg.errors": "an item that fails leaves nothing",
     "emseg.imports": "it finds the code that counts; a change of it changes the versions by itself",
     "emseg.phases.code_version": "a change of it changes the versions by itself",
-    "emseg.phases.declaration": "what is declared is in the key, or decides about failed items only",
+    "emseg.phases.declaration": "the base of all declarations: it computes nothing",
     "emseg.phases.keys": "a change of it changes the keys by themselves",
     "emseg.phases.stages": "names and words for people",
     "emseg.store": "an artefact is verified by size and SHA-256, whatever way it took",
     "emseg.dvid.http": "an answer comes whole or is an error",
-    "emseg.dvid.nodes": "a run reads locked nodes by their full UUIDs, which are in its keys",
-    "emseg.dvid.repos": "a run reads locked nodes by their full UUIDs, which are in its keys",
+    "emseg.dvid.nodes": "it finds versions, and makes a branch whose UUID is a key",
+    "emseg.dvid.repos": "it finds versions by their full UUIDs, which are in the keys",
     "emseg.dvid.errors": "it decides about retries",
 }
 """Modules and rooms that a phase can reach by import and that are in no code version, with the reason."""
@@ -54,7 +54,8 @@ class Phase(ABC):
 
     `name` is that of its file or folder in `phases`. `follows` is the phase whose result it needs: the key of that one
     is in its own. `shown_as` is its line in the summary of a demo, that of its stage where it says nothing. A phase
-    that runs `in_driver` has one item, which sees all of the volume. `programs` are modules that its work starts as
+    that runs `in_driver` has one item, which sees all of the volume. One that `writes_dvid` is never run on behalf of
+    a later stage. `programs` are modules that its work starts as
     processes of their own, where no import shows them. `not_in_version` names modules that it can reach
     by import and that cannot shape its result, each with the reason.
     """
@@ -64,6 +65,7 @@ class Phase(ABC):
     follows: ClassVar[str | None] = None
     shown_as: ClassVar[str] = ""
     in_driver: ClassVar[bool] = False
+    writes_dvid: ClassVar[bool] = False
     programs: ClassVar[tuple[str, ...]] = ()
     not_in_version: ClassVar[Mapping[str, str]] = {}
 
@@ -95,11 +97,3 @@ class Phase(ABC):
     def line(self) -> str:
         """Line of a summary that counts this phase."""
         return self.shown_as or self.stage.name
-
-
-class EachSubvolume(Phase):
-    """A phase whose items are the selected subvolumes of the run."""
-
-    def items(self, run: RunContext[Any]) -> tuple[str, ...]:
-        """Names of the selected subvolumes, `sv-00000042`."""
-        return tuple(run.grid.subvolume(number).name for number in run.cells)

@@ -39,7 +39,7 @@ def phase_keys(spec: RunSpec, given_up: GivenUp | None = None) -> dict[str, str]
                 reads["without"] = [*without]
         document: JsonValue = {
             "phase": phase.name,
-            "code": spec.code[phase.name],
+            "code": spec.code.get(phase.name, ""),  # a run of before there was this phase may be looked at
             "dataset": spec.dataset,
             "reads": reads,
         }

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from emseg.config import RunSpec
-from emseg.geometry import Grid, Roi, is_selected, selected_cells
+from emseg.geometry import Box, Grid, Roi, is_selected, selected_cells
 from emseg.phases.keys import GivenUp, phase_keys
 from emseg.phases.services import Services
 from emseg.store import PhaseFolder
@@ -60,10 +60,14 @@ class RunContext(Generic[S_co]):
 
     def after(self, phase: str, given_up: dict[str, str]) -> RunContext[S_co]:
         """The run as it goes on after `phase`, which gave some items up (or, in this try, none)."""
+        if given_up == self.given_up.get(phase, {}):
+            return self
         others = {name: items for name, items in self.given_up.items() if name != phase}
         return replace(self, given_up={**others, phase: given_up} if given_up else others)
 
 
 def grid_of(spec: RunSpec) -> Grid:
     """The grid of subvolumes over the extents of the grayscale."""
-    return Grid(spec.volume.bounds, spec.segmentation.core_vox, spec.segmentation.halo_vox)
+    return Grid(
+        Box(spec.volume.bounds_start, spec.volume.bounds_stop), spec.segmentation.core_vox, spec.segmentation.halo_vox
+    )

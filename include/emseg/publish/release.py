@@ -55,7 +55,10 @@ def roll_back(store: ObjectStore, dataset: str, number: int) -> ReleaseRecord:
     """
     if number not in {release.number for release in releases(store, dataset)}:
         raise PermanentError(
-            "rolling back", f"dataset {dataset}, release {number}", "there is no such release", "List the releases"
+            "rolling back",
+            f"dataset {dataset}, release {number}",
+            "there is no such release",
+            "List the releases: emseg status {dataset}",
         )
     record = claimed(store, dataset, partial(_restored, wanted_number=number))
     serve(store, record)

@@ -44,7 +44,7 @@ def run_phases(stage: str, declared: tuple[Phase, ...], run: RunContext[Any], ex
     for phase in declared:
         # What an earlier try gave up is tried again: it may do better.
         run = run.after(phase.name, {})
-        result = _run(phase, run, executor)
+        result = _run(phase, run, executor, may_give_up=True)
         summaries.append(result.summary)
         if result.given_up:
             given_up[phase.name] = result.given_up
@@ -54,14 +54,17 @@ def run_phases(stage: str, declared: tuple[Phase, ...], run: RunContext[Any], ex
 
 
 def complete(name: str, run: RunContext[Any], executor: Executor) -> None:
-    """Bring the input of a task to completion: nothing to do, unless damaged items of it were set aside by a reader."""
+    """Bring the input of a task to completion: nothing to do, unless damaged items of it were set aside by a reader.
+
+    Nothing is given up on behalf of the stage that the phase belongs to.
+    """
     done = _run(phase_named(name), run, executor).summary.items_done
     if done:
         log.warning("%s: %d items of the input were missing and have been computed again", name, done)
 
 
 def _require(phase: Phase, run: RunContext[Any], executor: Executor) -> None:
-    if not phase.stage.writes_dvid:
+    if not phase.writes_dvid:
         complete(phase.name, run, executor)
     elif run.folder(phase.name).phase_marker() is None:
         raise PermanentError(
@@ -72,14 +75,14 @@ def _require(phase: Phase, run: RunContext[Any], executor: Executor) -> None:
         )
 
 
-def _run(phase: Phase, run: RunContext[Any], executor: Executor) -> PhaseResult:
-    """One phase. Items that this run does without are not tried, and no others may be given up in their place."""
+def _run(phase: Phase, run: RunContext[Any], executor: Executor, may_give_up: bool = False) -> PhaseResult:
+    """One phase. Items that this run does without are not tried."""
     items, without = phase.items(run), run.given_up.get(phase.name, {})
     bound = PhaseRun(
         phase=phase.name,
         items=items,
         prepare=lambda: phase.prepare(run),
         finish=lambda markers: phase.finish(run, markers),
-        most_given_up=None if without else phase.most_given_up(run.spec, len(items)),
+        most_given_up=phase.most_given_up(run.spec, len(items)) if may_give_up else None,
     )
     return run_phase(bound, run.folder(phase.name), InProcess() if phase.in_driver else executor, without)

@@ -104,7 +104,7 @@ def run_on_array(
 def bodies_of(run: RunContext[LocalServices]) -> npt.NDArray[np.uint64]:
     """Segment, match and resolve in this process, and put the bodies of all subvolumes together."""
     run = run_stage("segment", run, InProcess()).run
-    run_phases("stitch", tuple(phase for phase in phases_of("stitch") if phase.name != "write"), run, InProcess())
+    run_phases("stitch", tuple(phase for phase in phases_of("stitch") if not phase.writes_dvid), run, InProcess())
     mapping, volume = read_mapping(run), np.zeros(run.grid.bounds.shape, np.uint64)
     for each in SegmentedSubvolume.several(run, run.cells):
         labels = supervoxel_ids(each.core_labels(), each.subvolume.number)

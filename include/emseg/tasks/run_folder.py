@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import TypeVar
+from itertools import takewhile
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -19,9 +20,12 @@ from emseg.errors import PermanentError
 from emseg.phases import stages
 from emseg.phases.keys import code_versions, phase_keys
 from emseg.phases.run_context import RunContext, S_co
-from emseg.store import ObjectStore, join_key
+from emseg.store import ObjectMissingError, ObjectStore, join_key
 
 M = TypeVar("M", bound=pydantic.BaseModel)
+
+_OF_LATER_TASKS = ("plan", "findings", "verdict")
+"""Documents that the tasks after `pin` write, beside the report or failure of each stage, and the release."""
 
 
 def run_name(run_id: str) -> str:
@@ -83,17 +87,26 @@ class RunFolder:
             )
         return spec
 
-    def context(self, attempt: str, open_services: Callable[[], S_co]) -> RunContext[S_co]:
-        """The run to go on with, as `attempt`."""
-        return self._context(self.spec(), attempt, open_services)
+    def begin(self, spec: RunSpec) -> None:
+        """Keep the spec of a run that was pinned; what an earlier pin of it left is forgotten, but for its release."""
+        for name in [
+            *_OF_LATER_TASKS,
+            *(f"{kind}-{stage.name}" for kind in ("report", "failure") for stage in stages()),
+        ]:
+            self.remove(name)
+        self.write("spec", spec)
+
+    def context(self, attempt: str, open_services: Callable[[], S_co], before: str = "") -> RunContext[S_co]:
+        """The run to go on with, as `attempt`; `before` is the stage that starts: its own last report is not read."""
+        return self._context(self.spec(), attempt, open_services, before)
 
     def pinned_context(self, open_services: Callable[[], S_co]) -> RunContext[S_co]:
         """The run to look at, whatever code it was pinned with."""
-        return self._context(self.pinned(), "", open_services)
+        return self._context(self.pinned(), "", open_services, "")
 
-    def _context(self, spec: RunSpec, attempt: str, open_services: Callable[[], S_co]) -> RunContext[S_co]:
+    def _context(self, spec: RunSpec, attempt: str, open_services: Callable[[], S_co], before: str) -> RunContext[S_co]:
         given_up: dict[str, dict[str, str]] = {}
-        for report in self._reports():
+        for report in self._reports(before):
             for phase in report.phases:
                 items = report.given_up.get(phase.phase)
                 # A report of an earlier pin of this run is about another key.
@@ -101,9 +114,26 @@ class RunFolder:
                     given_up[phase.phase] = items
         return RunContext(spec, attempt, open_services, given_up)
 
-    def _reports(self) -> list[StageReport]:
-        names = [f"report-{stage.name}" for stage in stages()]
+    def _reports(self, before: str) -> list[StageReport]:
+        earlier = takewhile(lambda stage: stage.name != before, stages())
+        names = [f"report-{stage.name}" for stage in earlier]
         return [self.read(name, StageReport) for name in names if self.has(name)]
+
+    def write_report(self, report: StageReport, run: RunContext[Any]) -> None:
+        """Keep the report of a stage that `run` is about; later tasks read from it what was given up.
+
+        An item that has a marker by now is not given up. A driver that was taken for dead may end after its own retry:
+        the marker of the retry was there before the report of the retry, so the older driver sees one or the other.
+        """
+        key = self._key(f"report-{report.stage}.json")
+        while True:
+            try:
+                version = self.store.get_with_version(key)[1]
+            except ObjectMissingError:
+                version = None
+            data = _still_given_up(report, run).model_dump_json().encode()
+            if self.store.put_if_absent(key, data) if version is None else self.store.replace_if(key, data, version):
+                return
 
     def write_file(self, path: str, data: bytes, content_type: str) -> str:
         """Keep a page or picture under `path` (parts divided by /) and return its address."""
@@ -119,3 +149,11 @@ class RunFolder:
     def address(self, path: str = "spec.json") -> str:
         """Address of a file of this run for people."""
         return self.store.address(self._key(path))
+
+
+def _still_given_up(report: StageReport, run: RunContext[Any]) -> StageReport:
+    given_up = {}
+    for phase, items in report.given_up.items():
+        done = run.folder(phase).done_items()
+        given_up[phase] = {item: reason for item, reason in items.items() if item not in done}
+    return report.model_copy(update={"given_up": {phase: items for phase, items in given_up.items() if items}})

@@ -1,4 +1,4 @@
-"""What stitching did in one run, for people: its ledger, mapping and pieces, and how two runs differ."""
+"""What stitching did in one run, for people: its ledger, mapping and supervoxels, and how two runs differ."""
 
 from __future__ import annotations
 

@@ -13,13 +13,14 @@ import numpy as np
 from emseg.engine.run import Scalars
 from emseg.errors import PermanentError
 from emseg.evaluate import ContingencyTable, Score, contingency_table, merged, score
+from emseg.geometry import Box
 from emseg.phases.evaluate.artefacts import CONTINGENCY
 from emseg.phases.labelmaps import groundtruth, segmentation
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.store import ItemMarker, PhaseFolder
 
-PHASE = "evaluate"
+NAME = "evaluate"
 LEFT_OUT = "trained_on_voxels"
 """Statistic of an item: labelled voxels that do not count, because the model of the run was trained on them."""
 
@@ -38,11 +39,11 @@ class EvaluateSubvolume:
             truth = np.where(roi.mask(core), truth, np.uint64(0))
         labelled = np.count_nonzero(truth)
         for excluded in self.run.spec.groundtruth.excluded:
-            trained_on = excluded.box.clipped(core)
+            trained_on = Box(excluded.start, excluded.stop).clipped(core)
             if not trained_on.is_empty:  # the slices of an empty box may run backwards
                 truth[trained_on.slices(core.start)] = 0
         table = contingency_table(segmentation(self.run).read(core), truth)
-        folder = self.run.folder(PHASE)
+        folder = self.run.folder(NAME)
         artefact = CONTINGENCY.write(folder, item, table.to_arrow())
         voxels = int(table.count.sum())
         return folder.commit_item(item, [artefact], {"voxels": voxels, LEFT_OUT: int(labelled) - voxels})
@@ -56,7 +57,7 @@ class MergeTables:
 
     def __call__(self, markers: Sequence[ItemMarker]) -> Scalars:
         """Score of the whole volume; PermanentError when no voxel has ground truth."""
-        whole = merged(table_of(self.run.folder(PHASE), marker) for marker in markers)
+        whole = merged(table_of(self.run.folder(NAME), marker) for marker in markers)
         voxels = int(whole.count.sum())
         if voxels == 0:
             raise PermanentError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emseg.phases.declaration import EachSubvolume
+from emseg.phases.each_subvolume import EachSubvolume
 from emseg.phases.stages import STITCH
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from emseg.phases.services import Services
 from emseg.stitch import Contacts, Supervoxels, Votes, contacts_of, count_votes, supervoxels_of
 from emseg.store import ItemMarker
 
-PHASE = "match"
+NAME = "match"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class MatchSubvolume:
         return self._committed(item, supervoxels, contacts, votes)
 
     def _committed(self, item: str, supervoxels: Supervoxels, contacts: Contacts, votes: Votes) -> ItemMarker:
-        folder = self.run.folder(PHASE)
+        folder = self.run.folder(NAME)
         tables = ((SUPERVOXELS, supervoxels), (CONTACTS, contacts), (VOTES, votes))
         artefacts = [artefact.write(folder, item, table.to_arrow()) for artefact, table in tables]
         return folder.commit_item(item, artefacts, {artefact.name: len(table) for artefact, table in tables})

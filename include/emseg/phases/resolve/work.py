@@ -15,7 +15,7 @@ from emseg.phases.services import Services
 from emseg.stitch import Contacts, Evidence, Ids, PairConstraints, Supervoxels, Votes, resolve
 from emseg.store import ItemMarker
 
-PHASE = "resolve"
+NAME = "resolve"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ResolveBodies:
 
     def __call__(self, item: str) -> ItemMarker:
         """Resolve all votes; artefacts `mapping` and `ledger`."""
-        spec, folder = self.run.spec, self.run.folder(PHASE)
+        spec, folder = self.run.spec, self.run.folder(NAME)
         pairs, dropped = pair_constraints_of(spec.edits)
         resolution = resolve(self._evidence(), spec.stitching, spec.volume.voxel_size_nm, pairs, dropped)
         artefacts = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emseg.phases.declaration import EachSubvolume
+from emseg.phases.each_subvolume import EachSubvolume
 from emseg.phases.stages import SEGMENT
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Segment(EachSubvolume):
 
     def most_given_up(self, spec: RunSpec, items: int) -> int:
         """As many as the dataset's limit allows."""
-        return int(items * spec.max_failed_share)
+        return int(items * spec.max_failed_share + 1e-9)  # 100 x 0.29 is 28.999999999999996
 
     def artefacts(self) -> tuple[LabelArtefact, ...]:
         """Labels of the core and of the overlaps."""

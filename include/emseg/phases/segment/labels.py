@@ -15,7 +15,7 @@ from emseg.phases.run_context import RunContext
 from emseg.phases.segment.artefacts import CORE, OVERLAP
 from emseg.store import ItemMarker
 
-PHASE = "segment"
+NAME = "segment"
 FINDING = "finding."
 """Statistics of an item with this prefix are what the image checks found."""
 
@@ -32,9 +32,9 @@ class SegmentedSubvolume:
     def several(cls, run: RunContext[Any], numbers: Sequence[int]) -> list[SegmentedSubvolume]:
         """The subvolumes of some cell numbers, in their order; IntegrityError where one has no marker."""
         subvolumes = [run.grid.subvolume(number) for number in numbers]
-        given_up = run.given_up.get(PHASE, {})
+        given_up = run.given_up.get(NAME, {})
         names = [subvolume.name for subvolume in subvolumes if subvolume.name not in given_up]
-        markers = dict(zip(names, run.folder(PHASE).item_markers(names), strict=True))
+        markers = dict(zip(names, run.folder(NAME).item_markers(names), strict=True))
         return [cls(run, subvolume, markers.get(subvolume.name)) for subvolume in subvolumes]
 
     @property
@@ -54,7 +54,7 @@ class SegmentedSubvolume:
     def _read(self, artefact: LabelArtefact, shape: tuple[int, int, int]) -> npt.NDArray[np.uint32]:
         if self.marker is None:
             return np.zeros(shape, np.uint32)
-        return artefact.read(self.run.folder(PHASE), self.marker)
+        return artefact.read(self.run.folder(NAME), self.marker)
 
 
 def quarantined_cells(run: RunContext[Any], markers: Iterable[ItemMarker]) -> list[int]:

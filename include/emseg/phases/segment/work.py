@@ -20,7 +20,7 @@ from emseg.geometry import Box, Grid, Subvolume
 from emseg.phases.artefact import LabelArtefact
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.artefacts import CORE, OVERLAP
-from emseg.phases.segment.labels import FINDING, PHASE
+from emseg.phases.segment.labels import FINDING, NAME
 from emseg.phases.services import Services
 from emseg.segment import Pipeline
 from emseg.store import ItemMarker
@@ -48,8 +48,8 @@ class SegmentSubvolume:
         result = pipeline.segment_subvolume(grayscale, wanted, subvolume.padded.slices(context.start))
         for name, text in result.statistics.items():
             if name.startswith(FINDING):
-                log.warning("%s %s: %s: %s", PHASE, item, name.removeprefix(FINDING), text)
-        folder = run.folder(PHASE)
+                log.warning("%s %s: %s: %s", NAME, item, name.removeprefix(FINDING), text)
+        folder = run.folder(NAME)
         artefacts = [
             artefact.write(folder, item, _part(result.labels, subvolume, box))
             for artefact, box in _parts(run.grid, subvolume)

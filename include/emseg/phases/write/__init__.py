@@ -56,6 +56,7 @@ class Write(Phase):
     name = "write"
     stage = STITCH
     follows = "resolve"
+    writes_dvid = True
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
         """The output instance, its scales and the preserved bodies."""

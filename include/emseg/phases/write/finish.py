@@ -23,7 +23,7 @@ from emseg.phases.write.artefacts import NEW_COUNTS, REPLACED_COUNTS, SUBSTITUTE
 from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.store import ItemMarker, Lease, join_key
 
-PHASE = "write"
+NAME = "write"
 
 LEASE_S = 120.0
 """A writer that has renewed nothing for so long is taken for dead; a post of mappings or indices takes far less."""
@@ -54,12 +54,12 @@ class FinishLabelmap:
 
     def verify(self) -> None:
         """Compare what DVID holds now with what the finished phase left there; IntegrityError names what differs."""
-        markers = self.run.folder(PHASE).manifest()
+        markers = self.run.folder(NAME).manifest()
         self._contents(markers, self._new(markers)).verify(segmentation(self.run))
 
     def _contents(self, markers: Sequence[ItemMarker], new: IndexTable) -> LabelContents:
         replaced = self._rows(markers, REPLACED_COUNTS)
-        return LabelContents.over(inherited(self.run), new, replaced, self.run.spec.volume.bounds)
+        return LabelContents.over(inherited(self.run), new, replaced, self.run.grid.bounds)
 
     @contextmanager
     def _only_writer(self) -> Iterator[Lease]:
@@ -75,7 +75,7 @@ class FinishLabelmap:
     def _new(self, markers: Sequence[ItemMarker]) -> IndexTable:
         """Index rows of the new supervoxels and their bodies, with the ids that both have in DVID."""
         rows = self._rows(markers, NEW_COUNTS)
-        table = SUBSTITUTES.read_all(self.run.folder(PHASE), list(markers))
+        table = SUBSTITUTES.read_all(self.run.folder(NAME), list(markers))
         substitutes = SubstituteIds.joined([SubstituteIds.from_arrow(table)])
         mapping = read_mapping(self.run)
         body = substitutes.applied_to(mapping.body_of(substitutes.reverse.applied_to(rows.supervoxel)))
@@ -83,4 +83,4 @@ class FinishLabelmap:
 
     def _rows(self, markers: Sequence[ItemMarker], artefact: TableArtefact) -> IndexTable:
         """Counted rows of all bricks, every supervoxel as its own body."""
-        return counted_rows(artefact.read_all(self.run.folder(PHASE), list(markers)))
+        return counted_rows(artefact.read_all(self.run.folder(NAME), list(markers)))

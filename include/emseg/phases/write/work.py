@@ -25,7 +25,7 @@ from emseg.phases.write.replaced_region import ReplacedRegion
 from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.store import ItemMarker
 
-PHASE = "write"
+NAME = "write"
 
 CELLS_HELD = 8
 """Subvolumes in memory: eight meet at a corner, one is enough where cores are 64 voxels times a power of two."""
@@ -45,7 +45,7 @@ class WriteBrick:
         """Write the brick named `item`."""
         pyramid, regions = self.brick(item)
         written = pyramid.write(segmentation(self.run))
-        counts, substitutes, folder = pyramid.counts, regions.substitutes, self.run.folder(PHASE)
+        counts, substitutes, folder = pyramid.counts, regions.substitutes, self.run.folder(NAME)
         artefacts = [
             NEW_COUNTS.write(folder, item, counts_table(counts)),
             REPLACED_COUNTS.write(folder, item, counts_table(pyramid.replaced)),
@@ -58,7 +58,7 @@ class WriteBrick:
         """The blocks of the brick named `item`, and the subvolumes that they are made from; nothing is made yet."""
         spec, ancestor = self.run.spec, inherited(self.run)
         max_scale = spec.output.max_scale
-        core = brick_grid(spec.volume.bounds, max_scale).subvolume(brick_number(item)).core
+        core = brick_grid(self.run.grid.bounds, max_scale).subvolume(brick_number(item)).core
         top = top_block(core, max_scale)
         boxes = [blocks_at_finer_scale(top, max_scale - scale) for scale in range(max_scale + 1)]
         regions = RegionsOfBrick(self.run, self.held_elsewhere, core)

@@ -32,7 +32,8 @@ def treated(
 
     Filling never looks at voxels that are `damaged`.
     """
-    policy, where = checks.policy(fault.name), fault.where
+    policy: Policy = getattr(checks, fault.name.replace("-", "_"))
+    where = fault.where
     gray, mask, done = image.gray, image.mask, "nothing done"
     if policy is Policy.FILL:
         short = short_runs(where, checks.fill_sections) & fault.of_sections
