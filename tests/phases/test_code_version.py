@@ -134,6 +134,7 @@ def test_every_function_that_ran_is_in_a_version_or_is_left_out_by_name(tmp_path
         ("training/presets.py", set()),
         ("quality/report.py", set()),
         ("kernels/block_decoder.py", {"segment", "match", "resolve", "write", "evaluate"}),
+        ("kernels/block_encoder.py", {"match", "resolve", "write", "evaluate"}),
         ("segment/isolated_child.py", {"segment"}),
         ("segment/image_checks/section_faults.py", {"segment"}),
         ("stitch/votes.py", {"match", "resolve", "write"}),
@@ -154,6 +155,9 @@ def test_each_exclusion_names_something_that_a_phase_can_reach_and_says_why() ->
     for name, reason in SHAPES_NO_RESULT.items():
         assert any(each == name or each.startswith(f"{name}.") for each in everything.modules), name
         assert reason
+    for phase in phases():
+        assert set(phase.not_in_version) <= set(reach(roots_of(phase)).modules)
+        assert all(phase.not_in_version.values())
     assert all(READERS_AND_WRITERS.values())
     assert not everything.libraries & set(READERS_AND_WRITERS)
 

@@ -8,6 +8,7 @@ import typer
 
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
+from emseg.config import datasets_folder, load_dataset
 from emseg.publish import releases, roll_back, served_release
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import view_link
@@ -27,6 +28,7 @@ def runs(dataset: DatasetName) -> None:
     """List the runs of a dataset: when they started, how far they came, verdict and release."""
     found = runs_of(connected().store, dataset)
     if not found:
+        load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused; runs outlive their dataset file
         console.print(f"{dataset}: no runs yet")
     for each in found:
         _show(each)
@@ -37,6 +39,7 @@ def status(dataset: DatasetName) -> None:
     services = connected()
     served = served_release(services.store, dataset)
     if served is None:
+        load_dataset(datasets_folder(), dataset)
         console.print(f"{dataset}: nothing published yet")
         return
     for release in releases(services.store, dataset):

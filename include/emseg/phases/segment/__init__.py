@@ -28,6 +28,10 @@ class Segment(EachSubvolume):
     name = "segment"
     stage = SEGMENT
     programs = ("emseg.segment.isolated_child",)
+    not_in_version = dict.fromkeys(
+        ("emseg.kernels.block_encoder", "emseg.kernels.sub_block_labels", "emseg.kernels.sub_block_values"),
+        "it reads label blocks, for the masks of preserved bodies, and makes none",
+    )
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
         """The volume, the grid, the steps and checks, and the bodies that are not segmented.
