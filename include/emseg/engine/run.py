@@ -57,7 +57,8 @@ def run_phase(phase: PhaseRun, folder: PhaseFolder, executor: Executor, without:
     started = time.monotonic()
     folder = folder.without(without)
     marker = folder.phase_marker()
-    items = tuple(item for item in phase.items if item not in set(without))
+    left_out = set(without)
+    items = tuple(item for item in phase.items if item not in left_out) if left_out else phase.items
     if marker is not None:
         log.info("%s %s: done already, %d items reused", phase.phase, folder.phase_key[:12], len(items))
         return PhaseResult(_summary(folder, started, 0, len(items), marker))

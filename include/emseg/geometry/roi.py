@@ -71,7 +71,7 @@ class Roi:
         last = (stop - 1) // grid.core_vox - np.array(grid.cells.start)
         _, ny, nx = grid.shape
         # A block may span several cells when cells are smaller than it or do not start at its edge.
-        for offset in np.ndindex(*(last - first + 1).max(0, initial=0)):
+        for offset in np.ndindex(*((last - first).max(0, initial=-1) + 1)):
             cell = first + np.array(offset)
             z, y, x = cell[np.all(cell <= last, axis=1)].T
             cells.update(np.unique((z * ny + y) * nx + x).tolist())
