@@ -73,8 +73,8 @@ class Roi:
         # A block may span several cells when cells are smaller than it or do not start at its edge.
         for offset in np.ndindex(*((last - first).max(0, initial=-1) + 1)):
             cell = first + np.array(offset)
-            z, y, x = cell[np.all(cell <= last, axis=1)].T
-            cells.update(np.unique((z * ny + y) * nx + x).tolist())
+            cell = cell[np.all(cell <= last, axis=1)]  # of 10^7 blocks, so one array less is 200 MB
+            cells.update(np.unique((cell[:, 0] * ny + cell[:, 1]) * nx + cell[:, 2]).tolist())
         return sorted(cells)
 
     def _clipped_voxel_ranges(self, bounds: Box) -> tuple[Counts, Counts]:
