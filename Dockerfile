@@ -13,7 +13,7 @@ RUN apt-get update \
 ENV UV_COMPILE_BYTECODE=1
 COPY requirements.txt /opt/emseg/
 RUN pip install --no-cache-dir uv==0.13.9 \
- && uv pip install --system --no-cache -r /opt/emseg/requirements.txt
+ && uv pip install --system --no-cache --require-hashes -r /opt/emseg/requirements.txt
 
 WORKDIR /opt/emseg
 COPY . .

@@ -5,7 +5,7 @@ READY := .venv/ready
 WORKERS ?= 2
 DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
 
-.PHONY: demo test check up down bench bench-quality lock browser clean
+.PHONY: demo test check audit up down bench bench-quality lock browser clean
 
 demo: $(READY)  ## take EM through Airflow, Spark, S3 and DVID: make demo [DATA=FILE.npz] [STITCH=none] [PRESET=NAME]
 	$(BIN)/emseg demo $(DEMO_OPTIONS)
@@ -18,6 +18,9 @@ check: $(READY)  ## lint, format, types, contracts between rooms
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+audit: $(READY)  ## known vulnerabilities of the pinned requirements (asks PyPI)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 
 up: $(READY)  ## start DVID, S3 and Airflow; print address and login
 	$(BIN)/emseg devstack up --airflow
@@ -32,8 +35,8 @@ bench-quality: $(READY)  ## VI, time and memory of each shipped pipeline on held
 	$(BIN)/python -m benchmarks quality
 
 lock: $(READY)  ## compile the pinned requirements from the hand-written ones
-	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links -p 3.11 requirements.in -o requirements.txt
-	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links -p 3.11 requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --generate-hashes -p 3.11 requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --generate-hashes -p 3.11 requirements-dev.in -o requirements-dev.txt
 
 clean: down  ## forget the environment, the servers' data and all results
 	rm -rf .venv build
@@ -49,6 +52,6 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo Installing the environment into .venv
 	@$(BIN)/python -m pip install -q uv==0.13.9
-	@$(BIN)/uv pip sync -q -p $(BIN)/python requirements.txt requirements-dev.txt
+	@$(BIN)/uv pip sync -q --require-hashes -p $(BIN)/python requirements.txt requirements-dev.txt
 	@$(BIN)/uv pip install -q -p $(BIN)/python --no-deps uv==0.13.9 -e .
 	@touch $@
