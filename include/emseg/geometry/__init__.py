@@ -3,8 +3,10 @@
 from emseg.geometry.box import ORIGIN, Box
 from emseg.geometry.coordinate import Coordinate
 from emseg.geometry.grid import Grid, Overlap, Subvolume
+from emseg.geometry.label_ids import checked_labels
 from emseg.geometry.roi import Roi, is_selected, selected_cells
 from emseg.geometry.supervoxel_ids import LOCAL_BITS, MAX_CELLS, MAX_LABEL, MAX_LOCAL, cells_of, supervoxel_ids
+from emseg.geometry.voxel_size import VoxelSize, checked_voxel_size
 
 __all__ = [
     "LOCAL_BITS",
@@ -18,7 +20,10 @@ __all__ = [
     "Overlap",
     "Roi",
     "Subvolume",
+    "VoxelSize",
     "cells_of",
+    "checked_labels",
+    "checked_voxel_size",
     "is_selected",
     "selected_cells",
     "supervoxel_ids",

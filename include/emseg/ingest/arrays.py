@@ -11,14 +11,15 @@ import numpy as np
 import zarr
 
 from emseg.geometry import Box
-from emseg.ingest.sources import Array, VolumeSource, refuse_source, three_axes
+from emseg.ingest.sources import Array, SourceInfo, VolumeSource, refuse_source, three_axes
 
 
 class ArrayVolume:
     """A volume behind anything that is indexed like an array; only the box that is asked for is read."""
 
-    def __init__(self, array: Any, address: str) -> None:
+    def __init__(self, array: Any, address: str, info: SourceInfo | None = None) -> None:
         """`array` has a shape and a dtype, and gives arrays for slices."""
+        self.info = info or SourceInfo(address, "array")
         self.shape = three_axes(tuple(array.shape), address)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self._array = array
@@ -65,6 +66,7 @@ class Hdf5Volume:
                 self._name = _chosen(file, name.strip("/"), names)
                 self.shape = three_axes(tuple(opened[self._name].shape), f"{file}:{self._name}")
                 self.dtype: np.dtype[Any] = np.dtype(opened[self._name].dtype)
+                self.info = SourceInfo(f"{file}:{self._name}", "HDF5")
         except OSError as error:
             raise refuse_source(file, f"it is no readable HDF5 file ({error})", "Give an HDF5 file") from None
 

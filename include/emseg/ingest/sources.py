@@ -1,7 +1,8 @@
-"""What ingestion takes its voxels from: a volume that is read box by box."""
+"""What ingestion takes its voxels from: a volume that is read box by box, and what its file says of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,9 +10,25 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Coordinate
+from emseg.geometry import Box, Coordinate, VoxelSize
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What the file says, shown to a person before the first write.
+
+    `format` is for people, for example `TIFF, 40 pages`. `voxel_size_nm` and `offset_nm` (position of the first voxel),
+    Z Y X, are None where the file does not tell. `notes` are remarks in plain words: numbers of the sections, the level
+    of a pyramid that was chosen, what the reading library warned of.
+    """
+
+    address: str
+    format: str
+    voxel_size_nm: VoxelSize | None = None
+    offset_nm: tuple[float, float, float] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class VolumeSource(Protocol):
@@ -27,6 +44,11 @@ class VolumeSource(Protocol):
         """Type of a voxel."""
         ...
 
+    @property
+    def info(self) -> SourceInfo:
+        """What the file says of the volume."""
+        ...
+
     def read(self, box: Box) -> Array:
         """The voxels of `box`, which lies inside the shape."""
         ...
@@ -38,7 +60,9 @@ def refuse_source(address: str | Path, found: str, remedy: str) -> PermanentErro
 
 
 def three_axes(shape: tuple[int, ...], address: str) -> Coordinate:
-    """`shape` as Z, Y, X; refuses any other number of axes."""
+    """`shape` as Z, Y, X; refuses any other number of axes, and an axis without voxels."""
     if len(shape) != 3:
         raise refuse_source(address, f"its shape is {shape}", "Give a volume of three axes Z, Y, X without channels")
+    if 0 in shape:
+        raise refuse_source(address, f"its shape is {shape}: it holds no voxel", "Give a volume with voxels in it")
     return Coordinate.of(shape)

@@ -13,7 +13,7 @@ from skimage.io import imread
 
 from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
-from emseg.ingest.sources import Array, VolumeSource, refuse_source
+from emseg.ingest.sources import Array, SourceInfo, VolumeSource, refuse_source
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg"})
 
@@ -30,6 +30,7 @@ class ImageFolder:
         first = _image(self._files[0])
         self.shape = Coordinate(len(self._files), *first.shape)
         self.dtype: np.dtype[Any] = first.dtype
+        self.info = SourceInfo(str(folder), f"folder of {len(self._files)} images")
 
     def read(self, box: Box) -> Array:
         """The voxels of `box`; every image of its Z range is decoded once."""
