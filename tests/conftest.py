@@ -159,6 +159,7 @@ def airflow(devstack: DevStack, volume: TestVolume, dataset_files: Path, alerts:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("EMSEG_DATASETS", str(dataset_files))
         environment.setenv("EMSEG_RETRY_DELAY_S", "1")
+        environment.setenv("EMSEG_INSIDE_HOSTS", "127.0.0.1")
         hook = {"conn_type": "http", "password": os.environ["EMSEG_TEST_WEBHOOK"]}
         environment.setenv("AIRFLOW_CONN_EMSEG_WEBHOOK", json.dumps(hook))
         service = airflow_up(devstack, PROJECT)

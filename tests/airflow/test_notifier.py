@@ -48,6 +48,7 @@ def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}/{SECRET}"
     monkeypatch.setenv("AIRFLOW_CONN_EMSEG_WEBHOOK", json.dumps({"conn_type": "http", "password": address}))
+    monkeypatch.setenv("EMSEG_INSIDE_HOSTS", "127.0.0.1")
     yield bodies
     server.shutdown()
     thread.join()

@@ -26,6 +26,11 @@ class Receiver:
     received: list[tuple[str, str | None, dict]] = field(default_factory=list)
 
 
+@pytest.fixture(autouse=True)
+def _this_computer_may_be_addressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMSEG_INSIDE_HOSTS", "127.0.0.1")
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     state = Receiver()

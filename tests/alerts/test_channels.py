@@ -114,10 +114,8 @@ def test_plain_http_to_elsewhere_and_other_schemes_are_refused_without_a_request
     assert TOKEN not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "url", ["https://example.org/x", "http://localhost:1/x", "http://[::1]:1/x", "http://127.8.9.1/x"]
-)
-def test_https_and_this_computer_are_accepted(url):
+@pytest.mark.parametrize("url", ["https://example.org/x", "https://127.0.0.1/x", "http://127.0.0.1:1/x"])
+def test_https_and_hosts_of_the_deployment_are_accepted(url):
     assert channel(url).name.startswith("webhook ")
 
 

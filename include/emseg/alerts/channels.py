@@ -1,7 +1,8 @@
 """Ways an alert leaves the run: the log, and a webhook (chat, pager) that takes a JSON POST.
 
 A channel that cannot deliver raises an EmsegError whose text shows the receiver's host and nothing else of its address:
-the path or query of a webhook is usually its password.
+the path or query of a webhook is usually its password. A webhook goes to a public host over https, or to a host that
+the deployment lists (`emseg/outside_addresses.py`): nobody can have a worker post to its own network.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import json
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import requests
 from pydantic import SecretStr
 
 from emseg.alerts.alert import Alert, as_text
+from emseg.alerts.outside_adapter import OutsideAdapter
 from emseg.errors import PermanentError, TransientError
+from emseg.outside_addresses import checked_address, inside_hosts
 
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _WORTH_REPEATING = frozenset({408, 425, 429})
@@ -50,15 +51,19 @@ class WebhookChannel:
     """POSTs `{"text": ..., "alert": {...}}` as JSON. Redirects are refused: they could carry the alert anywhere."""
 
     def __init__(self, url: SecretStr, timeout_s: float = 10.0, http_hosts: Collection[str] = ()) -> None:
-        """Check the address: https, or http to this computer or to one of `http_hosts`. PermanentError otherwise."""
+        """Check the address: https, or http to one of `http_hosts`; the host outside. PermanentError otherwise."""
         self._url, self._timeout_s = url, timeout_s
-        self.name = f"webhook {_checked_host(url.get_secret_value(), http_hosts)}"
+        self.host = checked_address(url.get_secret_value(), "preparing a webhook", http_hosts)
+        self.name = f"webhook {self.host}"
 
     def deliver(self, alert: Alert) -> None:
         """Post the alert. TransientError where later may be better (no answer, 429, 5xx), else PermanentError."""
         body = json.dumps({"text": as_text(alert), "alert": alert.model_dump(mode="json")}).encode()
         try:
             with _silent_urllib3(), requests.Session() as session:
+                if self.host not in inside_hosts():
+                    for scheme in ("http://", "https://"):
+                        session.mount(scheme, OutsideAdapter())
                 session.auth = lambda request: request  # or requests would look for a password in .netrc
                 answer = session.post(
                     self._url.get_secret_value(),
@@ -79,30 +84,6 @@ class WebhookChannel:
 
     def _failed(self, kind: type[TransientError | PermanentError], found: str) -> TransientError | PermanentError:
         return kind("sending an alert", self.name, found, "Check the webhook's address and its receiver")
-
-
-def _checked_host(url: str, http_hosts: Collection[str]) -> str:
-    try:
-        parts = urlsplit(url)
-        scheme, host = parts.scheme, parts.hostname or ""
-    except ValueError:
-        scheme, host = "", ""
-    plain_http_is_fine = scheme == "http" and (host in http_hosts or _is_this_computer(host))
-    if not host or not (scheme == "https" or plain_http_is_fine):
-        raise PermanentError(
-            "preparing a webhook",
-            f"host {host or 'missing'}",
-            f"scheme {scheme or 'missing'!r} would send the alert unprotected, or is no web address",
-            "Use https, or add the host to the http hosts of the deployment",
-        )
-    return host
-
-
-def _is_this_computer(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextmanager
