@@ -7,7 +7,16 @@ about it: retry (`TransientError`), stop (`PermanentError`), or set the damaged 
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
+
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
+"""What a terminal obeys instead of showing it, what turns the direction of a line or has no width, half characters."""
+
+
+def printable(text: str) -> str:
+    """`text` for people, where a file or a server may have written it: what is no visible character is spelled out."""
+    return _COMMANDS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 class EmsegError(Exception):
@@ -22,7 +31,7 @@ class EmsegError(Exception):
         super().__init__(doing, on, found, remedy)
 
     def __str__(self) -> str:
-        return f"{self.doing} ({self.on}): {self.found.rstrip('.')}. {self.remedy.rstrip('.')}."
+        return printable(f"{self.doing} ({self.on}): {self.found.rstrip('.')}. {self.remedy.rstrip('.')}.")
 
 
 class TransientError(EmsegError):

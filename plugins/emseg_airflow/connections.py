@@ -122,7 +122,7 @@ def _url(connection: Connection) -> str:
             raise PermanentError(
                 "reading an Airflow Connection",
                 connection.conn_id,
-                f"host {host!r}, schema {connection.schema!r} do not make a URL",
+                f"host and schema {connection.schema!r} do not make a URL",  # a host may hold a password
                 "Give the whole URL as host, e.g. https://dvid.example.org:8000, or the schema https or http",
             )
         host = f"{connection.schema}://{host}"

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from emseg.authoring.measured_child import Measured, MeasureRequest
+from emseg.config.connections import without_services
 from emseg.errors import EmsegError, StepError
 from emseg.geometry import Box, Coordinate
 from emseg.segment.contract import checked, declaration_faults, step_fault
@@ -185,7 +186,8 @@ def _peaks(step: Step[Any], volumes: Sequence[Arrays]) -> tuple[int, ...]:
     )
     parts = [request.model_dump_json().encode() + b"\n", *files.values()]
     parts += [np.ascontiguousarray(array).tobytes() for arrays in volumes for array in arrays]
-    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    path = os.pathsep.join(path for path in sys.path if path)
+    environment = {**without_services(os.environ), **ONE_THREAD, "PYTHONPATH": path}
     command = [sys.executable, "-m", "emseg.authoring.measured_child"]
     try:
         done = subprocess.run(

@@ -6,11 +6,10 @@ import logging
 import sys
 
 import typer
-from rich.logging import RichHandler
-from rich.markup import escape
+from rich.text import Text
 
 from emseg.cli import on_demand
-from emseg.cli.console import console, errors
+from emseg.cli.console import PrintableHandler, console, errors
 from emseg.errors import EmsegError
 
 cli = typer.Typer(
@@ -24,11 +23,11 @@ on_demand.add_to(cli)
 
 def app() -> None:
     """Entry point of the command `emseg`."""
-    handler = RichHandler(console=console, show_path=False, show_level=False, rich_tracebacks=False)
+    handler = PrintableHandler(console=console, show_path=False, show_level=False, rich_tracebacks=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("emseg").setLevel(logging.INFO)
     try:
         cli()
     except EmsegError as error:
-        errors.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", highlight=False)
+        errors.print(Text(type(error).__name__, "bold red"), str(error), highlight=False)
         sys.exit(error.exit_code)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from emseg.authoring.step_documents import StepDocument, step_document
 from emseg.cli.console import console
@@ -46,9 +47,8 @@ def steps(
 def _show(document: StepDocument) -> None:
     used = _presets(document)
     halo = "set by the model" if document.halo_vox is None else " x ".join(map(str, document.halo_vox))
-    console.print(
-        f"\n[bold]{document.kind} / {document.name}[/]  version {document.version}, {document.package or 'emseg'}"
-    )
+    title = Text(f"\n{document.kind} / {document.name}", "bold")
+    console.print(title, f" version {document.version}, {document.package or 'emseg'}")
     console.print(f"  {document.description}", highlight=False)
     console.print(
         f"  halo {halo} voxels, {document.bytes_per_voxel} bytes a voxel"

@@ -6,8 +6,9 @@ on a cluster the executors' own environment or role supplies them.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
@@ -25,8 +26,18 @@ VARIABLES_OF_S3 = {
 }
 
 
+_OF_SERVICES = ("EMSEG_DVID_", "EMSEG_S3_", "AWS_", "AIRFLOW", "_AIRFLOW")
+"""How the variables begin that bring a process to the services, or let it in there."""
+
+
 class _Connection(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """A process that holds a connection leaves no core file, and neither do its children: secrets would be in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Forbid core files."""
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 C = TypeVar("C", bound="_Connection")
@@ -73,6 +84,11 @@ def environment_of(connection: DvidConnection | S3Connection) -> dict[str, str]:
         if value is not None:
             variables[variable] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     return variables
+
+
+def without_services(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that has no business with the services, such as the code of a step."""
+    return {name: value for name, value in environment.items() if not name.startswith(_OF_SERVICES)}
 
 
 def _read(kind: type[C], names: Mapping[str, str], environment: Mapping[str, str]) -> C:

@@ -181,12 +181,17 @@ class DvidServer:
 
 
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+    try:
+        parts = urlsplit(url)
+        host = "" if parts.query or parts.fragment or "@" in parts.netloc else parts.hostname
+        usable = bool(host) and parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:  # no number as port, no end of an IPv6 address
+        usable = False
+    if not usable:
         raise PermanentError(
             "connecting to DVID",
-            f"host {parts.hostname}",
-            "the address is not of the form http(s)://host[:port] without user, password or query",
+            "its address",  # not shown: it may hold a password
+            "it is not of the form http(s)://host[:port] without user, password or query",
             "Correct EMSEG_DVID_URL; a token belongs in EMSEG_DVID_TOKEN",
         )
     return url.rstrip("/")

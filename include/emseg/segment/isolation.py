@@ -2,7 +2,7 @@
 
 The child is a program of its own (`emseg.segment.isolated_child`), because Spark's workers may not fork. Request and
 answer are each one line of JSON and raw bytes: nothing is pickled. What the step prints goes to the child's standard
-error.
+error. The child's environment holds no address and no secret of the services.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.config.base import Record
+from emseg.config.connections import without_services
 from emseg.config.pipeline import Isolation
 from emseg.errors import TransientError
 from emseg.segment.contract import step_fault
@@ -83,7 +84,7 @@ def run_isolated(step: Step[Any], isolation: Isolation, arrays: tuple[npt.NDArra
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **ONE_THREAD},
+            env={**without_services(os.environ), **ONE_THREAD},
             start_new_session=True,
         )
     except OSError as error:

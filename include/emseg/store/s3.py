@@ -7,13 +7,13 @@ conditional writes are always one request, which is what makes them exact.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from io import BytesIO
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import boto3
@@ -173,8 +173,9 @@ class S3Store:
 
 
 def _client(connection: S3Connection) -> Any:
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # at level DEBUG it logs the session token
     endpoint, keys = connection.endpoint_url, (connection.access_key, connection.secret_key, connection.session_token)
-    if endpoint is not None and (urlsplit(endpoint).scheme not in {"http", "https"} or "@" in endpoint):
+    if endpoint is not None and (not endpoint.startswith(("http://", "https://")) or "@" in endpoint):
         raise _bad_endpoint("it is not http(s)://host, or it carries a user name")
     config = Config(
         signature_version="s3v4",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -32,7 +34,8 @@ _REMEDIES = {
 
 def code_of(error: ClientError) -> str:
     """The server's code, e.g. `SlowDown`; the HTTP status as text where the reply had no body."""
-    return str(error.response.get("Error", {}).get("Code", "unknown"))
+    code = str(error.response.get("Error", {}).get("Code", "unknown"))
+    return code if re.fullmatch(r"[A-Za-z0-9.]{1,64}", code) else "unknown"
 
 
 def status_of(error: ClientError) -> int:
