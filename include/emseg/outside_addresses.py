@@ -58,6 +58,16 @@ def refuse_inside(address: str, doing: str, host: str) -> None:
         )
 
 
+def is_readable_on_the_way(url: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether `url` is plain http to another computer that the deployment has not listed in EMSEG_INSIDE_HOSTS."""
+    scheme, host, _ = _parts(url)
+    return (
+        scheme == "http"
+        and not (host == "localhost" or host.startswith("127.") or host == "::1")
+        and (host not in inside_hosts(environment))
+    )
+
+
 def inside_hosts(environment: Mapping[str, str] = os.environ) -> frozenset[str]:
     """The hosts of EMSEG_INSIDE_HOSTS, in lower case."""
     return frozenset(host.strip().lower() for host in environment.get(INSIDE_HOSTS, "").split(",") if host.strip())

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
+from pydantic import Field
 
 from emseg.config import RunParameters, datasets_folder, load_dataset
+from emseg.config.base import Name, Record, validated
+from emseg.config.dataset import NodeReference
 from emseg.geometry import Box
 from emseg_airflow.connections import services
 from emseg_airflow.form import form_params
@@ -20,6 +23,16 @@ from emseg_airflow.retries import default_args
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 
 log = logging.getLogger(__name__)
+
+
+class TrainingParameters(Record):
+    """What a run of the DAG may choose. The task checks it again: callers of the API do not see the form."""
+
+    dataset: Name
+    node: NodeReference | None = None
+    boxes: tuple[tuple[int, int, int, int, int, int], ...] = Field(min_length=1, max_length=1000)
+    preset: Name = "default"
+    seed: int = Field(default=0, ge=0)
 
 
 def training_dag(dag_id: str, datasets: Sequence[str], presets: Sequence[str]) -> DAG:
@@ -69,10 +82,10 @@ def train_model() -> dict[str, Any]:
     """Train on the boxes, keep model and report in the store; the value is the digest to name in a dataset file."""
     from emseg.tasks.train import train_in_store
 
-    params = get_current_context()["params"]
-    chosen = RunParameters(dataset=params["dataset"], node=params["node"])
+    params = validated(TrainingParameters, dict(get_current_context()["params"]), "checking the parameters", "train")
+    chosen = RunParameters(dataset=params.dataset, node=params.node)
     dataset = chosen.applied_to(load_dataset(datasets_folder(), chosen.dataset))
-    boxes = [Box((z0, y0, x0), (z1, y1, x1)) for z0, y0, x0, z1, y1, x1 in params["boxes"]]
-    trained, report = train_in_store(dataset, boxes, params["preset"], params["seed"], services(), log.info)
+    boxes = [Box((z0, y0, x0), (z1, y1, x1)) for z0, y0, x0, z1, y1, x1 in params.boxes]
+    trained, report = train_in_store(dataset, boxes, params.preset, params.seed, services(), log.info)
     log.info("Model %s, report %s", trained.model.digest, report)
     return {"model": trained.model.digest, "report": report, "figures": trained.report.figures}

@@ -8,6 +8,7 @@ an answer that is no success, the table of `errors.py` decides: whether to send 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from random import SystemRandom
@@ -20,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from emseg.config.connections import DvidConnection
 from emseg.dvid.errors import refusal
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
+from emseg.outside_addresses import is_readable_on_the_way
 
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.5
@@ -28,7 +30,13 @@ READ_TIMEOUT_S = 660.0
 """Just above DVID's own limit of 600 s for one request."""
 CONNECTIONS = 16
 
+MOST_BYTES = 16 << 30
+"""Longest reply whose length is not known before: the mapping of 10^9 supervoxels."""
+MOST_BYTES_OF_JSON = 1 << 30
+
+_PART_BYTES = 1 << 20
 _LONGEST_TEXT = 300
+_log = logging.getLogger(__name__)
 
 
 def path(*parts: str) -> str:
@@ -52,6 +60,8 @@ class DvidServer:
     ) -> None:
         """Prepare the session; nothing is sent. `first_pause_s` doubles with every repetition, jittered by half."""
         self.url = _checked_url(connection.url)
+        if is_readable_on_the_way(self.url):
+            _log.warning("DVID at %s is addressed by plain http: its token and data can be read on the way", self.url)
         self._token = connection.token
         self._attempts, self._first_pause_s = attempts, first_pause_s
         self._timeout_s = (CONNECT_TIMEOUT_S, read_timeout_s)
@@ -74,7 +84,7 @@ class DvidServer:
         expected_bytes: int | None = None,
     ) -> bytes:
         """Body of a GET. An answer that is not `expected_bytes` long is an `IntegrityError`."""
-        content = self._request("GET", path, params, body, repeatable=True)
+        content = self._request("GET", path, params, body, repeatable=True, most=expected_bytes or MOST_BYTES)
         if expected_bytes is not None and len(content) != expected_bytes:
             raise IntegrityError(
                 "reading from DVID",
@@ -86,10 +96,10 @@ class DvidServer:
 
     def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Parsed JSON body of a GET."""
-        content = self.get(path, params)
+        content = self._request("GET", path, params, None, repeatable=True, most=MOST_BYTES_OF_JSON)
         try:
             return json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise IntegrityError(
                 "reading from DVID", f"GET {path}", "the answer is not JSON", "Check that the address is a DVID server"
             ) from None
@@ -118,10 +128,11 @@ class DvidServer:
         params: Mapping[str, str] | None,
         body: bytes | Iterable[bytes] | None,
         repeatable: bool,
+        most: int = MOST_BYTES_OF_JSON,
     ) -> bytes:
         attempt = 1
         while True:
-            outcome, may_repeat = self._once(method, path, params, body)
+            outcome, may_repeat = self._once(method, path, params, body, most)
             if isinstance(outcome, bytes):
                 return outcome
             if not (repeatable and may_repeat) or attempt == self._attempts:
@@ -135,10 +146,11 @@ class DvidServer:
         path: str,
         params: Mapping[str, str] | None,
         body: bytes | Iterable[bytes] | None,
+        most: int,
     ) -> tuple[bytes | EmsegError, bool]:
         """One exchange: the good body, or the error to raise and whether such a request may be sent again."""
         try:
-            answer = self._session.request(
+            with self._session.request(
                 method,
                 self.url + path,
                 params=dict(params or {}),
@@ -146,12 +158,25 @@ class DvidServer:
                 data=body if body is None or isinstance(body, bytes) else iter(body),
                 timeout=self._timeout_s,
                 allow_redirects=False,
-            )
+                stream=True,
+            ) as answer:
+                if answer.status_code in {200, 204}:
+                    return self._body(method, path, answer, most), False
+                return self._refused(method, path, answer)
         except requests.RequestException as error:
             return self._unreachable(method, path, error), True
-        if answer.status_code in {200, 204}:
-            return answer.content, False
-        return self._refused(method, path, answer)
+
+    def _body(self, method: str, path: str, answer: requests.Response, most: int) -> bytes | IntegrityError:
+        """The body, read no further than `most` bytes: a reply that has no end must not take all memory."""
+        content = bytearray()
+        for part in answer.iter_content(_PART_BYTES):
+            content += part
+            if len(content) > most:
+                found = f"more than {most} bytes came"
+                return IntegrityError(
+                    "reading from DVID", f"{method} {path}", found, "Check that the address is a DVID server"
+                )
+        return bytes(content)
 
     def _unreachable(self, method: str, path: str, error: requests.RequestException) -> TransientError:
         # The text of `error` holds the whole address; its class says what a person needs.
@@ -170,7 +195,8 @@ class DvidServer:
 
     def _text(self, answer: requests.Response) -> str:
         """The beginning of the answer's body on one line, without the token."""
-        text = " ".join(answer.text[: 2 * _LONGEST_TEXT].split())[:_LONGEST_TEXT]
+        begins = next(answer.iter_content(_PART_BYTES), b"")[: 4 * _LONGEST_TEXT].decode("utf-8", "replace")
+        text = " ".join(begins.split())[:_LONGEST_TEXT]
         secret = self._token.get_secret_value() if self._token else ""
         return text.replace(secret, "***") if secret else text
 

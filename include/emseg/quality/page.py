@@ -11,6 +11,12 @@ from html import escape
 
 _OPENS_IN_A_BROWSER = ("http://", "https://")
 
+ONLY_THIS_PAGE = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+    "style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'\">"
+)
+"""Tells the browser to run no script and to fetch nothing, whatever a name or a text in the page says."""
+
 STYLE = """
 body { margin: 0 auto; padding: 2rem 2rem 5rem; max-width: 60rem; color: #1c2733; background: #fff;
   font: 16px/1.55 system-ui, "Helvetica Neue", Arial, sans-serif; }
@@ -32,7 +38,7 @@ a { color: #14599c; } li { overflow-wrap: anywhere; }
 def document(title: str, quiet: str, parts: Sequence[str]) -> bytes:
     """A whole page, UTF-8; `quiet` (HTML) stands small under the title, empty parts are left out."""
     head = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{ONLY_THIS_PAGE}<title>{escape(title)}</title>',
         f"<style>{STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">{quiet}</p>',

@@ -101,7 +101,7 @@ def training_page(report: TrainingReport, digest: str, slices: bytes) -> bytes:
         "Agglomeration: VI against the threshold of the last round, out of fold": _thresholds(report),
         "Grayscale, boundary probability, segmentation and ground truth; both results are out of fold": slices,
     }
-    quiet = f"preset {report.preset}, seed {report.seed}<br>model {digest}"
+    quiet = f"preset {escape(report.preset)}, seed {report.seed}<br>model {digest}"
     return document(
         f"Model {digest[:12]}",
         quiet,

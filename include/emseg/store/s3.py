@@ -23,10 +23,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from emseg.config.connections import S3Connection
 from emseg.errors import PermanentError
+from emseg.outside_addresses import is_readable_on_the_way
 from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
 from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 _CONFLICT_TRIES = 6
 _READ_TRIES = 3
@@ -185,6 +187,8 @@ def _client(connection: S3Connection) -> Any:
         retries={"mode": "standard", "total_max_attempts": 5},
         max_pool_connections=32,
     )
+    if endpoint is not None and is_readable_on_the_way(endpoint):
+        _log.warning("the S3 server is addressed by plain http: what is stored can be read on the way")
     try:
         return boto3.session.Session().client(
             "s3",
