@@ -81,7 +81,7 @@ def _measured(
     command = [sys.executable, "-m", "benchmarks.segment_once", f"{folder}/in.npz", preset, model, f"{folder}/out.npz"]
     done = subprocess.run(command, env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True, check=True)
     cost = json.loads(done.stdout.splitlines()[-1])
-    with np.load(folder / "out.npz") as arrays:
+    with np.load(folder / "out.npz", allow_pickle=False) as arrays:
         result = score(contingency_table(arrays["labels"], truth))
     return Measured(
         result.vi_split,

@@ -22,7 +22,7 @@ from emseg.tasks.local import segment_array
 
 def main(file: str, preset: str, model: str, out: str) -> None:
     """Segment FILE and write OUT; MODEL is a folder, or `-`."""
-    with np.load(file) as arrays:
+    with np.load(file, allow_pickle=False) as arrays:
         grayscale = arrays["grayscale"]
     trained = None if model == "-" else ModelFolder.read(Path(model))
     segmentation = Segmentation(preset=preset)

@@ -87,3 +87,15 @@ def test_a_webhook_is_optional_and_does_not_show_its_address(monkeypatch: pytest
     webhook = connections.webhook()
     assert webhook == connections.Webhook(address, ("pager",))
     assert CANARY not in repr(webhook)
+
+
+@pytest.mark.parametrize("conn_id", ["emseg_dvid", "emseg_webhook"])
+def test_a_connection_whose_host_holds_a_secret_is_refused_without_it(
+    conn_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kills an error that repeats the host: `hooks.example.org/SECRET` and `user:SECRET@dvid` are hosts to Airflow."""
+    set_connection(monkeypatch, conn_id, conn_type="http", host=f"hooks.example.org/{CANARY}")
+    read = {"emseg_dvid": connections.dvid_connection, "emseg_webhook": connections.webhook}[conn_id]
+    with pytest.raises(PermanentError) as caught:
+        read()
+    assert CANARY not in str(caught.value)
