@@ -120,7 +120,7 @@ def test_a_value_beyond_the_limits_of_the_form_is_refused(words, values):
 
 def test_limits_are_told_with_the_option():
     options = {option.name: option.help for option in loaded("run").params}
-    assert options["core_vox"].endswith("1 to 4096")
+    assert options["core_vox"].endswith("64 to 4096")
     assert options["halo_vox"].endswith("0 to 1024")
 
 

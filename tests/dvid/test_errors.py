@@ -106,6 +106,14 @@ EXPECTED: dict[str, tuple[type[EmsegError], frozenset[str], list[Answer]]] = {
         NEVER,
         [(400, "Creating a repo requires admin privileges (admintoken or DSG admin) (/api/repos).")],
     ),
+    "another client made an instance with a voxel size of nan or infinity, and JSON has no such number": (
+        PermanentError,
+        NEVER,
+        [
+            (400, "json: unsupported value: NaN (/api/node/e5e9/gray/info)."),
+            (400, "json: error calling MarshalJSON for type datastore.DataService: json: unsupported value: +Inf"),
+        ],
+    ),
     "any other refusal": (
         PermanentError,
         NEVER,

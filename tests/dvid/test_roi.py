@@ -22,7 +22,7 @@ def region(node: Node) -> RoiInstance:
     return roi
 
 
-@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3), st.integers(-3, 9)), max_size=60))
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3), st.integers(-3, 9)), min_size=1, max_size=60))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_region_comes_back_and_replaces_the_one_before(
     region: RoiInstance, blocks: list[tuple[int, int, int]]

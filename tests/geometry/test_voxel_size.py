@@ -8,7 +8,7 @@ import pytest
 from tests.refusals import refused
 
 from emseg.errors import PermanentError
-from emseg.geometry import checked_voxel_size
+from emseg.geometry import checked_voxel_size, same_voxel_size
 
 
 def test_sizes_that_microscopes_give_go_through() -> None:
@@ -32,3 +32,18 @@ def test_another_unit_is_refused(wrong: float) -> None:
 def test_two_numbers_are_no_size() -> None:
     with refused(PermanentError, "ingesting", "instance", "has 2 numbers"):
         checked_voxel_size((8, 8), "ingesting", "instance")
+
+
+@pytest.mark.parametrize("wrong", [None, "abc", (8, None, 8), (8, "x", 8), (8, 10**400, 8)])
+def test_what_is_no_number_is_refused(wrong: object) -> None:
+    """Kills a TypeError or OverflowError of Python in place of words."""
+    with refused(PermanentError, "ingesting", "instance", "no numbers"):
+        checked_voxel_size(wrong, "ingesting", "instance")  # type: ignore[arg-type]
+
+
+def test_sizes_are_compared_as_dvid_keeps_them() -> None:
+    """Kills a comparison of all 64 bits, and one that takes 8 nm for 8.001 nm."""
+    assert same_voxel_size((25, 8.333333333, 8.333333333), (25, 8.333333, 8.333333))
+    assert same_voxel_size((30, 3.9873046875, 29.9), (30, 3.9873047, 29.9))
+    assert not same_voxel_size((8, 8, 8), (8, 8, 8.001))
+    assert not same_voxel_size((40, 8, 8), (8, 8, 40))

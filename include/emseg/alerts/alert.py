@@ -12,7 +12,7 @@ from emseg.config.runspec import digest_of
 Severity = Literal["info", "warning", "error"]
 
 
-class Alert(Record):
+class Alert(Record, allow_inf_nan=True):  # a figure that was not measured is told as it came
     """One message about one run. Put no address with a token in `links`: everybody reads them."""
 
     severity: Severity

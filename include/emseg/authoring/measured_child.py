@@ -13,9 +13,10 @@ from typing import Any
 import numpy.typing as npt
 
 from emseg.config.base import Record
+from emseg.geometry import VoxelSize
 from emseg.segment.isolated_child import received
 from emseg.segment.isolation import ArrayHeader
-from emseg.segment.model import ModelFolder, VoxelSize
+from emseg.segment.model import ModelFolder
 from emseg.segment.protocol import Setting, Step
 
 Arrays = tuple[npt.NDArray[Any], ...]

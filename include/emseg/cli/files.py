@@ -21,11 +21,10 @@ from emseg.config.base import validated
 from emseg.config.dataset import Segmentation, Stitching
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
-from emseg.geometry import Box
+from emseg.geometry import Box, VoxelSize
 from emseg.segment import ModelFolder
 from emseg.segment.fingerprint import SECTION as FINGERPRINTS
 from emseg.segment.fingerprint import Fingerprints
-from emseg.segment.model import VoxelSize
 from emseg.store import FolderStore
 from emseg.tasks.local import VOXEL_SIZE_NM, segment_array
 

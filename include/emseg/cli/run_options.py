@@ -7,7 +7,6 @@ object (`step_parameters`) is given as JSON text.
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ import typer
 
 from emseg.config import RunParameters
 from emseg.config.base import validated
+from emseg.config.documents import json_document
 from emseg.errors import PermanentError
 
 DOING = "checking the options"
@@ -48,15 +48,12 @@ def _read(name: str, given: Any) -> Any:
     """The value of a field from that of its option; PermanentError for an object that is no JSON object."""
     if given is None or _schema(name)["type"] != "object":
         return given
-    problem = "it is JSON, but no object"
-    try:
-        found = json.loads(given)
-    except ValueError as error:
-        found, problem = None, f"it is no JSON: {error}"
+    on = f"{_flag(name)} {given:.200}"
+    found = json_document(given, DOING, on)
     if isinstance(found, dict):
         return found
     example = """'{"agglomerate": {"threshold": 0.7}}'"""
-    raise PermanentError(DOING, f"{_flag(name)} {given}", problem, f"Give a JSON object, e.g. {_flag(name)} {example}")
+    raise PermanentError(DOING, on, "it is JSON, but no object", f"Give a JSON object, e.g. {_flag(name)} {example}")
 
 
 def _option(name: str) -> inspect.Parameter:

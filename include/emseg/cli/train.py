@@ -17,8 +17,7 @@ from emseg.cli.models import require_room, write_over
 from emseg.config import RunParameters, datasets_folder, load_dataset
 from emseg.config.base import validated
 from emseg.errors import PermanentError
-from emseg.geometry import Box
-from emseg.segment.model import VoxelSize
+from emseg.geometry import Box, VoxelSize
 from emseg.tasks.train import report_page_of, train_in_store
 from emseg.training import TrainingSource, source_of_arrays
 from emseg.training.sources import check_apart

@@ -8,14 +8,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from emseg.config.base import Margin3, Name, Record, Vec3, validated
+from emseg.config.base import Core3, Margin3, Name, Record, validated
 from emseg.config.checks import ImageChecks
+from emseg.config.documents import yaml_document
 from emseg.config.pipeline import ModelDigest, PipelineConfig
 from emseg.errors import PermanentError
-from emseg.geometry.supervoxel_ids import MAX_LABEL
+from emseg.geometry.coordinate import Coordinate
+from emseg.geometry.supervoxel_ids import MAX_CELLS, MAX_LABEL
 
 NodeReference = Annotated[str, Field(pattern=r"^[0-9a-f]{4,32}(:[A-Za-z0-9_-]{1,63})?$")]
 """A DVID version: a UUID or unique prefix, or `UUID:branch` for the newest committed node of a branch."""
@@ -66,9 +67,18 @@ class Segmentation(Record):
     preset: Name = "classical"
     pipeline: PipelineConfig | None = None
     model: ModelDigest | None = None
-    core_vox: Vec3 = (256, 256, 256)
+    core_vox: Core3 = (256, 256, 256)
     halo_vox: Margin3 | None = None
     checks: ImageChecks = ImageChecks()
+
+    @model_validator(mode="after")
+    def _halo_within_core(self) -> Segmentation:
+        if self.halo_vox is not None and not Coordinate.of(self.halo_vox).is_within(self.core_vox):
+            raise ValueError(
+                f"the halo {self.halo_vox} is larger than the core {self.core_vox} on an axis, so a subvolume would "
+                "overlap more than its neighbours"
+            )
+        return self
 
 
 class Constraints(Record):
@@ -79,7 +89,7 @@ class Constraints(Record):
     )
     max_weak_um3: float | None = Field(default=10, ge=0, description="Largest volume of the smaller side, um3")
     max_weak_faces: int | None = Field(default=None, ge=0, le=6, description="Faces of the volume that a body reaches")
-    max_weak_joins: int | None = Field(default=None, ge=0, description="Weak joins in one body")
+    max_weak_joins: int | None = Field(default=None, ge=0, le=10**9, description="Weak joins in one body")
 
 
 class Stitching(Record):
@@ -119,12 +129,12 @@ class GatePolicy(Record):
 class Limits(Record):
     """Caps on one run, refused before anything is submitted."""
 
-    max_subvolumes: int = Field(default=100_000, ge=1)
-    max_voxels: int = Field(default=10**13, ge=1)
+    max_subvolumes: int = Field(default=100_000, ge=1, le=MAX_CELLS)
+    max_voxels: int = Field(default=10**13, ge=1, le=10**18)
     max_failed_share: float = Field(
         default=0.01, ge=0, lt=1, description="Share of subvolumes that may fail for good and stay empty"
     )
-    max_task_memory_mb: int = Field(default=16_384, ge=1, description="Memory of one segmentation task, MiB")
+    max_task_memory_mb: int = Field(default=16_384, ge=1, le=2**24, description="Memory of one segmentation task, MiB")
 
 
 class Dataset(Record):
@@ -148,24 +158,34 @@ def datasets_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 def dataset_names(folder: Path) -> list[str]:
     """Names of the dataset files in `folder`, sorted."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    return sorted(_files(folder))
 
 
 def load_dataset(folder: Path, name: str) -> Dataset:
-    """The dataset called `name`; PermanentError for an unknown one, bad YAML or a bad field."""
-    names = dataset_names(folder)
-    if name not in names:
+    """The dataset called `name`; PermanentError for an unknown one, a file that cannot be read, or a bad field."""
+    files = _files(folder)
+    found = files.get(name, [])
+    if len(found) != 1:
+        several = f"its file is there {len(found)} times: {', '.join(path.name for path in found)}"
         raise PermanentError(
-            "loading the dataset file", name, "no such dataset", f"Known: {', '.join(names) or f'none in {folder}'}"
+            "loading the dataset file",
+            name,
+            several if found else "no such dataset",
+            "Keep one of them" if found else f"Known: {', '.join(sorted(files)) or f'none in {folder}'}",
         )
-    path = folder / f"{name}.yaml"
-    try:
-        data = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise PermanentError("reading the dataset file", path.name, f"not YAML: {error}", "Correct the file") from None
-    dataset = validated(Dataset, data, "checking the dataset file", path.name)
+    document = yaml_document(found[0], "reading the dataset file")
+    dataset = validated(Dataset, document.value, "checking the dataset file", found[0].name, document.lines)
     if dataset.name != name:
         raise PermanentError(
-            "checking the dataset file", path.name, f"name is {dataset.name!r}", "Name the file after the dataset"
+            "checking the dataset file", found[0].name, f"name is {dataset.name!r}", "Name the file after the dataset"
         )
     return dataset
+
+
+def _files(folder: Path) -> dict[str, list[Path]]:
+    """The dataset files by name; `Brain.YML` is that of `brain`. Hidden files, as a Mac leaves them, are none."""
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*")):
+        if path.suffix.lower() in {".yaml", ".yml"} and not path.name.startswith("."):
+            files.setdefault(path.stem.lower(), []).append(path)
+    return files

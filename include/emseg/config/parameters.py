@@ -5,12 +5,13 @@ The gate's limits are deliberately not here: they belong to the dataset file, so
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue, WithJsonSchema
 
-from emseg.config.base import Margin3, Name, Record, Vec3
-from emseg.config.dataset import Dataset, InstanceName, NodeReference, Segmentation, StitchMode
+from emseg.config.base import Core3, Margin3, Name, Record, validated
+from emseg.config.dataset import Dataset, InstanceName, NodeReference, StitchMode
 from emseg.config.pipeline import ModelDigest, with_parameters
 from emseg.config.presets import preset
 
@@ -25,26 +26,22 @@ class RunParameters(Record):
     preset: Name | None = Field(default=None, description="Named pipeline of segmentation steps")
     model: ModelDigest | None = Field(default=None, description="Model of the trained steps: digest of a model folder")
     stitch: StitchMode | None = Field(default=None, description="Which overlaps join bodies across subvolumes")
-    step_parameters: dict[str, dict[str, Any]] | None = Field(
+    step_parameters: dict[str, dict[str, Annotated[JsonValue, WithJsonSchema({})]]] | None = Field(
         default=None, description="Parameters of single steps, by kind: {kind: {parameter: value}}"
     )
-    core_vox: Vec3 | None = Field(default=None, description="Subvolume core, voxels Z Y X, multiples of 64")
+    core_vox: Core3 | None = Field(default=None, description="Subvolume core, voxels Z Y X, multiples of 64")
     halo_vox: Margin3 | None = Field(default=None, description="Halo around each core, voxels Z Y X")
 
     def applied_to(self, dataset: Dataset) -> Dataset:
         """The dataset with this run's choices in place of its own."""
         volume = _updated(dataset.volume, node=self.node, roi=self.roi)
-        segmentation = _updated(
-            dataset.segmentation,
-            preset=self.preset,
-            model=self.model,
-            core_vox=self.core_vox,
-            halo_vox=self.halo_vox,
-        )
+        segmentation = dataset.segmentation
         if self.preset is not None:
             # Other steps, so the dataset's own pipeline and the halo that it was given for do not count.
-            kept = segmentation.model_dump(exclude={"pipeline", "halo_vox"})
-            segmentation = Segmentation(**kept, halo_vox=self.halo_vox)
+            segmentation = segmentation.model_copy(update={"pipeline": None, "halo_vox": None})
+        segmentation = _updated(
+            segmentation, preset=self.preset, model=self.model, core_vox=self.core_vox, halo_vox=self.halo_vox
+        )
         if self.step_parameters:
             pipeline = segmentation.pipeline or preset(segmentation.preset)
             segmentation = _updated(segmentation, pipeline=with_parameters(pipeline, self.step_parameters))
@@ -53,5 +50,10 @@ class RunParameters(Record):
 
 
 def _updated(section: Any, /, **choices: Any) -> Any:
+    """The section with the choices that were made; PermanentError where they do not go together with the rest."""
     given = {name: value for name, value in choices.items() if value is not None}
-    return section.model_copy(update=given)
+    return validated(type(section), dict(section) | given, "choosing the parameters of the run", _list_of(given))
+
+
+def _list_of(given: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value!r:.80}" for name, value in given.items())

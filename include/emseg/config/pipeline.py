@@ -17,8 +17,10 @@ ModelDigest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 class Isolation(Record):
     """Limits of a step that runs in a child process, so that one that hangs or eats memory fails alone."""
 
-    timeout_s: float = Field(default=3600, gt=0, description="The child is killed after this time, seconds")
-    memory_mb: int = Field(default=8192, ge=256, description="Address space that the child may have, MiB")
+    timeout_s: float = Field(
+        default=3600, gt=0, le=7 * 86_400, description="The child is killed after this time, seconds"
+    )
+    memory_mb: int = Field(default=8192, ge=256, le=2**24, description="Address space that the child may have, MiB")
 
 
 class StepConfig(Record):

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from pydantic import Field, JsonValue
 
-from emseg.config.base import Name, Record, validated
+from emseg.config.base import Name, Position3, Record, VoxelSizeNm, validated
 from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching
 from emseg.config.edits import Edits
@@ -28,9 +28,9 @@ class PinnedVolume(Record):
     root: str
     node: str
     grayscale: InstanceName
-    bounds_start: tuple[int, int, int]
-    bounds_stop: tuple[int, int, int]
-    voxel_size_nm: tuple[float, float, float]
+    bounds_start: Position3
+    bounds_stop: Position3
+    voxel_size_nm: VoxelSizeNm
     roi: InstanceName | None
     roi_digest: str
 

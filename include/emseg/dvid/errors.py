@@ -208,6 +208,17 @@ REFUSALS = (
         text="admin",
     ),
     Refusal(
+        means="another client made an instance with a voxel size of nan or infinity, and JSON has no such number",
+        error=PermanentError,
+        remedy="An instance of this repository has a voxel size that is no number. Its name is in GET "
+        "/api/repo/UUID/log; set the true size in an open node, nm, X first: POST [8, 8, 8] to "
+        "/api/node/UUID/INSTANCE/resolution",
+        repeated=NEVER,
+        why="it stays so until somebody sets the voxel size",
+        seen=ANY_VERSION,
+        text="json: unsupported value",
+    ),
+    Refusal(
         means="any other refusal",
         error=PermanentError,
         remedy="Correct the request or the server's configuration",

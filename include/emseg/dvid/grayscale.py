@@ -14,7 +14,7 @@ from emseg.dvid.instances import set_extents as set_extents_of
 from emseg.dvid.nodes import Node
 from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Coordinate
+from emseg.geometry import Box, Coordinate, same_voxel_size
 
 REQUEST_VOXELS = 64 << 20
 """Largest request, 64 MB: well below DVID's own limits of 600 s and 3 GiB."""
@@ -38,11 +38,12 @@ class Grayscale:
 
     def create(self, voxel_size_nm: VecNm, block_vox: int = 64) -> None:
         """Make the instance (lossless LZ4 at rest), or adopt one of the same type, block and voxel size."""
-        settings = {"BlockSize": ",".join([str(block_vox)] * 3), "Compression": "lz4"} | voxel_settings(voxel_size_nm)
+        voxels = voxel_settings(self.node, self.instance, voxel_size_nm)
+        settings = {"BlockSize": ",".join([str(block_vox)] * 3), "Compression": "lz4"} | voxels
         if create_instance(self.node, self.instance, "uint8blk", settings):
             return
         found = self.info()
-        if (found.block_vox, found.voxel_size_nm) != (block_vox, voxel_size_nm):
+        if found.block_vox != block_vox or not same_voxel_size(found.voxel_size_nm, voxel_size_nm):
             raise refuse_instance(
                 self.node,
                 self.instance,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,9 @@ from emseg.dvid.errors import AlreadyExistsError
 from emseg.dvid.http import path
 from emseg.dvid.nodes import Node
 from emseg.errors import IntegrityError, PermanentError
-from emseg.geometry import Box, Coordinate
+from emseg.geometry import Box, Coordinate, VoxelSize, checked_box, checked_voxel_size
 
-VecNm = tuple[float, float, float]
-"""Edge lengths of a voxel in nanometres, Z, Y, X."""
+VecNm = VoxelSize
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,14 @@ def create_instance(node: Node, name: str, kind: str, settings: Mapping[str, str
     return True
 
 
-def voxel_settings(voxel_size_nm: VecNm) -> dict[str, str]:
-    """`VoxelSize` and `VoxelUnits` of a new instance."""
+def voxel_settings(node: Node, name: str, voxel_size_nm: VecNm) -> dict[str, str]:
+    """`VoxelSize` and `VoxelUnits` of a new instance; PermanentError for what is no size.
+
+    DVID would take it: with an edge of nan the server can list none of its repositories any more.
+    """
+    size = checked_voxel_size(voxel_size_nm, "making a DVID instance", f"{name!r} in node {node.uuid}")
     return {
-        "VoxelSize": ",".join(f"{size:.12g}" for size in reversed(voxel_size_nm)),
+        "VoxelSize": ",".join(f"{edge:.12g}" for edge in reversed(size)),
         "VoxelUnits": "nanometers,nanometers,nanometers",
     }
 
@@ -58,7 +61,6 @@ def array_info(node: Node, name: str) -> ArrayInfo:
     record = node.server.get_json(where)
     try:
         extended = record["Extended"]
-        x, y, z = (float(size) for size in extended["VoxelSize"])
         if set(extended["VoxelUnits"]) != {"nanometers"}:
             raise PermanentError(
                 "reading an instance's record",
@@ -70,7 +72,7 @@ def array_info(node: Node, name: str) -> ArrayInfo:
             record["Base"]["TypeName"],
             _extents(record),
             zyx(extended["BlockSize"]),
-            (z, y, x),
+            _voxel_size(extended["VoxelSize"], node, name),
             record["Base"]["Compression"],
             int(extended.get("MaxDownresLevel", 0)),
         )
@@ -84,7 +86,11 @@ def array_info(node: Node, name: str) -> ArrayInfo:
 
 
 def set_extents(node: Node, name: str, box: Box) -> None:
-    """Say which voxels hold data: viewers show nothing outside. Overwrites what was set. (MaxPoint is inside.)"""
+    """Say which voxels hold data: viewers show nothing outside. Overwrites what was set. (MaxPoint is inside.)
+
+    PermanentError for a box without voxels or outside of what DVID can serve.
+    """
+    checked_box(box, "setting extents in DVID", f"{name!r} in node {node.uuid}", "Write the voxels at other positions")
     body = {"MinPoint": zyx(box.start), "MaxPoint": zyx(box.stop - 1)}
     node.server.post_json(node.path(name, "extents"), body, repeatable=True)
 
@@ -92,6 +98,17 @@ def set_extents(node: Node, name: str, box: Box) -> None:
 def refuse_instance(node: Node, name: str, found: str, remedy: str) -> PermanentError:
     """The error for an instance that is not what a caller needs."""
     return PermanentError("opening a DVID instance", f"{name!r} in node {node.uuid}", found, remedy)
+
+
+def _voxel_size(stored_xyz: Sequence[float], node: Node, name: str) -> VoxelSize:
+    """The size that the server keeps, Z Y X. Another client may have stored what is none, and then must mend it."""
+    where = f"{node.server.url}{path('node', 'OPEN_NODE', name, 'resolution')}"
+    return checked_voxel_size(
+        list(reversed(stored_xyz)),
+        "reading an instance's record",
+        f"{name!r} in node {node.uuid}",
+        f"Set the true size in an open node of the repository, nm, X first: POST [8, 8, 8] to {where}",
+    )
 
 
 def _extents(record: Mapping[str, Any]) -> Box | None:

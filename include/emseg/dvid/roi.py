@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import numpy.typing as npt
 
 from emseg.dvid.instances import create_instance, refuse_instance
 from emseg.dvid.nodes import Node
-from emseg.errors import IntegrityError
-from emseg.geometry import Roi
+from emseg.errors import IntegrityError, PermanentError
+from emseg.geometry import LIMIT_VOX, Roi
 
 
 class RoiInstance:
@@ -41,17 +42,16 @@ class RoiInstance:
         """The region; empty if nothing was written."""
         block_vox = self.block_vox()
         where = self.node.path(self.name, "roi")
-        runs = np.array(self.node.server.get_json(where), np.int64).reshape(-1, 4)
+        runs = _runs(self.node.server.get_json(where), f"GET {where}")
         lengths = runs[:, 3] - runs[:, 2] + 1
-        if bool((lengths < 1).any()):
-            raise IntegrityError("reading a ROI", f"GET {where}", "a run ends before it begins", "Write the ROI again")
         blocks = np.repeat(runs[:, :3], lengths, axis=0)
         firsts = np.repeat(np.cumsum(lengths) - lengths, lengths)
         blocks[:, 2] += np.arange(len(blocks)) - firsts
         return Roi.of_blocks(blocks, block_vox)
 
     def write(self, roi: Roi) -> None:
-        """Replace the region."""
+        """Replace the region; refuses one without blocks."""
+        require_blocks(roi, self.name)
         if roi.block_vox != self.block_vox():
             raise refuse_instance(
                 self.node,
@@ -66,3 +66,26 @@ class RoiInstance:
         last = np.append(first[1:], len(roi.blocks)) - 1 if len(first) else first
         runs = np.column_stack((roi.blocks[first], roi.blocks[last, 2]))
         self.node.server.post(self.node.path(self.name, "roi"), json.dumps(runs.tolist()).encode(), repeatable=True)
+
+
+def require_blocks(roi: Roi, name: str) -> None:
+    """PermanentError for a region without blocks."""
+    if roi.is_empty:
+        raise PermanentError(
+            "writing a region of interest",
+            name,
+            "it has no block, so a run would have nothing to segment",
+            "Give a mask with a voxel other than 0, or leave the ROI out to take the whole volume",
+        )
+
+
+def _runs(answer: object, where: str) -> npt.NDArray[np.int64]:
+    """Runs along X as (n, 4): z, y, first x, last x, in blocks. IntegrityError for anything else in the answer."""
+    try:
+        runs = np.array(answer, np.int64).reshape(-1, 4)
+    except (TypeError, ValueError, OverflowError):
+        raise IntegrityError("reading a ROI", where, "these are no runs of blocks", "Write the ROI again") from None
+    if len(runs) and (np.abs(runs).max() > LIMIT_VOX or (runs[:, 3] < runs[:, 2]).any()):
+        found = "a run ends before it begins, or lies where DVID has no blocks"
+        raise IntegrityError("reading a ROI", where, found, "Write the ROI again")
+    return runs

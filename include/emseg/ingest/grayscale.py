@@ -8,7 +8,7 @@ from emseg.dvid import Grayscale, Node
 from emseg.dvid.instances import VecNm
 from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import PermanentError
-from emseg.geometry import ORIGIN, Box
+from emseg.geometry import ORIGIN, placed_box
 from emseg.ingest.progress import IngestReceipt, Progress, no_progress
 from emseg.ingest.sources import VolumeSource
 
@@ -32,9 +32,9 @@ def ingest_grayscale(
             f"the volume is {source.dtype}, DVID keeps uint8",
             "Convert it first, with one range for the whole volume: (image - low) / (high - low) * 255 as uint8",
         )
+    box = placed_box(source.shape, offset, "ingesting grayscale", f"instance {instance!r}")
     gray = Grayscale(node, instance)
     gray.create(voxel_size_nm)
-    box = Box.of_shape(source.shape, offset)
     bricks = list(request_boxes(box, (gray.info().block_vox,) * 3, BRICK_VOXELS))
     for done, brick in enumerate(bricks, 1):
         gray.write(brick, source.read(brick.translated(-box.start)))

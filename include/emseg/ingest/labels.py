@@ -28,7 +28,7 @@ from emseg.dvid.instances import VecNm
 from emseg.dvid.labels.block import SHAPE
 from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import PermanentError
-from emseg.geometry import MAX_LABEL, ORIGIN, Box
+from emseg.geometry import MAX_LABEL, ORIGIN, Box, placed_box
 from emseg.ingest.progress import IngestReceipt, Progress, no_progress
 from emseg.ingest.sources import VolumeSource
 
@@ -48,7 +48,7 @@ def ingest_labels(
     """Write `source` (integers from 0 to 2^48 - 1) with its first voxel at `offset`: voxels at every scale, indices,
     extents. The instance belongs to this volume alone; doing it twice changes nothing.
     """
-    box = Box.of_shape(source.shape, offset)
+    box = placed_box(source.shape, offset, "ingesting labels", f"instance {instance!r}")
     labelmap = _own_labelmap(node, instance, source, voxel_size_nm, max_scale, box)
     scales = range(labelmap.info().max_scale + 1)
     bricks = [(scale, brick) for scale in scales for brick in _bricks(box, scale)]

@@ -7,7 +7,8 @@ import numpy as np
 from emseg.array_types import Mask
 from emseg.dvid import Node, RoiInstance
 from emseg.dvid.request_boxes import request_boxes
-from emseg.geometry import ORIGIN, Box, Roi
+from emseg.dvid.roi import require_blocks
+from emseg.geometry import ORIGIN, Box, Roi, placed_box
 from emseg.ingest.progress import Progress, no_progress
 from emseg.ingest.sources import VolumeSource
 
@@ -24,7 +25,7 @@ def ingest_roi(
     progress: Progress = no_progress,
 ) -> Roi:
     """Write the region of all blocks that hold a voxel of `source` other than 0, and return it."""
-    box = Box.of_shape(source.shape, offset)
+    box = placed_box(source.shape, offset, "ingesting a region of interest", name)
     edge = (block_vox,) * 3
     bricks = list(request_boxes(box.covering(edge), edge, BRICK_VOXELS))
     found = [np.empty((0, 3), np.int64)]
@@ -32,6 +33,7 @@ def ingest_roi(
         found.append(np.argwhere(_touched(source, box, brick, block_vox)) + np.array(brick.start) // block_vox)
         progress(done, len(bricks))
     roi = Roi.of_blocks(np.concatenate(found), block_vox)
+    require_blocks(roi, name)
     region = RoiInstance(node, name)
     region.create(block_vox)
     region.write(roi)

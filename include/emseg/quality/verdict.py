@@ -25,7 +25,7 @@ WORST_KEPT = 10
 _METRIC = {(metric.scope, metric.name): metric for metric in METRICS}
 
 
-class Verdict(Record):
+class Verdict(Record, allow_inf_nan=True):  # a figure that was not measured is told as it came
     """Bound to the fingerprint (key of phase `write`) that was measured: no other result may be published with it."""
 
     passed: bool

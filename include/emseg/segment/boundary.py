@@ -13,10 +13,10 @@ from pydantic import Field
 
 from emseg.config.base import Record
 from emseg.errors import PermanentError
-from emseg.geometry import ORIGIN, Coordinate
+from emseg.geometry import ORIGIN, Coordinate, VoxelSize
 from emseg.segment.features import FeatureBank, Image, feature_tiles
 from emseg.segment.forest import Forest
-from emseg.segment.model import ModelFolder, VoxelSize
+from emseg.segment.model import ModelFolder
 from emseg.segment.protocol import Gray, Margin, Mask, Probability
 
 SECTION = "boundary"
@@ -29,7 +29,7 @@ class PassDescription(Record):
     forest: str
 
 
-class BoundaryDescription(Record, allow_inf_nan=False):
+class BoundaryDescription(Record):
     """Section `boundary` of a model: gray levels are taken in deviations from the mean of the training data."""
 
     gray_mean: float

@@ -24,9 +24,8 @@ from bioimage_cpp.filters import (
 from pydantic import Field
 
 from emseg.config.base import Record
-from emseg.geometry import Coordinate
+from emseg.geometry import Coordinate, VoxelSize
 from emseg.kernels.compiled import compiled
-from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Margin
 
 Image = npt.NDArray[np.float32]
@@ -41,7 +40,7 @@ _LEAST_SIGMA_VOX = 0.3
 """An axis on which a sigma is shorter is not smoothed: the section is thicker than the filter."""
 
 
-class Scale(Record, allow_inf_nan=False):
+class Scale(Record):
     """Gaussian, gradient magnitude, Hessian eigenvalues and their sum; the structure tensor where it has a width."""
 
     sigma_nm: float = Field(gt=0)

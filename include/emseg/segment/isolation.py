@@ -21,8 +21,8 @@ from emseg.config.base import Record
 from emseg.config.connections import without_services
 from emseg.config.pipeline import Isolation
 from emseg.errors import TransientError
+from emseg.geometry import VoxelSize
 from emseg.segment.contract import step_fault
-from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Step
 
 CHILD = "emseg.segment.isolated_child"

@@ -15,11 +15,12 @@ from bioimage_cpp.filters import gaussian_smoothing
 from pydantic import Field
 
 from emseg.config.base import Record
+from emseg.geometry import VoxelSize
 from emseg.segment.boundary import forest_of
 from emseg.segment.contact_features import contact_feature_names, contact_features
 from emseg.segment.forest import Forest
 from emseg.segment.linkage import mean_linkage
-from emseg.segment.model import ModelFolder, VoxelSize
+from emseg.segment.model import ModelFolder
 from emseg.segment.protocol import Gray, Labels, Probability, Setting
 from emseg.segment.region_graph import Channel, RegionGraph, region_graph
 
@@ -33,14 +34,14 @@ REACH_NM = _WINDOW * _WIDE_NM
 """Nothing farther from a contact than this enters its levels."""
 
 
-class RoundDescription(Record, allow_inf_nan=False):
+class RoundDescription(Record):
     """One round in `model.json`: the files of its forests, and the score below which regions join."""
 
     forests: tuple[str, ...] = Field(min_length=1)
     threshold: float
 
 
-class EdgesDescription(Record, allow_inf_nan=False):
+class EdgesDescription(Record):
     """Section `edges` of a model."""
 
     gray_mean: float

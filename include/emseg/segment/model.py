@@ -16,11 +16,13 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, Field, JsonValue, PositiveFloat
+from pydantic import BaseModel, Field, JsonValue
 
-from emseg.config.base import Record, validated
+from emseg.config.base import Record, VoxelSizeNm, validated
+from emseg.config.documents import json_document
 from emseg.config.runspec import digest_of
 from emseg.errors import PermanentError
+from emseg.geometry import VoxelSize
 
 DESCRIPTION = "model.json"
 MODEL_VERSION = 1
@@ -29,7 +31,6 @@ MODEL_VERSION = 1
 VOXEL_SIZE_TOLERANCE = 0.1
 
 S = TypeVar("S", bound=BaseModel)
-VoxelSize = tuple[float, float, float]
 
 
 class TrainingRegion(Record):
@@ -59,14 +60,12 @@ class TrainingRecord(Record):
     figures: dict[str, float]
 
 
-class ModelDescription(Record, allow_inf_nan=False):
+class ModelDescription(Record):
     """The contents of `model.json`. `sections` has one entry for each step that reads the model."""
 
     format: Literal["emseg-model"] = "emseg-model"
     version: Literal[1] = 1
-    voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
-        description="Voxel size that it was made for, nm, Z Y X"
-    )
+    voxel_size_nm: VoxelSizeNm = Field(description="Voxel size that it was made for, nm, Z Y X")
     training: TrainingRecord | None = None
     sections: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -106,10 +105,9 @@ class ModelFolder:
     @cached_property
     def description(self) -> ModelDescription:
         """The contents of `model.json`; PermanentError for another format or version."""
-        try:
-            document = json.loads(self.files[DESCRIPTION])
-        except (KeyError, ValueError) as error:
-            raise _unusable(self.digest[:12], f"{DESCRIPTION} is missing or no JSON ({type(error).__name__})") from None
+        if DESCRIPTION not in self.files:
+            raise _unusable(self.digest[:12], f"{DESCRIPTION} is missing")
+        document = json_document(self.files[DESCRIPTION], "reading a model", f"{DESCRIPTION} of {self.digest[:12]}")
         found = document.get("version") if isinstance(document, dict) else None
         if found != MODEL_VERSION:
             raise _unusable(self.digest[:12], f"it has version {found}, and this emseg reads version {MODEL_VERSION}")

@@ -15,12 +15,12 @@ from emseg.config.checks import ImageChecks
 from emseg.config.pipeline import PipelineConfig, StepConfig
 from emseg.config.runspec import PinnedSegmentation, PinnedStep
 from emseg.errors import PermanentError, StepError
-from emseg.geometry import MAX_LOCAL, ORIGIN, Box, Coordinate
+from emseg.geometry import MAX_LOCAL, ORIGIN, Box, Coordinate, VoxelSize
 from emseg.segment.image_checks.checks import checked_image, context
 from emseg.segment.image_checks.fault import EVERYWHERE, Slices
 from emseg.segment.image_checks.texture import SECTION as TEXTURE
 from emseg.segment.image_checks.texture import TextureStatistics
-from emseg.segment.model import ModelFolder, VoxelSize
+from emseg.segment.model import ModelFolder
 from emseg.segment.protocol import Gray, Labels, Margin, Mask, Probability, Setting, StepKind
 from emseg.segment.registry import step_class
 from emseg.segment.running import PreparedStep

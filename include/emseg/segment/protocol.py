@@ -19,7 +19,8 @@ from emseg.config.base import Record
 from emseg.config.pipeline import Isolation
 from emseg.config.runspec import PinnedStep
 from emseg.errors import PermanentError
-from emseg.segment.model import ModelFolder, VoxelSize
+from emseg.geometry import VoxelSize
+from emseg.segment.model import ModelFolder
 
 Gray = array_types.Gray
 Mask = array_types.Mask

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from numba import njit
 
 from emseg.errors import PermanentError
+from emseg.geometry import VoxelSize
 from emseg.kernels.compiled import compiled
-from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Labels
 
 Channel = npt.NDArray[np.uint8]

@@ -15,14 +15,13 @@ from emseg.config.dataset import GatePolicy, Output, Segmentation, Stitching
 from emseg.config.runspec import PinnedGroundTruth, PinnedVolume
 from emseg.engine.items import InProcess
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Roi, supervoxel_ids
+from emseg.geometry import Box, Roi, VoxelSize, supervoxel_ids
 from emseg.phases import phases_of
 from emseg.phases.keys import code_versions
 from emseg.phases.resolve.artefacts import read_mapping
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import SegmentedSubvolume
 from emseg.segment import ModelFolder, without_models
-from emseg.segment.model import VoxelSize
 from emseg.store import FolderStore
 from emseg.tasks.jobs import run_phases, run_stage
 from emseg.tasks.pin import pinned_segmentation

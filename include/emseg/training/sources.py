@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.geometry import Box
-from emseg.segment.model import TrainingRegion, VoxelSize, file_source
+from emseg.geometry import Box, VoxelSize
+from emseg.segment.model import TrainingRegion, file_source
 from emseg.training.volume import TrainingVolume
 
 DOING = "reading the training data"

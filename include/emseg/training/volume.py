@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.segment.model import VoxelSize
+from emseg.geometry import VoxelSize
 
 DOING = "checking the training data"
 LEAST_SIDE = 32

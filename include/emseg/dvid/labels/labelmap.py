@@ -23,12 +23,14 @@ from emseg.dvid.labels.stream import frame, frames
 from emseg.dvid.nodes import Node
 from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import IntegrityError
-from emseg.geometry import Box, Coordinate
+from emseg.geometry import Box, Coordinate, same_voxel_size
 
 PackedBlock = tuple[Coordinate, bytes]
 """Coordinates of a block, ZYX at its scale, and its bytes as `pack_block` makes them."""
 POST_BLOCKS = 64
 """Blocks of a request, kept packed until it ends: some hundred kilobytes, 218 MB at the very worst."""
+MOST_SCALES = 10
+"""Coarsest scale that can be asked for: there a block of 64 voxels covers 65536 of scale 0."""
 REQUEST_BLOCKS = 256
 """Blocks asked for at once: 2 MB of voxels each, well below 100 MB of stream for the densest real labels."""
 
@@ -81,13 +83,21 @@ class Labelmap:
         self.node, self.instance = node, instance
 
     def create(self, max_scale: int, voxel_size_nm: VecNm) -> None:
-        """Make the instance, or adopt one of equal settings. At least scale 1 is kept: viewers ignore fewer."""
+        """Make the instance, or adopt one of equal settings. At least scale 1 is kept: viewers ignore fewer.
+
+        PermanentError, before anything is sent, for scales outside 0 to `MOST_SCALES` and for what is no voxel size.
+        """
+        if not 0 <= max_scale <= MOST_SCALES:
+            raise refuse_instance(
+                self.node, self.instance, f"max_scale is {max_scale}", f"Give a max_scale of 0 to {MOST_SCALES}"
+            )
         max_scale = max(1, max_scale)
         settings = {"BlockSize": "64,64,64", "Compression": "gzip", "MaxDownresLevel": str(max_scale)}
-        if create_instance(self.node, self.instance, "labelmap", settings | voxel_settings(voxel_size_nm)):
+        voxels = voxel_settings(self.node, self.instance, voxel_size_nm)
+        if create_instance(self.node, self.instance, "labelmap", settings | voxels):
             return
         found = self.info()
-        if (found.max_scale, found.voxel_size_nm) != (max_scale, voxel_size_nm):
+        if found.max_scale != max_scale or not same_voxel_size(found.voxel_size_nm, voxel_size_nm):
             raise refuse_instance(
                 self.node,
                 self.instance,

@@ -14,14 +14,13 @@ from dataclasses import replace
 import numpy as np
 
 from emseg.config.checks import ImageChecks
-from emseg.geometry import Box
+from emseg.geometry import Box, VoxelSize
 from emseg.segment.image_checks.fault import EVERYWHERE, Check, ImageFault, Inspection, Slices
 from emseg.segment.image_checks.regions import faulty_regions
 from emseg.segment.image_checks.runs import Flags
 from emseg.segment.image_checks.section_faults import SECTION_FAULTS, faulty_sections
 from emseg.segment.image_checks.texture import TextureStatistics, foreign_texture, tile_vox
 from emseg.segment.image_checks.treatment import CheckedImage, treated
-from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Gray, Mask
 
 DAMAGE_CHECKS = (

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emseg.geometry import VoxelSize
 from emseg.segment.image_checks.runs import Flags, runs
-from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Gray, Mask
 
 if TYPE_CHECKING:

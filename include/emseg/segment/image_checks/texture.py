@@ -16,8 +16,8 @@ from pydantic import Field
 from scipy import ndimage
 
 from emseg.config.base import Record
+from emseg.geometry import VoxelSize
 from emseg.segment.image_checks.fault import ImageFault, Inspection
-from emseg.segment.model import VoxelSize
 from emseg.segment.protocol import Gray, Margin, Mask, Setting
 
 SECTION = "texture"
@@ -32,7 +32,7 @@ _FAR = 1.6
 _OfEachFeature = tuple[float, float, float, float]
 
 
-class TextureStatistics(Record, allow_inf_nan=False):
+class TextureStatistics(Record):
     """Section `texture` of a model."""
 
     voxel_size_nm: VoxelSize

@@ -28,7 +28,7 @@ _ONNX_NAME = {
 }
 
 
-class NetworkDescription(Record, allow_inf_nan=False):
+class NetworkDescription(Record):
     """Section `network` of a model.
 
     A network of 2 dimensions gets (1, 1, Y, X), one of 3 gets (1, 1, Z, Y, X), float32 `(gray - mean) / std`. It gives
