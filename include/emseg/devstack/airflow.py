@@ -33,6 +33,7 @@ from emseg.devstack.java import ensure_java
 from emseg.devstack.processes import Leader, free_port, roles_running, start, stop, wait_until
 from emseg.devstack.servers import log_of
 from emseg.devstack.stack import DevStack
+from emseg.disk import write_whole
 from emseg.errors import EmsegError, PermanentError
 
 COMPONENTS = {
@@ -118,7 +119,7 @@ def _start(service: AirflowService, project: Path, port: int, environment: Mappi
     _stop(root)
     if free_port(port) != port:
         raise PermanentError("starting Airflow", f"127.0.0.1:{port}", "the port is taken", "Give another port, or none")
-    (service.home / "airflow.cfg").write_text("# All settings are variables: see emseg.devstack.airflow_settings\n")
+    write_whole(service.home / "airflow.cfg", b"# All settings are variables: see emseg.devstack.airflow_settings\n")
     migrated_to = _migrate(root, environment)
     leaders = [
         start(root, _role(name), [_program(), name, *options], environment, log_of(root, _role(name)))

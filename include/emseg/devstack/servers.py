@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from emseg.devstack.keys import S3Keys
 from emseg.devstack.processes import free_port, start, stop, wait_until
 from emseg.devstack.state import State
+from emseg.disk import write_whole
 from emseg.dvid.filelog import logs_in, repair_filelogs
 
 DVID_ROLE, S3_ROLE = "dvid", "s3"
@@ -56,8 +57,7 @@ def start_dvid(root: Path, binary: Path, before: State) -> State:
     http = free_port(before.dvid_port)
     rpc = free_port(before.dvid_rpc_port, taken=(http,))
     configuration = root / "dvid" / "dvid.toml"
-    configuration.parent.mkdir(parents=True, exist_ok=True)
-    configuration.write_text(dvid_toml(root / "dvid", http, rpc), encoding="utf-8")
+    write_whole(configuration, dvid_toml(root / "dvid", http, rpc).encode())
     leader = start(root, DVID_ROLE, [str(binary), str(configuration)], _plain_environment(), log_of(root, DVID_ROLE))
     wait_until(lambda: dvid_is_ready(http), [leader], _READY_TIMEOUT_S)
     return before.model_copy(update={"dvid_pid": leader.pid, "dvid_port": http, "dvid_rpc_port": rpc})

