@@ -10,7 +10,6 @@ import json
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ import requests
 from pydantic import SecretStr
 
 from emseg.alerts.alert import Alert, as_text
+from emseg.config.connections import is_this_computer
 from emseg.errors import PermanentError, TransientError
 
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -52,7 +52,8 @@ class WebhookChannel:
     def __init__(self, url: SecretStr, timeout_s: float = 10.0, http_hosts: Collection[str] = ()) -> None:
         """Check the address: https, or http to this computer or to one of `http_hosts`. PermanentError otherwise."""
         self._url, self._timeout_s = url, timeout_s
-        self.name = f"webhook {_checked_host(url.get_secret_value(), http_hosts)}"
+        self._host = _checked_host(url.get_secret_value(), http_hosts)
+        self.name = f"webhook {self._host}"
 
     def deliver(self, alert: Alert) -> None:
         """Post the alert. TransientError where later may be better (no answer, 429, 5xx), else PermanentError."""
@@ -65,6 +66,7 @@ class WebhookChannel:
                     data=body,
                     headers={"Content-Type": "application/json"},
                     timeout=self._timeout_s,
+                    proxies={"no_proxy": self._host} if is_this_computer(self._host) else None,
                     allow_redirects=False,
                     stream=True,
                 )
@@ -87,7 +89,7 @@ def _checked_host(url: str, http_hosts: Collection[str]) -> str:
         scheme, host = parts.scheme, parts.hostname or ""
     except ValueError:
         scheme, host = "", ""
-    plain_http_is_fine = scheme == "http" and (host in http_hosts or _is_this_computer(host))
+    plain_http_is_fine = scheme == "http" and (host in http_hosts or is_this_computer(host))
     if not host or not (scheme == "https" or plain_http_is_fine):
         raise PermanentError(
             "preparing a webhook",
@@ -96,13 +98,6 @@ def _checked_host(url: str, http_hosts: Collection[str]) -> str:
             "Use https, or add the host to the http hosts of the deployment",
         )
     return host
-
-
-def _is_this_computer(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextmanager

@@ -8,7 +8,11 @@ from rich.console import Console
 
 from emseg.engine.progress import Progress
 
+LEAST_COLUMNS = 80
+"""In a narrower terminal lines run on to the next row: a table would cut its cells off instead."""
+
 console = Console(soft_wrap=True)
+console.width = max(console.width, LEAST_COLUMNS)
 errors = Console(stderr=True, soft_wrap=True)
 
 

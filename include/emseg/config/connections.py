@@ -7,6 +7,7 @@ on a cluster the executors' own environment or role supplies them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -52,6 +53,14 @@ class S3Connection(_Connection):
     access_key: SecretStr | None = None
     secret_key: SecretStr | None = None
     session_token: SecretStr | None = None
+
+
+def is_this_computer(host: str) -> bool:
+    """Whether a host name or address, without port, leads to this computer itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def dvid_connection(environment: Mapping[str, str]) -> DvidConnection:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from emseg.child_environment import for_devstack
 from emseg.devstack.airflow_api import AirflowApi
 from emseg.devstack.airflow_settings import (
     USERNAME,
@@ -84,7 +85,7 @@ def airflow_up(stack: DevStack, project: Path, port: int = 0, spark_master: str 
     An Airflow that runs with the same settings is left as it is. `port` 0 takes the last one, or a free one.
     Raises PermanentError when Java is missing, `port` is taken, or a component does not become ready.
     """
-    ensure_java(os.environ)
+    ensure_java(for_devstack(os.environ))
     root, home = stack.root, stack.root / "airflow"
     with locked(root / "airflow.lock"):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)

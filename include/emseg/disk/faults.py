@@ -39,6 +39,11 @@ def disk_fault(doing: str, path: Path, error: OSError, need_bytes: int | None = 
     return TransientError(doing, str(path), found, "Try again; if it stays, check the disk")
 
 
+def is_full(error: OSError) -> bool:
+    """Whether a full disk, a quota or a limit on the size of files is behind `error`."""
+    return error.errno in _FULL
+
+
 @contextmanager
 def telling_faults(doing: str, path: Path, need_bytes: int | None = None) -> Iterator[None]:
     """Raise what `disk_fault` says in place of an OSError of the block."""

@@ -7,6 +7,7 @@ conditional writes are always one request, which is what makes them exact.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +18,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import boto3
+import botocore.session
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from emseg.config.connections import S3Connection
+from emseg.config.connections import S3Connection, is_this_computer
 from emseg.errors import PermanentError
 from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
 from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
@@ -47,7 +49,7 @@ class S3Store:
     @classmethod
     def open(cls, connection: S3Connection, probe: bool = True) -> S3Store:
         """The store of a connection. `probe=False` is for the many workers of a driver that has probed (7 requests)."""
-        store = cls(_client(connection), connection.bucket, connection.prefix)
+        store = cls(s3_client(connection), connection.bucket, connection.prefix)
         if probe:
             store.probe()
         return store
@@ -172,11 +174,17 @@ class S3Store:
         )
 
 
-def _client(connection: S3Connection) -> Any:
+def s3_client(connection: S3Connection) -> Any:
+    """A boto3 client of the connection alone.
+
+    Endpoint, options and, where it has keys, profiles that the caller's environment or files hold for other programs
+    of AWS change nothing. A server on this computer is never reached through a proxy.
+    """
     endpoint, keys = connection.endpoint_url, (connection.access_key, connection.secret_key, connection.session_token)
     if endpoint is not None and (urlsplit(endpoint).scheme not in {"http", "https"} or "@" in endpoint):
         raise _bad_endpoint("it is not http(s)://host, or it carries a user name")
     config = Config(
+        **_not_of_the_environment(endpoint),
         signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint else "auto"},
         connect_timeout=5,
@@ -185,7 +193,7 @@ def _client(connection: S3Connection) -> Any:
         max_pool_connections=32,
     )
     try:
-        return boto3.session.Session().client(
+        return _session(connection).client(
             "s3",
             region_name=connection.region,
             endpoint_url=endpoint,
@@ -196,6 +204,28 @@ def _client(connection: S3Connection) -> Any:
         )
     except (BotoCoreError, ValueError) as error:
         raise _bad_endpoint(f"boto3 refuses it ({type(error).__name__})") from None
+
+
+def _not_of_the_environment(endpoint: str | None) -> dict[str, Any]:
+    """Options that botocore would take from variables or files where they are not given."""
+    given: dict[str, Any] = {
+        "ignore_configured_endpoint_urls": True,
+        "request_checksum_calculation": "when_supported",
+        "response_checksum_validation": "when_supported",
+    }
+    if endpoint is not None:
+        given |= {"use_fips_endpoint": False, "use_dualstack_endpoint": False}
+        if is_this_computer(urlsplit(endpoint).hostname or ""):
+            given["proxies"] = {}
+    return given
+
+
+def _session(connection: S3Connection) -> boto3.session.Session:
+    if connection.access_key is None:
+        return boto3.session.Session()  # the role or profile of the machine
+    nothing: dict[str, tuple[Any, Any, Any, Any]] = {"profile": (None, None, None, None)}
+    nothing |= dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=nothing))
 
 
 def _bad_endpoint(found: str) -> PermanentError:
