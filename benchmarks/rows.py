@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from emseg.disk import write_whole
+
 
 @dataclass(frozen=True)
 class Row:
@@ -25,5 +27,4 @@ def shown(rows: Sequence[Row]) -> str:
 
 def save(rows: Sequence[Row], file: Path) -> None:
     """Write the rows as a JSON list of `{"name", "value", "unit"}`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    write_whole(file, (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode())

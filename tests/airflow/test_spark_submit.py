@@ -211,6 +211,88 @@ def test_the_exit_code_decides_about_retries_and_the_run_folder_tells_why(
     assert (REASON in str(caught.value)) is (told == REASON)
 
 
+@pytest.mark.parametrize("code", [126, 127])
+def test_a_program_that_is_missing_is_not_tried_again_and_the_last_line_says_which(
+    code: int,
+    connections: Callable[[str], None],
+    submit: Callable[[str], Path],
+    store: FolderStore,
+) -> None:
+    """Kills four tries of a `spark-submit` that finds no Java, and an error that is only a number."""
+    submit(f"print('spark-class: line 71: /nowhere/bin/java: No such file'); print(); sys.exit({code})")
+    with refused(PermanentError, f"exit code {code}", "/nowhere/bin/java", RUN["run"]) as caught:
+        execute(operator())
+    assert not caught.value.retry_is_safe
+
+
+def test_a_crash_shows_the_last_line_too(
+    connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
+) -> None:
+    submit("print('JAVA_HOME is not set'); sys.exit(1)")
+    with refused(TransientError, "exit code 1", "JAVA_HOME is not set"):
+        execute(operator())
+
+
+def test_without_spark_submit_on_the_path_nothing_is_tried_again(
+    connections: Callable[[str], None], store: FolderStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Kills a FileNotFoundError, which Airflow would retry."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(spark_submit.sys, "executable", str(tmp_path / "python"))
+    with refused(PermanentError, "spark-submit", RUN["run"]):
+        execute(operator())
+
+
+def test_the_workers_own_shell_does_not_choose_python_spark_or_services(
+    connections: Callable[[str], None],
+    submit: Callable[[str], Path],
+    store: FolderStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kills a driver that starts a notebook or another Spark, or that signs with another account's session token."""
+    others = {
+        "PYSPARK_DRIVER_PYTHON": "jupyter",
+        "PYSPARK_DRIVER_PYTHON_OPTS": "notebook",
+        "SPARK_HOME": "/opt/spark-2",
+        "AWS_SESSION_TOKEN": "of-another-account",
+        "EMSEG_S3_PREFIX": "of-another-deployment",
+    }
+    for name, value in others.items():
+        monkeypatch.setenv(name, value)
+    record = submit("sys.exit(0)")
+    RunFolder(store, **RUN).write("report-segment", REPORT)
+    execute(operator())
+    environment = json.loads(record.read_text())["environment"]
+    assert environment["PYSPARK_DRIVER_PYTHON"] == sys.executable
+    assert (Path(environment["SPARK_HOME"]) / "bin" / "spark-class").is_file()
+    assert environment["EMSEG_S3_PREFIX"] == "emseg"
+    assert {"PYSPARK_DRIVER_PYTHON_OPTS", "AWS_SESSION_TOKEN"} & environment.keys() == set()
+
+
+def test_the_role_of_a_worker_stays_where_the_connection_has_no_keys(
+    connections: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kills a deployment whose pods get temporary keys by their environment."""
+    monkeypatch.setenv("AIRFLOW_CONN_EMSEG_S3", json.dumps({"conn_type": "aws", "extra": {"bucket": "neurons"}}))
+    role = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}
+    for name, value in {**role, "EMSEG_S3_ENDPOINT": "http://elsewhere"}.items():
+        monkeypatch.setenv(name, value)
+    given = spark_submit.driver_environment()
+    assert given.items() >= role.items()
+    assert "EMSEG_S3_ENDPOINT" not in given
+
+
+def test_a_spark_of_the_same_version_is_used_as_the_deployment_says(
+    connections: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Kills a deployment's `spark-defaults.conf` that is no longer read."""
+    (tmp_path / "jars").mkdir()
+    for jar in (spark_submit._SPARK_OF_THIS_PYTHON / "jars").glob("spark-core_*.jar"):
+        (tmp_path / "jars" / jar.name).touch()
+    monkeypatch.setenv("SPARK_HOME", str(tmp_path))
+    assert spark_submit.driver_environment()["SPARK_HOME"] == str(tmp_path)
+
+
 def test_a_reason_that_is_missing_does_not_hide_the_failure(
     connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
 ) -> None:

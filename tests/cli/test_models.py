@@ -11,7 +11,7 @@ from tests.refusals import refused
 from typer.testing import CliRunner
 
 from emseg.cli import models
-from emseg.cli.models import require_room, write_over
+from emseg.cli.models import require_room
 from emseg.errors import PermanentError
 from emseg.phases.models import store_model
 from emseg.segment import ModelDescription, ModelFolder
@@ -76,19 +76,38 @@ def test_a_folder_with_something_else_in_it_is_left_as_it_is(store, tmp_path, na
 
 def test_a_model_takes_the_place_of_another_and_leaves_none_of_its_files(tmp_path):
     """Kills a shorter model with the last forest of the longer one before it: its digest would be nobody's."""
-    model("a.txt", "b.txt").write(tmp_path)
-    require_room(tmp_path)
-    write_over(tmp_path, model("a.txt"))
-    assert ModelFolder.read(tmp_path).digest == model("a.txt").digest
+    folder = tmp_path / "model"
+    model("a.txt", "b.txt").write(folder)
+    require_room(folder)
+    model("a.txt").write(folder)
+    assert ModelFolder.read(folder).digest == model("a.txt").digest
+    assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_what_is_there_while_a_model_is_replaced_is_no_model(tmp_path, monkeypatch):
-    """Kills an order in which a killed process leaves old forests under a new description, or the other way round."""
-    model("a.txt", "b.txt").write(tmp_path)
-    monkeypatch.setattr(ModelFolder, "write", lambda *_: None)
-    write_over(tmp_path, model("c.txt"))
-    with refused(PermanentError, tmp_path, "model.json"):
-        ModelFolder.read(tmp_path)
+def test_a_model_whose_writing_breaks_off_leaves_the_one_before_it(tmp_path, monkeypatch):
+    """Kills old forests under a new description, and an old model that is gone before the new one is complete."""
+    folder = tmp_path / "model"
+    model("a.txt", "b.txt").write(folder)
+    write_bytes = Path.write_bytes
+
+    def cut(path: Path, data: bytes) -> int:
+        if path.name == "model.json":
+            raise KeyboardInterrupt
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", cut)
+    with pytest.raises(KeyboardInterrupt):
+        model("c.txt").write(folder)
+    assert ModelFolder.read(folder).digest == model("a.txt", "b.txt").digest
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_the_current_folder_is_not_exchanged_under_the_shell_that_stands_in_it(tmp_path, monkeypatch):
+    """Kills a model that is in the folder for everybody but the shell that called the command there."""
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path(), tmp_path):
+        with refused(PermanentError, folder):
+            require_room(folder)
 
 
 def test_a_path_where_no_folder_can_be_made_is_refused_beforehand(tmp_path):

@@ -79,6 +79,7 @@ def test_settings_of_another_airflow_do_not_leak_in(tmp_path: Path) -> None:
     caller = {
         "AIRFLOW_HOME": "/theirs",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql://theirs",
+        "AIRFLOW_CONFIG": "/theirs/airflow.cfg",
         "AIRFLOW_CONN_TEAM_CHAT": "theirs too, and wanted",
         "JAVA_HOME": "/java",
         "PATH": "/usr/bin",
@@ -86,6 +87,7 @@ def test_settings_of_another_airflow_do_not_leak_in(tmp_path: Path) -> None:
     environment = airflow_environment(caller, tmp_path, {"AIRFLOW__API__PORT": "4711"})
     assert environment["AIRFLOW_HOME"] == str(tmp_path)
     assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in environment
+    assert "AIRFLOW_CONFIG" not in environment
     assert environment["AIRFLOW_CONN_TEAM_CHAT"] == "theirs too, and wanted"
     assert environment["JAVA_HOME"] == "/java"
     assert environment["PATH"].endswith(":/usr/bin")

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from emseg.alerts.alert import Alert, as_text
 from emseg.alerts.outside_adapter import OutsideAdapter
+from emseg.config.connections import is_this_computer
 from emseg.errors import PermanentError, TransientError
 from emseg.outside_addresses import checked_address, inside_hosts
 
@@ -70,6 +71,7 @@ class WebhookChannel:
                     data=body,
                     headers={"Content-Type": "application/json"},
                     timeout=self._timeout_s,
+                    proxies={"no_proxy": self.host} if is_this_computer(self.host) else None,
                     allow_redirects=False,
                     stream=True,
                 )

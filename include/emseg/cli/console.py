@@ -16,6 +16,9 @@ from rich.text import Text
 from emseg.engine.progress import Progress
 from emseg.errors import printable
 
+LEAST_COLUMNS = 80
+"""In a narrower terminal lines run on to the next row: a table would cut its cells off instead."""
+
 
 class PrintableConsole(Console):
     """A console that shows every text as it is."""
@@ -38,6 +41,7 @@ class PrintableHandler(RichHandler):
 
 console = PrintableConsole()
 errors = PrintableConsole(stderr=True)
+console.width = max(console.width, LEAST_COLUMNS)
 
 
 def bricks_shown(what: str) -> Callable[[int, int], None]:

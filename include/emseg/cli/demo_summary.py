@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from emseg.cli.console import console
+from emseg.disk import replacing_folder
 from emseg.engine.report import PhaseSummary, StageReport
 from emseg.phases import phase_named, stages
 from emseg.phases.services import DvidServices
@@ -20,14 +20,14 @@ from emseg.tasks.run_links import view_link
 
 def show_outcome(services: DvidServices, folder: RunFolder, out: Path) -> bool:
     """Copy the run folder to `out`, write summary.json, print the figures; whether there is a verdict."""
-    shutil.rmtree(out, ignore_errors=True)
-    _copy(folder, out)
     names = [f"report-{stage.name}" for stage in stages()]
     reports = [folder.read(name, StageReport) for name in names if folder.has(name)]
     verdict = folder.read("verdict", Verdict) if folder.has("verdict") else None
     release = folder.read("release", ReleaseRecord) if folder.has("release") else None
     summary = _summary(folder, reports, verdict, release)
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    with replacing_folder(out) as written:
+        _copy(folder, written)
+        (written / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     _show(summary, verdict, out)
     if release is not None:
         console.print(f"  3-D view    {view_link(folder.context('demo', lambda: services))}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import zlib
+from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,6 +20,7 @@ from emseg.cli.console import console
 from emseg.config import StitchMode
 from emseg.config.base import validated
 from emseg.config.dataset import Segmentation, Stitching
+from emseg.disk import write_whole
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
 from emseg.geometry import Box, VoxelSize
@@ -63,9 +65,8 @@ def segment(
     with TemporaryDirectory() as folder:
         store = FolderStore(Path(folder))
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
-    out.parent.mkdir(parents=True, exist_ok=True)
     boxes = [] if trained is None else _trained_on(trained, grayscale)
-    np.savez_compressed(out, labels=labels, seen=_array_of(boxes))
+    write_whole(out, _npz(labels=labels, seen=_array_of(boxes)))
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
 
 
@@ -112,7 +113,10 @@ def checked_voxel_size(given: VoxelSize) -> VoxelSize:
 
 def _require_npz(out: Path) -> None:
     """PermanentError unless the file can be written: we check before the work, not after it."""
-    folder = next(path for path in out.absolute().parents if path.exists())
+    target = Path(os.path.realpath(out))
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        return  # a device or a pipe
+    folder = next(path for path in target.parents if path.exists())
     found = ""
     if out.suffix != ".npz":
         found = "its name does not end with .npz"
@@ -137,6 +141,12 @@ def _trained_on(model: ModelFolder, grayscale: npt.NDArray[np.uint8]) -> list[Bo
     if FINGERPRINTS not in model.description.sections:
         return []
     return model.section(FINGERPRINTS, Fingerprints).found_in(grayscale)
+
+
+def _npz(**arrays: npt.NDArray[Any]) -> bytes:
+    file = BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()
 
 
 def _array_of(boxes: list[Box]) -> npt.NDArray[np.int64]:

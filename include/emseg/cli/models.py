@@ -59,30 +59,25 @@ def store(folder: Annotated[Path, typer.Argument(help="Model folder")]) -> None:
 def fetch(digest: Digest, folder: Annotated[Path, typer.Argument(help="Folder to write")]) -> None:
     """Copy a model from the store into a folder."""
     require_room(folder)
-    write_over(folder, load_model(connected().store, digest))
+    load_model(connected().store, digest).write(folder)
     console.print(f"{digest} -> {folder}")
 
 
 def require_room(folder: Path) -> None:
     """PermanentError unless a model can be written there: a new or empty folder, or a model and nothing else."""
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    target = Path(os.path.realpath(folder))
+    nearest = next(path for path in target.parents if path.exists())
     found = ""
-    if not nearest.is_dir():
-        found = f"{nearest} is a file"
+    if not nearest.is_dir() or (target.exists() and not target.is_dir()):
+        found = f"{target if nearest.is_dir() else nearest} is a file"
     elif not os.access(nearest, os.W_OK | os.X_OK):
         found = f"this user may not write to {nearest}"
-    elif nearest == folder and (others := _not_of_the_model(folder)):
+    elif target.is_mount() or target == Path.cwd():
+        found = "it is a mount point or the current folder, which cannot be replaced as a whole"
+    elif target.exists() and (others := _not_of_the_model(target)):
         found = f"the folder holds other files: {', '.join(others[:3])}"
     if found:
         raise PermanentError("writing a model", str(folder), found, "Name a new folder")
-
-
-def write_over(folder: Path, model: ModelFolder) -> None:
-    """Replace the model of a folder, if any. `model.json` is removed first and written last: a torn copy has none."""
-    if folder.is_dir():
-        for path in sorted(folder.iterdir(), key=lambda path: path.name != DESCRIPTION):
-            path.unlink()
-    model.write(folder)
 
 
 def _not_of_the_model(folder: Path) -> list[str]:

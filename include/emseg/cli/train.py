@@ -13,9 +13,10 @@ import typer
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
 from emseg.cli.files import load_array, said_voxel_size
-from emseg.cli.models import require_room, write_over
+from emseg.cli.models import require_room
 from emseg.config import RunParameters, datasets_folder, load_dataset
 from emseg.config.base import validated
+from emseg.disk import write_whole
 from emseg.errors import PermanentError
 from emseg.geometry import Box, VoxelSize
 from emseg.tasks.train import report_page_of, train_in_store
@@ -73,13 +74,13 @@ def train_command(
         result, address = train_in_store(known, boxes, preset, seed, connected(), _clock())
         console.print(f"Kept in the store; report: {address}")
         if out is not None:
-            write_over(out, result.model)
+            result.model.write(out)
     elif out is not None:
         size = said_voxel_size(voxel_size)
         sources = [source for file in data or [] for source in _sources_of(file, boxes, size)]
         check_apart([source.region for source in sources], ", ".join(map(str, data or [])))
         result = train(sources, preset, seed, _clock())
-        write_over(out, result.model)
+        result.model.write(out)
         _write_report(_report_folder(out), result, report_page_of(result, sources[0]))
     _show(result)
 
@@ -113,9 +114,8 @@ def _check_report(folder: Path) -> None:
 
 
 def _write_report(folder: Path, result: Trained, page: bytes) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(result.report.model_dump_json(indent=1))
-    (folder / "report.html").write_bytes(page)
+    write_whole(folder / "report.json", result.report.model_dump_json(indent=1).encode())
+    write_whole(folder / "report.html", page)
     console.print(f"Report: {folder / 'report.html'}")
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from emseg.child_environment import for_devstack
 from emseg.devstack.airflow_api import AirflowApi
 from emseg.devstack.airflow_settings import (
     USERNAME,
@@ -33,6 +34,7 @@ from emseg.devstack.java import ensure_java
 from emseg.devstack.processes import Leader, free_port, roles_running, start, stop, wait_until
 from emseg.devstack.servers import log_of
 from emseg.devstack.stack import DevStack
+from emseg.disk import write_whole
 from emseg.errors import EmsegError, PermanentError
 
 COMPONENTS = {
@@ -83,7 +85,7 @@ def airflow_up(stack: DevStack, project: Path, port: int = 0, spark_master: str 
     An Airflow that runs with the same settings is left as it is. `port` 0 takes the last one, or a free one.
     Raises PermanentError when Java is missing, `port` is taken, or a component does not become ready.
     """
-    ensure_java(os.environ)
+    ensure_java(for_devstack(os.environ))
     root, home = stack.root, stack.root / "airflow"
     with locked(root / "airflow.lock"):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,7 +120,7 @@ def _start(service: AirflowService, project: Path, port: int, environment: Mappi
     _stop(root)
     if free_port(port) != port:
         raise PermanentError("starting Airflow", f"127.0.0.1:{port}", "the port is taken", "Give another port, or none")
-    (service.home / "airflow.cfg").write_text("# All settings are variables: see emseg.devstack.airflow_settings\n")
+    write_whole(service.home / "airflow.cfg", b"# All settings are variables: see emseg.devstack.airflow_settings\n")
     migrated_to = _migrate(root, environment)
     leaders = [
         start(root, _role(name), [_program(), name, *options], environment, log_of(root, _role(name)))

@@ -45,6 +45,8 @@ class AirflowApi:
         self.url = url.rstrip("/")
         self._login = {"username": username, "password": password}
         self._session = requests.Session()
+        # The caller's proxies are not for this computer, and a password of .netrc would take the place of the token.
+        self._session.trust_env = False
 
     def is_healthy(self) -> bool:
         """Whether database, scheduler, triggerer and DAG processor all report that they are well (no login needed)."""

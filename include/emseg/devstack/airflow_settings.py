@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
+from emseg.child_environment import for_devstack
 from emseg.devstack.files import write_private
 from emseg.devstack.stack import DevStack
 
@@ -113,13 +114,12 @@ def airflow_connections(stack: DevStack, spark_master: str) -> dict[str, str]:
 
 
 def airflow_environment(caller: Mapping[str, str], home: Path, ours: Mapping[str, str]) -> dict[str, str]:
-    """Variables of Airflow's processes: the caller's, without settings of another Airflow, then `ours`.
+    """Variables of Airflow's processes: the caller's, without those for other programs, then `ours`.
 
     SPT_NOENV keeps `setproctitle` from writing over the variables that mark a process as part of this devstack.
     """
-    kept = {name: value for name, value in caller.items() if not name.startswith("AIRFLOW__")}
     return {
-        **kept,
+        **for_devstack(caller),
         "PATH": f"{Path(sys.executable).parent}:{caller.get('PATH', '')}",
         "AIRFLOW_HOME": str(home),
         "SPARK_LOCAL_IP": "127.0.0.1",

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from emseg.disk import write_whole
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
@@ -23,13 +25,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def write_private(path: Path, text: str) -> None:
     """Replace `path` by `text` in one step, readable by this user only (mode 0600 from the first byte on)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    partial.replace(path)
+    write_whole(path, text.encode(), 0o600)
 
 
 def tail(path: Path, lines: int = 15) -> str:

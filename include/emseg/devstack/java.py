@@ -32,7 +32,7 @@ def find_java(environment: Mapping[str, str]) -> Java | None:
     program = f"{home}/bin/java" if home else shutil.which("java", path=environment.get("PATH"))
     if not program or not Path(program).is_file():
         return None
-    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False, env=environment)
     major = major_version(answer.stderr + answer.stdout)
     return Java(Path(program), major) if major >= OLDEST_JAVA else None
 

@@ -7,15 +7,18 @@ import logging
 import os
 from pathlib import Path
 
-import boto3
 import requests
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import SecretStr
 
+from emseg.child_environment import for_devstack
+from emseg.config.connections import S3Connection
 from emseg.devstack.keys import S3Keys
 from emseg.devstack.processes import free_port, start, stop, wait_until
 from emseg.devstack.state import State
+from emseg.disk import write_whole
 from emseg.dvid.filelog import logs_in, repair_filelogs
+from emseg.store.s3 import s3_client
 
 DVID_ROLE, S3_ROLE = "dvid", "s3"
 BUCKET = "emseg"
@@ -56,8 +59,7 @@ def start_dvid(root: Path, binary: Path, before: State) -> State:
     http = free_port(before.dvid_port)
     rpc = free_port(before.dvid_rpc_port, taken=(http,))
     configuration = root / "dvid" / "dvid.toml"
-    configuration.parent.mkdir(parents=True, exist_ok=True)
-    configuration.write_text(dvid_toml(root / "dvid", http, rpc), encoding="utf-8")
+    write_whole(configuration, dvid_toml(root / "dvid", http, rpc).encode())
     leader = start(root, DVID_ROLE, [str(binary), str(configuration)], _plain_environment(), log_of(root, DVID_ROLE))
     wait_until(lambda: dvid_is_ready(http), [leader], _READY_TIMEOUT_S)
     return before.model_copy(update={"dvid_pid": leader.pid, "dvid_port": http, "dvid_rpc_port": rpc})
@@ -119,24 +121,27 @@ def _repair_logs(folder: Path) -> None:
 
 
 def _plain_environment() -> dict[str, str]:
-    return {name: value for name in ("PATH", "HOME", "LANG", "TZ", "TMPDIR") if (value := os.environ.get(name))}
+    ours = for_devstack(os.environ)
+    return {name: ours[name] for name in ("PATH", "HOME", "LANG", "TZ", "TMPDIR") if ours.get(name)}
 
 
 def _answers_200(url: str) -> bool:
-    try:
-        return bool(requests.get(url, timeout=5).status_code == requests.codes.ok)
-    except requests.RequestException:
-        return False
+    with requests.Session() as session:
+        session.trust_env = False  # the caller's proxy does not know this computer's servers
+        try:
+            return bool(session.get(url, timeout=5).status_code == requests.codes.ok)
+        except requests.RequestException:
+            return False
 
 
 def _bucket_exists(port: int, keys: S3Keys) -> bool:
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-east-1",
-        aws_access_key_id=keys.access_key,
-        aws_secret_access_key=keys.secret_key,
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, connect_timeout=5, read_timeout=10),
+    client = s3_client(
+        S3Connection(
+            endpoint_url=f"http://127.0.0.1:{port}",
+            bucket=BUCKET,
+            access_key=SecretStr(keys.access_key),
+            secret_key=SecretStr(keys.secret_key),
+        )
     )
     try:
         if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:

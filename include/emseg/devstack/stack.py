@@ -9,6 +9,7 @@ The servers outlive the caller; a second `up` finds them. They listen on 127.0.0
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ from emseg.devstack.servers import (
 )
 from emseg.devstack.state import State
 from emseg.devstack.tools import DVID, VERSITYGW, built
+
+_BUSY_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def up(root: Path, tools: Path) -> DevStack:
     root = root.resolve()
     with locked(root / "devstack.lock"):
         state, keys = State.read(root), s3_keys(root)
-        dvid, s3 = status(root)
+        dvid, s3 = _patiently(root)
         if not dvid.ready:
             state = start_dvid(root, binaries[0], state)
             state.write(root)
@@ -104,6 +107,16 @@ def up(root: Path, tools: Path) -> DevStack:
         dvid_log=log_of(root, DVID_ROLE),
         s3_log=log_of(root, S3_ROLE),
     )
+
+
+def _patiently(root: Path) -> tuple[ServerStatus, ...]:
+    """`status`, after up to 30 s in which a server that runs but is busy may answer: it is not to be taken down."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        servers = status(root)
+        if all(s.ready or s.pid is None for s in servers) or time.monotonic() > deadline:
+            return servers
+        time.sleep(0.5)
 
 
 def down(root: Path) -> None:

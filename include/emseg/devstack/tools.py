@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from emseg.child_environment import for_devstack
 from emseg.devstack.files import locked, tail
 from emseg.devstack.toolchain import Toolchain, find_toolchain
 from emseg.errors import PermanentError
@@ -86,7 +87,12 @@ def _build(tool: Tool, binary: Path, toolchain: Toolchain) -> None:
         str(partial),
         tool.package,
     ]
-    environment = {**os.environ, **toolchain.environment, "CGO_ENABLED": str(int(tool.cgo)), "GOWORK": "off"}
+    environment = {
+        **for_devstack(os.environ),
+        **toolchain.environment,
+        "CGO_ENABLED": str(int(tool.cgo)),
+        "GOWORK": "off",
+    }
     with log.open("wb") as output:
         status = subprocess.call(command, cwd=tool.sources, env=environment, stdout=output, stderr=subprocess.STDOUT)
     if status != 0:

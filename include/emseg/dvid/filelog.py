@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 import psutil  # type: ignore[import-untyped]
 
+from emseg.disk import disk_fault
 from emseg.errors import PermanentError
 
 _HEADER = struct.Struct("<HI")
@@ -157,6 +158,5 @@ def _remedy(folder: Path) -> str:
 
 
 def _failed(path: Path, error: OSError) -> PermanentError:
-    return PermanentError(
-        _DOING, str(path), error.strerror or type(error).__name__, "Run this as the server's user, with free disk space"
-    )
+    found = disk_fault(_DOING, path, error).found
+    return PermanentError(_DOING, str(path), found, "Run this as the server's user, with free disk space")

@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from random import SystemRandom
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -18,7 +19,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from emseg.config.connections import DvidConnection
+from emseg.config.connections import DvidConnection, is_this_computer
 from emseg.dvid.errors import refusal
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
 from emseg.outside_addresses import is_readable_on_the_way
@@ -69,9 +70,7 @@ class DvidServer:
         self._session.params = {"u": "emseg", "app": "emseg"}
         # A callable also keeps requests from taking a password out of a .netrc file.
         self._session.auth = self._authorize
-        # Proxies and certificates of the environment are read once: reading them takes as long as a small request.
-        settings = self._session.merge_environment_settings(self.url, {}, None, None, None)
-        self._session.proxies, self._session.verify = settings["proxies"], settings["verify"]
+        self._session.proxies, self._session.verify = _proxies_and_certificates(self._session, self.url)
         self._session.trust_env = False
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -163,6 +162,8 @@ class DvidServer:
                 if answer.status_code in {200, 204}:
                     return self._body(method, path, answer, most), False
                 return self._refused(method, path, answer)
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+            return self._unusable_proxy(method, path, error), False
         except requests.RequestException as error:
             return self._unreachable(method, path, error), True
 
@@ -187,6 +188,14 @@ class DvidServer:
             "Check that the server runs and is reachable, then try again",
         )
 
+    def _unusable_proxy(self, method: str, path: str, error: requests.RequestException) -> PermanentError:
+        return PermanentError(
+            "talking to DVID",
+            f"{method} {path} at {self.url}",
+            f"the proxy of this environment cannot be used ({type(error).__name__})",
+            "Correct http_proxy, https_proxy and all_proxy (only http proxies work), or name this host in no_proxy",
+        )
+
     def _refused(self, method: str, path: str, answer: requests.Response) -> tuple[EmsegError, bool]:
         text = self._text(answer)
         row = refusal(answer.status_code, text)
@@ -204,6 +213,20 @@ class DvidServer:
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
+
+
+def _proxies_and_certificates(session: requests.Session, url: str) -> tuple[Any, Any]:
+    """What the environment says of them, read once, because reading takes as long as a small request.
+
+    A server on this computer is never reached through a proxy.
+    """
+    settings = session.merge_environment_settings(url, {}, None, None, None)
+    certificates = settings["verify"]
+    if url.startswith("https:") and isinstance(certificates, str) and not Path(certificates).exists():
+        raise PermanentError(
+            "connecting to DVID", certificates, "there is no such file of certificates", "Correct REQUESTS_CA_BUNDLE"
+        )
+    return {} if is_this_computer(urlsplit(url).hostname or "") else settings["proxies"], certificates
 
 
 def _checked_url(url: str) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SHAPES_NO_RESULT: Mapping[str, str] = {
     "emseg.config": "the values that a phase reads are in its key, and its functions only check values",
+    "emseg.disk": "it writes the bytes that it is given",
     "emseg.engine": "it hands items out and markers in: what is in them is computed elsewhere",
     "emseg.errors": "an item that fails leaves nothing",
     "emseg.imports": "it finds the code that counts; a change of it changes the versions by itself",

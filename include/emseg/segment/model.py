@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field, JsonValue
 from emseg.config.base import Record, VoxelSizeNm, validated
 from emseg.config.documents import json_document
 from emseg.config.runspec import digest_of
+from emseg.disk import replacing_folder
 from emseg.errors import PermanentError
 from emseg.geometry import VoxelSize
 
@@ -92,10 +93,13 @@ class ModelFolder:
         return model
 
     def write(self, folder: Path) -> None:
-        """Write all files into `folder`, new or not; `model.json` comes last, so that a torn copy has none."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in sorted(self.files, key=lambda name: name == DESCRIPTION):
-            (folder / name).write_bytes(self.files[name])
+        """Make `folder` hold these files and nothing else, in one step: a kill leaves the old folder as it was.
+
+        PermanentError for a full disk or a place that cannot be written.
+        """
+        with replacing_folder(folder, sum(map(len, self.files.values()))) as new:
+            for name, data in self.files.items():
+                (new / name).write_bytes(data)
 
     @cached_property
     def digest(self) -> str:

@@ -1,24 +1,20 @@
 """Objects as files below one folder: for runs and tests in one computer without an S3 server.
 
-Whole-object writes are atomic (temporary file, then link or rename), so processes that are killed leave no torn object.
-Nothing is flushed to the disk by force: a power cut is not survived.
+An object is written under a temporary name in folder `.partial`, brought to the disk, and linked or renamed. So a kill
+leaves no torn object; what it leaves in `.partial` is removed when a store is next opened there.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
-from emseg.errors import EmsegError, PermanentError, TransientError
+from emseg.disk import disk_fault, partial_file, remove_leftovers
 from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
-
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FolderStore:
@@ -28,6 +24,9 @@ class FolderStore:
         self._root = root.absolute()
         with _os_errors("opening a folder as object store", self._root):
             self._root.mkdir(parents=True, exist_ok=True)
+            self._partials = self._root / ".partial"
+            if self._partials.is_dir():
+                remove_leftovers(self._partials, ".")
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:  # noqa: ARG002
         """Store `data`; a folder keeps no content type."""
@@ -87,16 +86,16 @@ class FolderStore:
 
     @contextmanager
     def _written(self, key: str, data: bytes) -> Iterator[tuple[Path, Path]]:
-        """A temporary file of `data` beside the key's path, and that path; the temporary one is gone afterwards."""
+        """A temporary file of `data`, and the key's path; the temporary one is gone afterwards."""
         path = self._path(key)
-        temporary = path.with_name(f".{uuid4().hex}")
-        with _os_errors("writing an object", path):
+        with _os_errors("writing an object", path, len(data)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_bytes(data)
-                yield temporary, path
-            finally:
-                temporary.unlink(missing_ok=True)
+            self._partials.mkdir(exist_ok=True)
+            with partial_file(self._partials, ".") as (file, written):
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                yield written, path
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -107,19 +106,10 @@ class FolderStore:
 
 
 @contextmanager
-def _os_errors(doing: str, path: Path) -> Iterator[None]:
+def _os_errors(doing: str, path: Path, need_bytes: int | None = None) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise ObjectMissingError.at(str(path)) from None
     except OSError as error:
-        raise _emseg_error(doing, path, error) from error
-
-
-def _emseg_error(doing: str, path: Path, error: OSError) -> EmsegError:
-    found = error.strerror or type(error).__name__
-    if error.errno in _NO_SPACE:
-        return PermanentError(doing, str(path), found, "Free space on that disk, or use another folder; then run again")
-    if isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)):
-        return PermanentError(doing, str(path), found, "Give a folder this user may write, with no file in its place")
-    return TransientError(doing, str(path), found, "Try again; if it stays, check the disk")
+        raise disk_fault(doing, path, error, need_bytes) from error

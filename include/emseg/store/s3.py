@@ -8,20 +8,23 @@ conditional writes are always one request, which is what makes them exact.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from io import BytesIO
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import boto3
+import botocore.session
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from emseg.config.connections import S3Connection
+from emseg.config.connections import S3Connection, is_this_computer
 from emseg.errors import PermanentError
 from emseg.outside_addresses import is_readable_on_the_way
 from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
@@ -49,7 +52,7 @@ class S3Store:
     @classmethod
     def open(cls, connection: S3Connection, probe: bool = True) -> S3Store:
         """The store of a connection. `probe=False` is for the many workers of a driver that has probed (7 requests)."""
-        store = cls(_client(connection), connection.bucket, connection.prefix)
+        store = cls(s3_client(connection), connection.bucket, connection.prefix)
         if probe:
             store.probe()
         return store
@@ -174,12 +177,18 @@ class S3Store:
         )
 
 
-def _client(connection: S3Connection) -> Any:
+def s3_client(connection: S3Connection) -> Any:
+    """A boto3 client of the connection alone.
+
+    Endpoint, options and, where it has keys, profiles that the caller's environment or files hold for other programs
+    of AWS change nothing. A server on this computer is never reached through a proxy.
+    """
     logging.getLogger("botocore").setLevel(logging.WARNING)  # at level DEBUG it logs the session token
     endpoint, keys = connection.endpoint_url, (connection.access_key, connection.secret_key, connection.session_token)
     if endpoint is not None and (not endpoint.startswith(("http://", "https://")) or "@" in endpoint):
         raise _bad_endpoint("it is not http(s)://host, or it carries a user name")
     config = Config(
+        **_not_of_the_environment(endpoint),
         signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint else "auto"},
         connect_timeout=5,
@@ -190,7 +199,7 @@ def _client(connection: S3Connection) -> Any:
     if endpoint is not None and is_readable_on_the_way(endpoint):
         _log.warning("the S3 server is addressed by plain http: what is stored can be read on the way")
     try:
-        return boto3.session.Session().client(
+        return _session(connection).client(
             "s3",
             region_name=connection.region,
             endpoint_url=endpoint,
@@ -201,6 +210,28 @@ def _client(connection: S3Connection) -> Any:
         )
     except (BotoCoreError, ValueError) as error:
         raise _bad_endpoint(f"boto3 refuses it ({type(error).__name__})") from None
+
+
+def _not_of_the_environment(endpoint: str | None) -> dict[str, Any]:
+    """Options that botocore would take from variables or files where they are not given."""
+    given: dict[str, Any] = {
+        "ignore_configured_endpoint_urls": True,
+        "request_checksum_calculation": "when_supported",
+        "response_checksum_validation": "when_supported",
+    }
+    if endpoint is not None:
+        given |= {"use_fips_endpoint": False, "use_dualstack_endpoint": False}
+        if is_this_computer(urlsplit(endpoint).hostname or ""):
+            given["proxies"] = {}
+    return given
+
+
+def _session(connection: S3Connection) -> boto3.session.Session:
+    if connection.access_key is None:
+        return boto3.session.Session()  # the role or profile of the machine
+    nothing: dict[str, tuple[Any, Any, Any, Any]] = {"profile": (None, None, None, None)}
+    nothing |= dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=nothing))
 
 
 def _bad_endpoint(found: str) -> PermanentError:
