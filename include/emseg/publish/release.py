@@ -11,7 +11,7 @@ from functools import partial
 
 from emseg.dvid import Node, NodeInfo, RepoInfo
 from emseg.errors import PermanentError
-from emseg.publish.history import claimed, index_fingerprint, release_of, releases, serve
+from emseg.publish.history import claimed, keep_copy, release_of, releases, serve, served_release
 from emseg.publish.record import ReleaseRecord
 from emseg.quality import Verdict
 from emseg.store import ObjectStore
@@ -43,7 +43,7 @@ def publish_release(
         _commit(node, verdict, before_commit)
         draft = partial(_draft, verdict=verdict, node=repo.node(node.uuid), root=repo.root, instance=instance)
         record = claimed(store, verdict.dataset, draft)
-        index_fingerprint(store, record)
+        keep_copy(store, record)
     serve(store, record)
     return record
 
@@ -58,9 +58,11 @@ def roll_back(store: ObjectStore, dataset: str, number: int) -> ReleaseRecord:
             "rolling back",
             f"dataset {dataset}, release {number}",
             "there is no such release",
-            "List the releases: emseg status {dataset}",
+            f"List the releases: emseg status {dataset}",
         )
+    served_release(store, dataset)  # a damaged pointer is noticed before there is a new number
     record = claimed(store, dataset, partial(_restored, wanted_number=number))
+    keep_copy(store, record)
     serve(store, record)
     return record
 

@@ -25,8 +25,9 @@ from typing import NoReturn, TypeVar
 
 from emseg.errors import IntegrityError, PermanentError
 from emseg.store.manifest import manifest_bytes, read_manifest
-from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker, content_digest, marker_bytes, read_marker
+from emseg.store.markers import ITEM, PHASE, Artefact, Figures, ItemMarker, PhaseMarker, content_digest
 from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
+from emseg.store.sealed import Form
 
 _LOG = logging.getLogger(__name__)
 _READERS = 16
@@ -80,7 +81,7 @@ class PhaseFolder:
     def commit_item(self, item: str, artefacts: Sequence[Artefact], statistics: Figures) -> ItemMarker:
         """Mark `item` as done, once and for all; returns the marker that counts, which may be another attempt's."""
         ours = ItemMarker(self.phase, self.phase_key, item, self._writing_attempt(), tuple(artefacts), dict(statistics))
-        if self.store.put_if_absent(self._item_key(item), marker_bytes(ours)):
+        if self.store.put_if_absent(self._item_key(item), ITEM.seal(ours, self._item_key(item))):
             return ours
         winner = self.item_marker(item)
         if winner is None:  # set aside by a reader since
@@ -95,10 +96,7 @@ class PhaseFolder:
 
     def item_marker(self, item: str) -> ItemMarker | None:
         """The marker of `item`, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
-        marker = self._marker(ItemMarker, self._item_key(item))
-        if marker is not None and marker.item != item:
-            self._reject(self._item_key(item), f"it is the marker of item {marker.item}")
-        return marker
+        return self._marker(ITEM, self._item_key(item))
 
     def done_items(self) -> frozenset[str]:
         """Items with a marker: one listing, nothing is read."""
@@ -130,7 +128,7 @@ class PhaseFolder:
         self.store.put(key, data)
         digest = content_digest(markers)
         ours = PhaseMarker(self.phase, self.phase_key, attempt, len(markers), digest, manifest, dict(results))
-        if self.store.put_if_absent(self._marker_key(), marker_bytes(ours)):
+        if self.store.put_if_absent(self._marker_key(), PHASE.seal(ours, self._marker_key())):
             return ours
         winner = self.phase_marker()
         if winner is None:  # set aside by a reader since
@@ -146,7 +144,7 @@ class PhaseFolder:
 
     def phase_marker(self) -> PhaseMarker | None:
         """The phase's marker, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
-        return self._marker(PhaseMarker, self._marker_key())
+        return self._marker(PHASE, self._marker_key())
 
     def manifest(self) -> list[ItemMarker]:
         """Markers of all items of the finished phase, verified against its marker. `PermanentError`: not done."""
@@ -167,16 +165,13 @@ class PhaseFolder:
             self._reject(self._marker_key(), "its manifest lists other items")
         return markers
 
-    def _marker(self, kind: type[Marker], key: str) -> Marker | None:
+    def _marker(self, form: Form[Marker], key: str) -> Marker | None:
         try:
-            marker = read_marker(kind, self.store.get(key), self.store.address(key))
+            return form.open(self.store.get(key), key, self.store.address(key))
         except ObjectMissingError:
             return None
         except IntegrityError as error:
             self._reject(key, error.found)
-        if (marker.phase, marker.phase_key) != (self.phase, self.phase_key):
-            self._reject(key, f"it is the marker of phase {marker.phase}, key {marker.phase_key}")
-        return marker
 
     def _verified(self, artefact: Artefact) -> bytes | str:
         """The artefact's bytes, or what is wrong with them: read twice, so that a fault of the wire harms nobody."""
@@ -198,7 +193,7 @@ class PhaseFolder:
     def _discard_item(self, item: str, artefact: Artefact) -> None:
         """Take back the markers of `item`, unless it was computed anew since."""
         try:
-            marker = read_marker(ItemMarker, self.store.get(self._item_key(item)), self._item_key(item))
+            marker = ITEM.open(self.store.get(self._item_key(item)), self._item_key(item), self._item_key(item))
         except (ObjectMissingError, IntegrityError):
             marker = None
         if marker is None or artefact in marker.artefacts:

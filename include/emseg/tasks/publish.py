@@ -9,6 +9,7 @@ from emseg.phases.services import DvidServices
 from emseg.phases.write.finish import FinishLabelmap
 from emseg.publish import ReleaseRecord, publish_release
 from emseg.quality import Verdict
+from emseg.tasks.gate import gate_run
 from emseg.tasks.run_folder import RunFolder
 
 
@@ -23,7 +24,7 @@ def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
     record = publish_release(
         services.store,
         Node(services.server, segmentation_uuid(run)),
-        folder.read("verdict", Verdict),
+        folder.read_or_made("verdict", Verdict, lambda: gate_run(run)),
         fingerprint=run.keys["write"],
         instance=run.spec.output.instance,
         before_commit=FinishLabelmap(run).verify,
