@@ -169,7 +169,7 @@ def test_a_damaged_item_marker_is_set_aside_and_its_item_computed_anew(store):
         phase.commit_item(item, [phase.write_artefact(item, "labels", body(item))], {})
     key = f"{BASE}/items/{ITEMS[0]}.json"
     store.put(key, b'{"torn')
-    with refused(IntegrityError, store.address(key)):
+    with refused(IntegrityError, store.address(f"{BASE}/items"), ITEMS[0], "1 of 3"):
         phase.item_markers(ITEMS)
     assert (store.exists(key), store.get(f"{BASE}/quarantine/items/{ITEMS[0]}.json")) == (False, b'{"torn')
     marker, computed = run(folder(store, "a2"))

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from functools import partial
 
 from emseg.dvid import Node, NodeInfo, RepoInfo
+from emseg.dvid.nodes import RELEASE_LINE
 from emseg.errors import PermanentError
 from emseg.publish.history import claimed, keep_copy, release_of, releases, serve, served_release
 from emseg.publish.record import ReleaseRecord
 from emseg.quality import Verdict
 from emseg.store import ObjectStore
-
-LOG_LINE = "emseg release, fingerprint "
-"""Begins the line of a node's log that says which result was committed in it."""
 
 
 def publish_release(
@@ -95,7 +93,7 @@ def _repo_with(node: Node, instance: str) -> RepoInfo:
 
 def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object]) -> None:
     """Lock the node, or find it locked with the line of this very result in its log."""
-    line = LOG_LINE + verdict.fingerprint
+    line = RELEASE_LINE + verdict.fingerprint
     figures = ", ".join(f"{name} {value:.4g}" for name, value in sorted(verdict.figures.items()))
     if not node.is_locked():
         before_commit()
@@ -105,7 +103,7 @@ def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object]) -
             # Another publisher of the same result may have come first; its log line, read below, tells.
             if not node.is_locked():
                 raise
-    if not any(logged.endswith(line) for logged in node.log()):
+    if not node.is_released_as(verdict.fingerprint):
         info = node.info()
         raise PermanentError(
             "publishing",

@@ -49,13 +49,14 @@ class Lease:
     """A lease at `key`; `holder` names this process to people. One object belongs to one thread.
 
     Renew it more often than `ttl_s`: a holder that does not is taken for dead. As a context manager it is taken on
-    entry and given back at the end.
+    entry, within `patience_s`, and given back at the end; an error of the body goes before one of giving it back.
     """
 
-    def __init__(self, store: ObjectStore, key: str, holder: str, ttl_s: float) -> None:
+    def __init__(self, store: ObjectStore, key: str, holder: str, ttl_s: float, patience_s: float = 0.0) -> None:
         if ttl_s <= 0:
             raise PermanentError("making a lease", key, f"ttl_s is {ttl_s}", "Give a positive time in seconds")
         self._store, self._key, self._holder, self._ttl_s = store, key, holder, float(ttl_s)
+        self._patience_s = patience_s
         self._fence: int | None = None
         self._seen: tuple[str, float] | None = None
 
@@ -95,7 +96,7 @@ class Lease:
         self._fence = None
 
     def __enter__(self) -> Self:
-        self.take()
+        self.take_within(self._patience_s)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -104,20 +104,35 @@ class PhaseFolder:
         return frozenset(key.rpartition("/")[2].removesuffix(".json") for key in keys)
 
     def item_markers(self, items: Iterable[str]) -> list[ItemMarker]:
-        """Markers of `items`, in their order, read by several threads; `IntegrityError` naming those without one."""
+        """Markers of `items`, in their order, read by several threads.
+
+        IntegrityError that names all of them that are missing or damaged (those are set aside).
+        """
         wanted = list(items)
-        with ThreadPoolExecutor(_READERS) as pool:
-            markers = list(pool.map(self.item_marker, wanted))
-        missing = [item for item, marker in zip(wanted, markers, strict=True) if marker is None]
-        if missing:
-            self._set_phase_markers_aside()  # they say that these items are there: nobody would compute them again
+        markers = self.whole_markers(wanted)
+        if lost := [item for item in wanted if item not in markers]:
+            self.unmark()  # they say that these items are there: nobody would compute them again
             raise IntegrityError(
                 "reading item markers",
                 f"phase {self.phase} at {self.store.address(self._key('items'))}",
-                f"{len(missing)} of {len(wanted)} are not there: {', '.join(missing[:5])}{' …' * (len(missing) > 5)}",
+                f"{len(lost)} of {len(wanted)} are missing or damaged: {', '.join(lost[:20])}{' …' * (len(lost) > 20)}",
                 f"Run phase {self.phase} again: it computes only these",
             )
-        return [marker for marker in markers if marker is not None]
+        return [markers[item] for item in wanted]
+
+    def whole_markers(self, items: Iterable[str]) -> dict[str, ItemMarker]:
+        """Markers of those `items` that have one, read by several threads; what is damaged is set aside."""
+        wanted = list(items)
+        with ThreadPoolExecutor(_READERS) as pool:
+            read = pool.map(self._whole_marker, wanted)
+            return {item: marker for item, marker in zip(wanted, read, strict=True) if marker is not None}
+
+    def check_item(self, item: str) -> ItemMarker:
+        """The marker of a committed item, after all of its artefacts were verified as by `read_artefact`."""
+        (marker,) = self.item_markers([item])
+        for artefact in marker.artefacts:
+            self.read_artefact(artefact)
+        return marker
 
     def commit_phase(self, markers: Sequence[ItemMarker], results: Figures) -> PhaseMarker:
         """Mark the phase as done; returns the marker that counts. `IntegrityError` where a winner has other bytes."""
@@ -141,6 +156,12 @@ class PhaseFolder:
                 "Run again: the first one counts. A step is not deterministic, or an item was computed anew since",
             )
         return winner
+
+    def unmark(self) -> None:
+        """Set the phase marker and all provisional ones aside: an item that they vouched for is lost."""
+        for key in (self._key("marker.json"), *self.store.keys_under(self._key("provisional"))):
+            if self.store.exists(key):
+                self._set_aside(key)
 
     def phase_marker(self) -> PhaseMarker | None:
         """The phase's marker, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
@@ -173,6 +194,13 @@ class PhaseFolder:
         except IntegrityError as error:
             self._reject(key, error.found)
 
+    def _whole_marker(self, item: str) -> ItemMarker | None:
+        try:
+            return self.item_marker(item)
+        except IntegrityError as error:
+            _LOG.error("phase %s: %s", self.phase, error)
+            return None
+
     def _verified(self, artefact: Artefact) -> bytes | str:
         """The artefact's bytes, or what is wrong with them: read twice, so that a fault of the wire harms nobody."""
         found = ""
@@ -197,16 +225,13 @@ class PhaseFolder:
         except (ObjectMissingError, IntegrityError):
             marker = None
         if marker is None or artefact in marker.artefacts:
-            self._set_phase_markers_aside()
+            self.unmark()
             self._set_aside(self._item_key(item))
 
-    def _set_phase_markers_aside(self) -> None:
-        for key in (self._key("marker.json"), *self.store.keys_under(self._key("provisional"))):
-            if self.store.exists(key):
-                self._set_aside(key)
-
     def _reject(self, key: str, found: str) -> NoReturn:
-        self._set_aside(key)
+        self.unmark()  # where it is an item's marker, they vouched for it
+        if self.store.exists(key):
+            self._set_aside(key)
         raise IntegrityError(
             "reading a marker",
             self.store.address(key),
