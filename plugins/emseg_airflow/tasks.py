@@ -53,9 +53,10 @@ def pin() -> dict[str, str]:
 @task
 def plan() -> dict[str, Any]:
     """List the subvolumes, what they cost and what is done already; the log shows it as a table."""
+    from emseg.phases import stages
     from emseg.tasks.plan import plan_run
 
-    folder, run = _run()
+    folder, run = _run(before=stages()[0].name)
     planned = plan_run(run)
     folder.write("plan", planned)
     log.info("Plan of this run:\n%s", planned.markdown())
@@ -100,10 +101,10 @@ def publish() -> dict[str, Any]:
     return event
 
 
-def _run() -> tuple[RunFolder, RunContext[DvidServices]]:
-    """The run that this task works on: its folder and its run context."""
+def _run(before: str = "") -> tuple[RunFolder, RunContext[DvidServices]]:
+    """The run that this task works on: its folder, and its run context as it is before a stage, or after all."""
     from emseg.tasks.run_folder import RunFolder
 
     reference, opened = RunReference.of(get_current_context()), services()
     folder = RunFolder(opened.store, reference.dataset, reference.run)
-    return folder, folder.context(uuid4().hex[:12], lambda: opened)
+    return folder, folder.context(uuid4().hex[:12], lambda: opened, before)

@@ -79,7 +79,7 @@ def test_preserved_bodies_are_those_of_one_instance_in_any_order():
 
 
 def test_keys_survive_the_way_through_json():
-    assert phase_keys(RunSpec.from_json(SPEC.to_json(), "a test")) == phase_keys(SPEC)
+    assert phase_keys(RunSpec.model_validate_json(SPEC.model_dump_json())) == phase_keys(SPEC)
 
 
 LIMITS = [None, Isolation(), Isolation(timeout_s=1), Isolation(memory_mb=256)]

@@ -10,9 +10,9 @@ import pytest
 from tests.refusals import refused
 
 from emseg.dvid import Node
+from emseg.dvid.nodes import RELEASE_LINE
 from emseg.errors import IntegrityError, PermanentError
 from emseg.publish import publish_release, releases, roll_back, served_release
-from emseg.publish.release import LOG_LINE
 
 pytestmark = pytest.mark.services
 
@@ -23,7 +23,7 @@ def publish(store, node, verdict, **changes):
 
 
 def commits(node, fingerprint: str) -> int:
-    return sum(line.endswith(LOG_LINE + fingerprint) for line in node.log())
+    return sum(line.endswith(RELEASE_LINE + fingerprint) for line in node.log())
 
 
 def test_a_release_is_committed_recorded_and_served(store, new_node, verdict_of):
@@ -88,7 +88,7 @@ def test_an_unknown_instance_is_noticed_before_the_commit(store, new_node, verdi
     assert not node.info().locked
 
 
-@pytest.mark.parametrize("log", [[], [f"{LOG_LINE}f1"], [f"{LOG_LINE}f22"], ["f2"]])
+@pytest.mark.parametrize("log", [[], [f"{RELEASE_LINE}f1"], [f"{RELEASE_LINE}f22"], ["f2"]])
 def test_a_node_committed_as_something_else_is_refused(log, store, new_node, verdict_of):
     """Kills adopting any locked node, and a log line that is compared by its beginning."""
     node = new_node()

@@ -106,10 +106,22 @@ def test_the_body_s_own_error_goes_before_the_lost_lease(store, caplog):
     assert any(isinstance(error, LeaseLostError) for *_, error in logged), "that the lease was lost is told, too"
 
 
-def test_what_is_no_lease_is_for_a_person(store):
-    """Kills taking over a lease that cannot be read: somebody may hold it."""
-    store.put(KEY, b'{"holder": "?"}')
-    with refused(PermanentError, store.address(KEY)):
+def test_a_damaged_lease_is_held_until_its_time_is_over(store):
+    """Kills taking it at once, waiting for ever, and a holder that takes the next holder's for its own."""
+    holder, watcher = Lease(store, KEY, "run 1", 60), Lease(store, KEY, "run 2", 0.3)
+    holder.take()
+    store.put(KEY, store.get(KEY)[:-1])
+    with refused(LeaseHeldError, store.address(KEY)):
+        watcher.take()
+    watcher.take_within(10, pause_s=0.05)
+    with refused(LeaseLostError, "run 1", "run 2"):
+        holder.renew()
+
+
+def test_a_lease_of_the_release_before_and_one_without_time_are_refused(store):
+    """Kills taking over a lease that cannot be read: a run of the other release may hold it."""
+    store.put(KEY, b'{"holder":"run 0","fence":1,"ttl_s":60.0,"turn":"ab","is_held":true}')
+    with refused(PermanentError, store.address(KEY), "schema 1"):
         Lease(store, KEY, "run 1", 60).take()
     with refused(PermanentError, KEY, "ttl_s", 0):
         Lease(store, KEY, "run 1", 0)

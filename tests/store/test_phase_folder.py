@@ -8,7 +8,7 @@ from tests.refusals import refused
 
 from emseg.errors import IntegrityError, PermanentError
 from emseg.store import FolderStore, ObjectMissingError, PhaseFolder
-from emseg.store.markers import marker_bytes
+from emseg.store.markers import ITEM, PHASE
 
 BASE = "medulla/phases/segment/key1"
 ITEMS = ("sv-00000000", "sv-00000001", "sv-00000002")
@@ -169,7 +169,7 @@ def test_a_damaged_item_marker_is_set_aside_and_its_item_computed_anew(store):
         phase.commit_item(item, [phase.write_artefact(item, "labels", body(item))], {})
     key = f"{BASE}/items/{ITEMS[0]}.json"
     store.put(key, b'{"torn')
-    with refused(IntegrityError, store.address(key)):
+    with refused(IntegrityError, store.address(f"{BASE}/items"), ITEMS[0], "1 of 3"):
         phase.item_markers(ITEMS)
     assert (store.exists(key), store.get(f"{BASE}/quarantine/items/{ITEMS[0]}.json")) == (False, b'{"torn')
     marker, computed = run(folder(store, "a2"))
@@ -193,10 +193,10 @@ def test_a_marker_of_another_item_or_phase_is_not_believed(store):
 def test_markers_of_a_newer_release_are_refused_and_kept(store):
     """Kills deleting, as damaged, what a newer release wrote."""
     run(folder(store))
-    for key in (f"{BASE}/items/{ITEMS[0]}.json", f"{BASE}/marker.json"):
-        store.put(key, store.get(key).replace(b'"schema":2', b'"schema":3'))
+    for key, form in ((f"{BASE}/items/{ITEMS[0]}.json", ITEM), (f"{BASE}/marker.json", PHASE)):
+        store.put(key, replace(form, schema=4).seal(form.open(store.get(key), key, key), key))
     for read in (lambda: folder(store).item_marker(ITEMS[0]), folder(store).phase_marker):
-        with refused(PermanentError, "schema 3"):
+        with refused(PermanentError, "schema 4"):
             read()
     assert store.exists(f"{BASE}/marker.json")
     assert store.exists(f"{BASE}/items/{ITEMS[0]}.json")
@@ -227,7 +227,7 @@ def test_a_damaged_manifest_takes_back_the_phase_but_no_item(store, damage):
 def test_a_phase_marker_that_does_not_fit_its_manifest_is_not_believed(store, change):
     """Kills a manifest taken as complete because its own checksum is right."""
     committed, _ = run(folder(store))
-    store.put(f"{BASE}/marker.json", marker_bytes(replace(committed, **change)))
+    store.put(f"{BASE}/marker.json", PHASE.seal(replace(committed, **change), f"{BASE}/marker.json"))
     with refused(IntegrityError, store.address(f"{BASE}/marker.json")):
         reader(store).manifest()
     assert quarantined(store) == {"marker.json"}, "the manifest is whole"
@@ -313,7 +313,8 @@ def test_an_empty_phase_can_be_done(store):
 def test_reading_a_marker_whose_bytes_are_of_this_release_is_exact(store):
     """Kills a folder that rewrites what it commits: the stored bytes are those of the marker."""
     marker = folder(store).commit_item("sv-1", [], {"n": 1})
-    assert store.get(f"{BASE}/items/sv-1.json") == marker_bytes(marker)
+    key = f"{BASE}/items/sv-1.json"
+    assert store.get(key) == ITEM.seal(marker, key)
     with pytest.raises(ObjectMissingError):
         store.get(f"{BASE}/items/sv-2.json")
 

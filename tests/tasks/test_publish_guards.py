@@ -15,22 +15,26 @@ from emseg.config import RunParameters
 from emseg.dvid import (
     IndexTable,
     Labelmap,
-    NodeLockedError,
     delete_indices,
     indexed_labels,
     indices,
     post_indices,
     post_mappings,
 )
-from emseg.errors import IntegrityError, PermanentError
+from emseg.dvid.coordinates import blocks_around
+from emseg.engine.items import InProcess
+from emseg.errors import IntegrityError, PermanentError, TransientError
 from emseg.geometry import Box
 from emseg.phases.labelmaps import segmentation as segmentation_of
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
+from emseg.phases.write.branch import held_elsewhere, released_meanwhile
 from emseg.phases.write.finish import FinishLabelmap
+from emseg.phases.write.work import WriteBrick
 from emseg.publish import releases
 from emseg.quality import Verdict
 from emseg.store import FolderStore
+from emseg.tasks.jobs import complete
 from emseg.tasks.pin import pin_run
 from emseg.tasks.publish import publish_run
 from emseg.tasks.run_folder import RunFolder
@@ -141,11 +145,41 @@ def test_the_result_itself_is_published_and_a_second_time_changes_nothing(run):
     assert publish_run(run) == release
 
 
-def test_a_node_that_is_committed_takes_no_label_more(run):
-    """Kills a driver that lives on after the commit and writes into the release; its bricks fail by name."""
+def lost_markers(run) -> None:
     store = run.open_services().store
     for key in list(store.keys_under(f"guards/phases/write/{run.keys['write']}")):
         if "/items/" in key or key.endswith("marker.json"):
             store.delete(key)
-    with refused(NodeLockedError, run.keys["write"]):
-        after(run, "stitch")
+
+
+def test_lost_markers_of_a_release_are_made_anew_from_what_dvid_holds(run):
+    """Kills `NodeLockedError` for ever, advice to write elsewhere, and a driver that writes into the release.
+
+    The stages after `stitch` may do it too: they write nothing.
+    """
+    labelmap = segmentation_of(run)
+    before = run.folder("write").phase_marker()
+    blocks = dict(labelmap.stored_blocks(blocks_around(run.spec.volume.bounds), 0))
+    for renew in (lambda: after(run, "stitch"), lambda: complete("write", run, InProcess())):
+        lost_markers(run)
+        renew()
+        marker = run.folder("write").phase_marker()
+        assert (marker.content_digest, marker.results) == (before.content_digest, before.results)
+    assert dict(labelmap.stored_blocks(blocks_around(run.spec.volume.bounds), 0)) == blocks
+
+
+def test_a_damaged_marker_of_a_release_is_made_anew(run):
+    store, key = run.open_services().store, f"guards/phases/write/{run.keys['write']}/marker.json"
+    whole = run.folder("write").phase_marker()
+    store.put(key, store.get(key)[:-9])
+    after(run, "stitch")
+    assert run.folder("write").phase_marker().content_digest == whole.content_digest
+
+
+def test_a_driver_that_finds_the_node_released_by_its_twin_ends_well(run):
+    """Kills the advice to write to a new version, given to the loser of a race that nobody has lost."""
+    with refused(TransientError, run.keys["write"]):
+        WriteBrick(run, held_elsewhere(run))(run.folder("write").manifest()[0].item)
+    with refused(TransientError, run.keys["write"]), released_meanwhile(run):
+        segmentation_of(run).set_extents(run.spec.volume.bounds)
+    assert after(run, "stitch").folder("write").phase_marker() is not None

@@ -110,7 +110,7 @@ def _show_items(services: DvidServices, folder: RunFolder, states: dict[str, str
     if not running_now or not folder.has("spec"):
         return shown
     try:
-        planned = plan_run(folder.context("demo", lambda: services)).phases
+        planned = plan_run(folder.pinned_context(lambda: services)).phases
     except EmsegError:  # the counts are a comfort; the tasks themselves report what is wrong
         return shown
     line = ", ".join(f"{p} {planned[p].items_done} of {planned[p].items} items" for p in running_now)

@@ -30,7 +30,7 @@ def show_outcome(services: DvidServices, folder: RunFolder, out: Path) -> bool:
         (written / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     _show(summary, verdict, out)
     if release is not None:
-        console.print(f"  3-D view    {view_link(folder.context('demo', lambda: services))}")
+        console.print(f"  3-D view    {view_link(folder.pinned_context(lambda: services))}")
     return verdict is not None
 
 

@@ -11,12 +11,11 @@ from hashlib import sha256
 
 from pydantic import Field, JsonValue
 
-from emseg.config.base import Name, Position3, Record, VoxelSizeNm, validated
+from emseg.config.base import Name, Position3, Record, VoxelSizeNm
 from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching
 from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
-from emseg.errors import IntegrityError
 from emseg.geometry import Box
 
 SCHEMA = 1
@@ -96,19 +95,6 @@ class RunSpec(Record):
     gate: GatePolicy
     max_failed_share: float
     code: dict[str, str]
-
-    def to_json(self) -> bytes:
-        """Canonical JSON: sorted keys, so that equal specs are equal bytes."""
-        return canonical_json(self.model_dump(mode="json"))
-
-    @classmethod
-    def from_json(cls, data: bytes, on: str) -> RunSpec:
-        """The spec kept under `on`; IntegrityError when the bytes are not JSON."""
-        try:
-            document = json.loads(data)
-        except ValueError:
-            raise IntegrityError("reading the run specification", on, "not JSON", "Clear the task `pin`") from None
-        return validated(cls, document, "reading the run specification", on)
 
 
 def canonical_json(document: JsonValue) -> bytes:

@@ -14,6 +14,9 @@ from emseg.dvid.http import DvidServer, path
 from emseg.dvid.repos import NodeInfo, RepoInfo, repo_info
 from emseg.errors import PermanentError, TransientError
 
+RELEASE_LINE = "emseg release, fingerprint "
+"""Begins the line of a node's log that says which result was committed in it."""
+
 
 def resolve_node(server: DvidServer, reference: str) -> NodeInfo:
     """The node of a full UUID, a unique UUID prefix, or `prefix:branch` (the newest node of that branch)."""
@@ -100,6 +103,10 @@ class Node:
     def log(self) -> tuple[str, ...]:
         """Lines of the node's log; the server puts the time before each."""
         return tuple(self.server.get_json(self.path("log"))["log"] or ())
+
+    def is_released_as(self, fingerprint: str) -> bool:
+        """Whether this node's log says that the result with this fingerprint was committed in it."""
+        return any(line.endswith(RELEASE_LINE + fingerprint) for line in self.log())
 
     def _existing_branch(self, branch: str, uuid: str | None) -> Node | None:
         """The child on `branch`; refuses a branch of this name that begins elsewhere or has another UUID."""

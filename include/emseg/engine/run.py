@@ -56,22 +56,32 @@ def run_phase(phase: PhaseRun, folder: PhaseFolder, executor: Executor, without:
     """
     started = time.monotonic()
     folder = folder.without(without)
-    marker = folder.phase_marker()
+    marker = phase_marker(folder)
     left_out = set(without)
     items = tuple(item for item in phase.items if item not in left_out) if left_out else phase.items
     if marker is not None:
         log.info("%s %s: done already, %d items reused", phase.phase, folder.phase_key[:12], len(items))
         return PhaseResult(_summary(folder, started, 0, len(items), marker))
     done = folder.done_items()
-    missing = [item for item in items if item not in done]
-    found = [item for item in items if item in done]
+    reused = folder.whole_markers(item for item in items if item in done)
+    missing = [item for item in items if item not in reused]
+    found = list(reused)
     log.info("%s %s: %d items to do, %d found", phase.phase, folder.phase_key[:12], len(missing), len(found))
     computed, given_up = _computed(phase, missing, folder, executor, _probe(phase, len(missing), len(found)))
-    markers = folder.item_markers(found) + computed
+    markers = [*reused.values(), *computed]
     folder = folder.without([*without, *given_up])
     results = phase.finish(markers)
     summary = _summary(folder, started, len(computed), len(found), folder.commit_phase(markers, results))
     return PhaseResult(summary.model_copy(update={"items_given_up": len(given_up)}), given_up)
+
+
+def phase_marker(folder: PhaseFolder) -> PhaseMarker | None:
+    """The marker of a phase that is done; a damaged one was set aside, so that the phase is marked anew."""
+    try:
+        return folder.phase_marker()
+    except IntegrityError as error:
+        log.error("%s: %s", folder.phase, error)
+        return None
 
 
 def _computed(

@@ -56,7 +56,7 @@ class Phase(ABC):
     `name` is that of its file or folder in `phases`. `follows` is the phase whose result it needs: the key of that one
     is in its own. `shown_as` is its line in the summary of a demo, that of its stage where it says nothing. A phase
     that runs `in_driver` has one item, which sees all of the volume. One that `writes_dvid` is never run on behalf of
-    a later stage. `programs` are modules that its work starts as
+    a later stage. `reads_from` are the phases whose artefacts it reads. `programs` are modules that its work starts as
     processes of their own, where no import shows them. `not_in_version` names modules that it can reach
     by import and that cannot shape its result, each with the reason.
     """
@@ -64,6 +64,7 @@ class Phase(ABC):
     name: ClassVar[str]
     stage: ClassVar[Stage]
     follows: ClassVar[str | None] = None
+    reads_from: ClassVar[tuple[str, ...]] = ()
     shown_as: ClassVar[str] = ""
     in_driver: ClassVar[bool] = False
     writes_dvid: ClassVar[bool] = False
@@ -85,6 +86,10 @@ class Phase(ABC):
     def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002 - for subclasses
         """What is done once in the driver after all items; the figures are kept in the phase marker."""
         return {}
+
+    def marking_anew(self) -> Phase:
+        """The phase as a later stage may run it, where its markers are lost: one that `writes_dvid` writes nothing."""
+        return self
 
     def most_given_up(self, spec: RunSpec, items: int) -> int | None:  # noqa: ARG002 - for subclasses
         """How many of `items` may fail for good and be left empty in their own run; None: the phase needs all."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from pydantic import Field
 
-from emseg.config.base import Name, Record, validated
-from emseg.config.runspec import canonical_json
-from emseg.errors import IntegrityError
+from emseg.config.base import Name, Record
+from emseg.store.sealed import Form
 
 
 class ReleaseRecord(Record):
@@ -26,17 +23,8 @@ class ReleaseRecord(Record):
     supersedes: str | None = Field(description="UUID of the release with the number before this one")
     restores: int | None = Field(default=None, description="Number of the earlier release that a rollback serves again")
 
-    def to_json(self) -> bytes:
-        """Canonical JSON: equal records are equal bytes."""
-        return canonical_json(self.model_dump(mode="json"))
 
-    @classmethod
-    def from_json(cls, data: bytes, on: str) -> ReleaseRecord:
-        """The record kept under `on`; IntegrityError when the bytes are not JSON."""
-        try:
-            document = json.loads(data)
-        except ValueError:
-            raise IntegrityError(
-                "reading a release record", on, "not JSON", "Restore the object from the record of the same number"
-            ) from None
-        return validated(cls, document, "reading a release record", on)
+def release_form(dataset: str) -> Form[ReleaseRecord]:
+    """How the records of a dataset are kept; up to schema 1 they had no seal."""
+    remedy = f"Have the releases mended: emseg releases repair {dataset}"
+    return Form("release", ReleaseRecord, 2, remedy, remedy)

@@ -6,18 +6,19 @@ goes on from where it stopped. Going back to an earlier release is a new release
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from emseg.dvid import Node, NodeInfo, RepoInfo
-from emseg.errors import PermanentError
-from emseg.publish.history import claimed, index_fingerprint, release_of, releases, serve
+from emseg.dvid.nodes import RELEASE_LINE
+from emseg.errors import IntegrityError, PermanentError
+from emseg.publish.history import claimed, keep_copy, release_of, releases, serve, served_release
+from emseg.publish.in_dvid import record_line
+from emseg.publish.mending import require_whole
 from emseg.publish.record import ReleaseRecord
 from emseg.quality import Verdict
 from emseg.store import ObjectStore
-
-LOG_LINE = "emseg release, fingerprint "
-"""Begins the line of a node's log that says which result was committed in it."""
 
 
 def publish_release(
@@ -37,14 +38,17 @@ def publish_release(
     something else.
     """
     _check_verdict(verdict, fingerprint)
-    record = release_of(store, verdict.dataset, fingerprint)
+    with _mended(store, verdict.dataset):
+        record = release_of(store, verdict.dataset, fingerprint)
     if record is None:
         repo = _repo_with(node, instance)
-        _commit(node, verdict, before_commit)
         draft = partial(_draft, verdict=verdict, node=repo.node(node.uuid), root=repo.root, instance=instance)
-        record = claimed(store, verdict.dataset, draft)
-        index_fingerprint(store, record)
-    serve(store, record)
+        _commit(node, verdict, before_commit, record_line(draft(1, ())))
+    with _mended(store, verdict.dataset):
+        if record is None:
+            record = claimed(store, verdict.dataset, draft)
+            keep_copy(store, record)
+        serve(store, record)
     return record
 
 
@@ -53,16 +57,29 @@ def roll_back(store: ObjectStore, dataset: str, number: int) -> ReleaseRecord:
 
     Where the last release is that one, or a rollback to it, nothing is added.
     """
-    if number not in {release.number for release in releases(store, dataset)}:
+    with _mended(store, dataset):  # damage is noticed before there is a new number
+        known, _ = releases(store, dataset), served_release(store, dataset)
+    if number not in {release.number for release in known}:
         raise PermanentError(
             "rolling back",
             f"dataset {dataset}, release {number}",
             "there is no such release",
-            "List the releases: emseg status {dataset}",
+            f"List the releases: emseg status {dataset}",
         )
     record = claimed(store, dataset, partial(_restored, wanted_number=number))
+    keep_copy(store, record)
     serve(store, record)
     return record
+
+
+@contextmanager
+def _mended(store: ObjectStore, dataset: str) -> Iterator[None]:
+    """Where the block finds a damaged record, the store's copies mend it for the next try."""
+    try:
+        yield
+    except IntegrityError:
+        require_whole(store, dataset)
+        raise
 
 
 def _check_verdict(verdict: Verdict, fingerprint: str) -> None:
@@ -91,19 +108,19 @@ def _repo_with(node: Node, instance: str) -> RepoInfo:
     return repo
 
 
-def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object]) -> None:
+def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object], record: str) -> None:
     """Lock the node, or find it locked with the line of this very result in its log."""
-    line = LOG_LINE + verdict.fingerprint
+    line = RELEASE_LINE + verdict.fingerprint
     figures = ", ".join(f"{name} {value:.4g}" for name, value in sorted(verdict.figures.items()))
     if not node.is_locked():
         before_commit()
         try:
-            node.commit(f"{line}, dataset {verdict.dataset}", [line, f"emseg run {verdict.run}: {figures}"])
+            node.commit(f"{line}, dataset {verdict.dataset}", [line, f"emseg run {verdict.run}: {figures}", record])
         except PermanentError:
             # Another publisher of the same result may have come first; its log line, read below, tells.
             if not node.is_locked():
                 raise
-    if not any(logged.endswith(line) for logged in node.log()):
+    if not node.is_released_as(verdict.fingerprint):
         info = node.info()
         raise PermanentError(
             "publishing",

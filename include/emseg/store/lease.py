@@ -15,10 +15,11 @@ from types import TracebackType
 from typing import Annotated, ClassVar, NoReturn, Self
 from uuid import uuid4
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
-from emseg.errors import EmsegError, PermanentError, TransientError
+from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
 from emseg.store.objects import ObjectMissingError, ObjectStore
+from emseg.store.sealed import Form
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,13 +49,14 @@ class Lease:
     """A lease at `key`; `holder` names this process to people. One object belongs to one thread.
 
     Renew it more often than `ttl_s`: a holder that does not is taken for dead. As a context manager it is taken on
-    entry and given back at the end.
+    entry, within `patience_s`, and given back at the end; an error of the body goes before one of giving it back.
     """
 
-    def __init__(self, store: ObjectStore, key: str, holder: str, ttl_s: float) -> None:
+    def __init__(self, store: ObjectStore, key: str, holder: str, ttl_s: float, patience_s: float = 0.0) -> None:
         if ttl_s <= 0:
             raise PermanentError("making a lease", key, f"ttl_s is {ttl_s}", "Give a positive time in seconds")
         self._store, self._key, self._holder, self._ttl_s = store, key, holder, float(ttl_s)
+        self._patience_s = patience_s
         self._fence: int | None = None
         self._seen: tuple[str, float] | None = None
 
@@ -94,7 +96,7 @@ class Lease:
         self._fence = None
 
     def __enter__(self) -> Self:
-        self.take()
+        self.take_within(self._patience_s)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -107,18 +109,16 @@ class Lease:
             _LOG.warning("lease %s: not given back: %s", self._key, second)  # the body's own error goes on
 
     def _stored(self) -> tuple[_Record, str] | None:
+        """What the lease says and its version. A damaged one is held by nobody knows whom, until its time is over."""
         try:
             data, version = self._store.get_with_version(self._key)
-            return _ADAPTER.validate_json(data), version
         except ObjectMissingError:
             return None
-        except ValidationError:
-            raise PermanentError(
-                "reading a lease",
-                self._store.address(self._key),
-                "it is not a lease's JSON",
-                "Make sure that nobody writes under it, then delete the object",
-            ) from None
+        try:
+            return _FORM.open(data, self._key, self._store.address(self._key)), version
+        except IntegrityError as error:
+            _LOG.error("%s", error)
+            return _Record("a holder whose record is damaged", 1, self._ttl_s, version, True), version
 
     def _is_over(self, current: _Record) -> bool:
         """Whether the holder wrote nothing for its whole time, as this process saw it."""
@@ -129,7 +129,8 @@ class Lease:
 
     def _rewrite(self, is_held: bool) -> int:
         found = self._stored()
-        if self._fence is None or found is None or not found[0].is_held or found[0].fence != self._fence:
+        is_own = found is not None and (found[0].holder, found[0].fence) == (self._holder, self._fence)
+        if self._fence is None or found is None or not found[0].is_held or not is_own:
             raise self._lost(f"fence {found[0].fence} of {found[0].holder}" if found else "no lease")
         if not self._store.replace_if(self._key, self._record(self._fence, is_held), found[1]):
             raise self._lost("another process was faster")
@@ -137,7 +138,7 @@ class Lease:
 
     def _record(self, fence: int, is_held: bool = True) -> bytes:
         """A record with a turn of its own, so that no two processes ever write the same bytes."""
-        return _ADAPTER.dump_json(_Record(self._holder, fence, self._ttl_s, uuid4().hex, is_held))
+        return _FORM.seal(_Record(self._holder, fence, self._ttl_s, uuid4().hex, is_held), self._key)
 
     def _taken(self, fence: int) -> int:
         self._fence = fence
@@ -159,4 +160,10 @@ class Lease:
         )
 
 
-_ADAPTER = TypeAdapter(_Record)
+_FORM = Form(
+    "lease",
+    _Record,
+    2,
+    "Wait: it is taken over when nobody has changed it for the time of a lease",
+    "Stop the run of another emseg that writes under it, then delete the object",
+)

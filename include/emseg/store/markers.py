@@ -1,25 +1,21 @@
-"""Markers: the small JSON objects that say what is done, and the checked bytes they are stored as.
+"""Markers: the small sealed documents that say what is done.
 
 An `ItemMarker` ends an item (a subvolume, a brick, all bodies), a `PhaseMarker` a phase. Both name artefacts by
-key, size and SHA-256, so that a reader can tell whether it holds the bytes that were committed. Stored form:
-`{"content": …, "kind": "item", "schema": 2, "sha256": …}`, keys sorted; `sha256` is that of the content's JSON.
+key, size and SHA-256, so that a reader can tell whether it holds the bytes that were committed. `ITEM` and `PHASE` are
+their stored forms.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar, TypeVar, cast
+from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
-from emseg.errors import IntegrityError, PermanentError
-
-SCHEMA = 2
-"""Number of this stored form. A marker of any other number is refused, never guessed at."""
+from emseg.errors import PermanentError
+from emseg.store.sealed import Form
 
 Figures = Mapping[str, int | float | str]
 """Named figures of an item or a phase; finite numbers and text only."""
@@ -54,7 +50,6 @@ class ItemMarker:
     """One item of a phase is done: its artefacts and figures, and the attempt that was first."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
-    kind: ClassVar[str] = "item"
 
     phase: str
     phase_key: str
@@ -81,7 +76,6 @@ class PhaseMarker:
     """A phase is done: `manifest` lists all item markers, `content_digest` compares two runs byte for byte."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
-    kind: ClassVar[str] = "phase"
 
     phase: str
     phase_key: str
@@ -92,40 +86,11 @@ class PhaseMarker:
     results: Figures = field(default_factory=dict)
 
 
-Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
+_COMPUTED_ANEW = "Run the phase again: what it marked is computed anew"
+_OTHER_RELEASE = "Use the release that wrote it, or remove the folder of that phase to compute it anew"
 
-
-def marker_bytes(marker: ItemMarker | PhaseMarker) -> bytes:
-    """Stored form of a marker; equal markers give equal bytes. `PermanentError` for figures JSON cannot keep."""
-    kind: Any = type(marker)
-    try:
-        content = _json(_adapter(kind).dump_python(marker, warnings=False))
-        rest = _json({"kind": marker.kind, "schema": SCHEMA, "sha256": _digest(content)})
-        data = b'{"content":' + content + b"," + rest[1:]
-        same = read_marker(kind, data, "the marker itself") == marker
-    except (TypeError, ValueError, IntegrityError) as error:
-        raise _unstorable(marker, str(error)) from error
-    if not same:
-        raise _unstorable(marker, "it reads back differently")
-    return data
-
-
-def read_marker(kind: type[Marker], data: bytes, address: str) -> Marker:
-    """The marker stored as `data`. `PermanentError`: other schema; `IntegrityError`: damaged, or of another kind."""
-    try:
-        stored = json.loads(data)
-        schema = stored["schema"]
-        if isinstance(schema, int) and schema != SCHEMA:
-            raise _other_schema(kind, address, schema)
-        content = _json(stored["content"])
-        if (stored["kind"], stored["sha256"]) != (kind.kind, _digest(content)):
-            raise _malformed(kind, address, "kind or checksum is not as written")
-        return cast("Marker", _adapter(cast("Any", kind)).validate_json(content))
-    except ValidationError as error:
-        fields = [".".join(map(str, e["loc"])) for e in error.errors(include_input=False, include_url=False)]
-        raise _malformed(kind, address, f"wrong fields: {', '.join(fields[:5])}") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _malformed(kind, address, f"not a marker's JSON ({type(error).__name__})") from None
+ITEM = Form("item", ItemMarker, 3, _COMPUTED_ANEW, _OTHER_RELEASE)
+PHASE = Form("phase", PhaseMarker, 3, _COMPUTED_ANEW, _OTHER_RELEASE)
 
 
 def content_digest(markers: Iterable[ItemMarker]) -> str:
@@ -138,40 +103,3 @@ def content_digest(markers: Iterable[ItemMarker]) -> str:
         lines.append(f"{marker.item}\n")
         lines += [f"{marker.item} {a.name} {a.sha256} {a.size}\n" for a in marker.artefacts]
     return sha256("".join(sorted(lines)).encode()).hexdigest()
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def _json(content: object) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _digest(content: bytes) -> str:
-    return sha256(content).hexdigest()
-
-
-def _malformed(kind: type, address: str, found: str) -> IntegrityError:
-    return IntegrityError(
-        f"reading a marker ({kind.__name__})", address, found, "Run the phase again: what it marked is computed anew"
-    )
-
-
-def _other_schema(kind: type, address: str, schema: int) -> PermanentError:
-    return PermanentError(
-        f"reading a marker ({kind.__name__})",
-        address,
-        f"schema {schema}, this release of emseg reads {SCHEMA}",
-        "Use the release that wrote it, or remove that phase's folder to compute it anew",
-    )
-
-
-def _unstorable(marker: ItemMarker | PhaseMarker, found: str) -> PermanentError:
-    return PermanentError(
-        "writing a marker",
-        f"{type(marker).__name__} {getattr(marker, 'item', getattr(marker, 'phase', ''))}",
-        found,
-        "Give figures as finite int or float or str, and artefacts as write_artefact returned them",
-    )

@@ -25,8 +25,9 @@ from typing import NoReturn, TypeVar
 
 from emseg.errors import IntegrityError, PermanentError
 from emseg.store.manifest import manifest_bytes, read_manifest
-from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker, content_digest, marker_bytes, read_marker
+from emseg.store.markers import ITEM, PHASE, Artefact, Figures, ItemMarker, PhaseMarker, content_digest
 from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
+from emseg.store.sealed import Form
 
 _LOG = logging.getLogger(__name__)
 _READERS = 16
@@ -80,7 +81,7 @@ class PhaseFolder:
     def commit_item(self, item: str, artefacts: Sequence[Artefact], statistics: Figures) -> ItemMarker:
         """Mark `item` as done, once and for all; returns the marker that counts, which may be another attempt's."""
         ours = ItemMarker(self.phase, self.phase_key, item, self._writing_attempt(), tuple(artefacts), dict(statistics))
-        if self.store.put_if_absent(self._item_key(item), marker_bytes(ours)):
+        if self.store.put_if_absent(self._item_key(item), ITEM.seal(ours, self._item_key(item))):
             return ours
         winner = self.item_marker(item)
         if winner is None:  # set aside by a reader since
@@ -95,10 +96,7 @@ class PhaseFolder:
 
     def item_marker(self, item: str) -> ItemMarker | None:
         """The marker of `item`, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
-        marker = self._marker(ItemMarker, self._item_key(item))
-        if marker is not None and marker.item != item:
-            self._reject(self._item_key(item), f"it is the marker of item {marker.item}")
-        return marker
+        return self._marker(ITEM, self._item_key(item))
 
     def done_items(self) -> frozenset[str]:
         """Items with a marker: one listing, nothing is read."""
@@ -106,20 +104,35 @@ class PhaseFolder:
         return frozenset(key.rpartition("/")[2].removesuffix(".json") for key in keys)
 
     def item_markers(self, items: Iterable[str]) -> list[ItemMarker]:
-        """Markers of `items`, in their order, read by several threads; `IntegrityError` naming those without one."""
+        """Markers of `items`, in their order, read by several threads.
+
+        IntegrityError that names all of them that are missing or damaged (those are set aside).
+        """
         wanted = list(items)
-        with ThreadPoolExecutor(_READERS) as pool:
-            markers = list(pool.map(self.item_marker, wanted))
-        missing = [item for item, marker in zip(wanted, markers, strict=True) if marker is None]
-        if missing:
-            self._set_phase_markers_aside()  # they say that these items are there: nobody would compute them again
+        markers = self.whole_markers(wanted)
+        if lost := [item for item in wanted if item not in markers]:
+            self.unmark()  # they say that these items are there: nobody would compute them again
             raise IntegrityError(
                 "reading item markers",
                 f"phase {self.phase} at {self.store.address(self._key('items'))}",
-                f"{len(missing)} of {len(wanted)} are not there: {', '.join(missing[:5])}{' …' * (len(missing) > 5)}",
+                f"{len(lost)} of {len(wanted)} are missing or damaged: {', '.join(lost[:20])}{' …' * (len(lost) > 20)}",
                 f"Run phase {self.phase} again: it computes only these",
             )
-        return [marker for marker in markers if marker is not None]
+        return [markers[item] for item in wanted]
+
+    def whole_markers(self, items: Iterable[str]) -> dict[str, ItemMarker]:
+        """Markers of those `items` that have one, read by several threads; what is damaged is set aside."""
+        wanted = list(items)
+        with ThreadPoolExecutor(_READERS) as pool:
+            read = pool.map(self._whole_marker, wanted)
+            return {item: marker for item, marker in zip(wanted, read, strict=True) if marker is not None}
+
+    def check_item(self, item: str) -> ItemMarker:
+        """The marker of a committed item, after all of its artefacts were verified as by `read_artefact`."""
+        (marker,) = self.item_markers([item])
+        for artefact in marker.artefacts:
+            self.read_artefact(artefact)
+        return marker
 
     def commit_phase(self, markers: Sequence[ItemMarker], results: Figures) -> PhaseMarker:
         """Mark the phase as done; returns the marker that counts. `IntegrityError` where a winner has other bytes."""
@@ -130,7 +143,7 @@ class PhaseFolder:
         self.store.put(key, data)
         digest = content_digest(markers)
         ours = PhaseMarker(self.phase, self.phase_key, attempt, len(markers), digest, manifest, dict(results))
-        if self.store.put_if_absent(self._marker_key(), marker_bytes(ours)):
+        if self.store.put_if_absent(self._marker_key(), PHASE.seal(ours, self._marker_key())):
             return ours
         winner = self.phase_marker()
         if winner is None:  # set aside by a reader since
@@ -144,9 +157,15 @@ class PhaseFolder:
             )
         return winner
 
+    def unmark(self) -> None:
+        """Set the phase marker and all provisional ones aside: an item that they vouched for is lost."""
+        for key in (self._key("marker.json"), *self.store.keys_under(self._key("provisional"))):
+            if self.store.exists(key):
+                self._set_aside(key)
+
     def phase_marker(self) -> PhaseMarker | None:
         """The phase's marker, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
-        return self._marker(PhaseMarker, self._marker_key())
+        return self._marker(PHASE, self._marker_key())
 
     def manifest(self) -> list[ItemMarker]:
         """Markers of all items of the finished phase, verified against its marker. `PermanentError`: not done."""
@@ -167,16 +186,20 @@ class PhaseFolder:
             self._reject(self._marker_key(), "its manifest lists other items")
         return markers
 
-    def _marker(self, kind: type[Marker], key: str) -> Marker | None:
+    def _marker(self, form: Form[Marker], key: str) -> Marker | None:
         try:
-            marker = read_marker(kind, self.store.get(key), self.store.address(key))
+            return form.open(self.store.get(key), key, self.store.address(key))
         except ObjectMissingError:
             return None
         except IntegrityError as error:
             self._reject(key, error.found)
-        if (marker.phase, marker.phase_key) != (self.phase, self.phase_key):
-            self._reject(key, f"it is the marker of phase {marker.phase}, key {marker.phase_key}")
-        return marker
+
+    def _whole_marker(self, item: str) -> ItemMarker | None:
+        try:
+            return self.item_marker(item)
+        except IntegrityError as error:
+            _LOG.error("phase %s: %s", self.phase, error)
+            return None
 
     def _verified(self, artefact: Artefact) -> bytes | str:
         """The artefact's bytes, or what is wrong with them: read twice, so that a fault of the wire harms nobody."""
@@ -198,20 +221,17 @@ class PhaseFolder:
     def _discard_item(self, item: str, artefact: Artefact) -> None:
         """Take back the markers of `item`, unless it was computed anew since."""
         try:
-            marker = read_marker(ItemMarker, self.store.get(self._item_key(item)), self._item_key(item))
+            marker = ITEM.open(self.store.get(self._item_key(item)), self._item_key(item), self._item_key(item))
         except (ObjectMissingError, IntegrityError):
             marker = None
         if marker is None or artefact in marker.artefacts:
-            self._set_phase_markers_aside()
+            self.unmark()
             self._set_aside(self._item_key(item))
 
-    def _set_phase_markers_aside(self) -> None:
-        for key in (self._key("marker.json"), *self.store.keys_under(self._key("provisional"))):
-            if self.store.exists(key):
-                self._set_aside(key)
-
     def _reject(self, key: str, found: str) -> NoReturn:
-        self._set_aside(key)
+        self.unmark()  # where it is an item's marker, they vouched for it
+        if self.store.exists(key):
+            self._set_aside(key)
         raise IntegrityError(
             "reading a marker",
             self.store.address(key),

@@ -32,6 +32,7 @@ from emseg.quality import (
     worst_findings,
 )
 from emseg.store import ItemMarker
+from emseg.tasks.damage import all_of_it
 from emseg.tasks.jobs import complete
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import run_links
@@ -40,11 +41,17 @@ from emseg.tasks.run_links import run_links
 def gate_run(run: RunContext[DvidServices]) -> Verdict:
     """Judge a run and keep everything that explains the verdict.
 
-    Contingency tables that were set aside as damaged are counted again, in this process.
+    What was set aside as damaged of the phases that it reads is computed again first, in this process.
     """
+    with all_of_it(("resolve", "evaluate"), run, InProcess()):  # of `segment` it reads the markers alone
+        for phase in ("segment", "resolve", "evaluate"):
+            complete(phase, run, InProcess())
+        return _judged(run)
+
+
+def _judged(run: RunContext[DvidServices]) -> Verdict:
     spec = run.spec
     folder = RunFolder(run.open_services().store, spec.dataset, spec.run)
-    complete("evaluate", run, InProcess())
     evaluation = read_evaluation(run.folder("evaluate"))
     rows = metric_rows(spec.dataset, evaluation.score, evaluation.subvolumes, spec.gate)
     with TemporaryDirectory() as docs:

@@ -12,11 +12,11 @@ from typing import Any
 
 from emseg.engine.items import Executor, InProcess
 from emseg.engine.report import PhaseSummary, StageReport
-from emseg.engine.run import PhaseResult, PhaseRun, run_phase
-from emseg.errors import PermanentError
+from emseg.engine.run import PhaseResult, PhaseRun, phase_marker, run_phase
 from emseg.phases import phase_named, phases_of
 from emseg.phases.declaration import Phase
 from emseg.phases.run_context import RunContext
+from emseg.tasks.damage import all_of_it, read_by
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def run_stage(stage: str, run: RunContext[Any], executor: Executor) -> StageResu
     """Run all phases of a stage. Items of the stage before that were set aside as damaged are computed again first."""
     first, *_ = declared = phases_of(stage)
     if first.follows is not None:
-        _require(phase_named(first.follows), run, executor)
+        complete(first.follows, run, executor)
     return run_phases(stage, declared, run, executor)
 
 
@@ -54,25 +54,18 @@ def run_phases(stage: str, declared: tuple[Phase, ...], run: RunContext[Any], ex
 
 
 def complete(name: str, run: RunContext[Any], executor: Executor) -> None:
-    """Bring the input of a task to completion: nothing to do, unless damaged items of it were set aside by a reader.
+    """Bring the input of a task to completion: nothing to do, unless something of it was lost or set aside as damaged.
 
-    Nothing is given up on behalf of the stage that the phase belongs to.
+    What that is made from is completed before it. Nothing is given up on behalf of the stage that the phase belongs to.
+    A phase that writes to DVID is only marked anew, where DVID holds what it left.
     """
-    done = _run(phase_named(name), run, executor).summary.items_done
-    if done:
-        log.warning("%s: %d items of the input were missing and have been computed again", name, done)
-
-
-def _require(phase: Phase, run: RunContext[Any], executor: Executor) -> None:
-    if not phase.writes_dvid:
-        complete(phase.name, run, executor)
-    elif run.folder(phase.name).phase_marker() is None:
-        raise PermanentError(
-            f"reading what phase {phase.name} left",
-            f"run {run.spec.run}",
-            "the phase is not done",
-            f"Clear the task `{phase.stage.name}`",
-        )
+    phase, folder = phase_named(name).marking_anew(), run.folder(name)
+    if phase_marker(folder) is not None:
+        return
+    for needed in dict.fromkeys((*phase.reads_from, *filter(None, [phase.follows]))):
+        complete(needed, run, executor)
+    done = _run(phase, run, executor).summary.items_done
+    log.warning("%s: the phase was not marked; %d items of it have been computed again", name, done)
 
 
 def _run(phase: Phase, run: RunContext[Any], executor: Executor, may_give_up: bool = False) -> PhaseResult:
@@ -85,4 +78,5 @@ def _run(phase: Phase, run: RunContext[Any], executor: Executor, may_give_up: bo
         finish=lambda markers: phase.finish(run, markers),
         most_given_up=phase.most_given_up(run.spec, len(items)) if may_give_up else None,
     )
-    return run_phase(bound, run.folder(phase.name), InProcess() if phase.in_driver else executor, without)
+    with all_of_it(read_by(phase.name), run, executor):
+        return run_phase(bound, run.folder(phase.name), InProcess() if phase.in_driver else executor, without)

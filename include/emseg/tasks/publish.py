@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from emseg.dvid import Node
+from emseg.engine.items import InProcess
 from emseg.phases.labelmaps import segmentation_uuid
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.finish import FinishLabelmap
 from emseg.publish import ReleaseRecord, publish_release
 from emseg.quality import Verdict
+from emseg.tasks.damage import all_of_it
+from emseg.tasks.gate import gate_run
+from emseg.tasks.jobs import complete
 from emseg.tasks.run_folder import RunFolder
 
 
@@ -23,10 +29,16 @@ def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
     record = publish_release(
         services.store,
         Node(services.server, segmentation_uuid(run)),
-        folder.read("verdict", Verdict),
+        folder.read_or_made("verdict", Verdict, lambda: gate_run(run)),
         fingerprint=run.keys["write"],
         instance=run.spec.output.instance,
-        before_commit=FinishLabelmap(run).verify,
+        before_commit=partial(_verify, run),
     )
     folder.write("release", record)
     return record
+
+
+def _verify(run: RunContext[DvidServices]) -> None:
+    with all_of_it(("write", "resolve"), run, InProcess()):
+        complete("write", run, InProcess())
+        FinishLabelmap(run).verify()

@@ -1,13 +1,14 @@
 """What is kept of one run beside its artefacts: the spec, the plan, reports, the verdict, pages and pictures.
 
 Everything here may be overwritten by a retry of the task that wrote it. Markers decide what is done; the spec, and what
-the reports say of items that were given up, decide which markers those are.
+the reports say of items that were given up, decide which markers those are. All documents are sealed.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from itertools import takewhile
 from typing import Any, TypeVar
@@ -16,11 +17,14 @@ import pydantic
 
 from emseg.config.runspec import RunSpec
 from emseg.engine.report import StageReport
-from emseg.errors import PermanentError
+from emseg.errors import IntegrityError, PermanentError
 from emseg.phases import stages
 from emseg.phases.keys import code_versions, phase_keys
 from emseg.phases.run_context import RunContext, S_co
 from emseg.store import ObjectMissingError, ObjectStore, join_key
+from emseg.tasks.run_documents import form_of
+
+log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
@@ -44,9 +48,11 @@ class RunFolder:
         return join_key(self.dataset, "runs", self.run, *path.split("/"))
 
     def write(self, name: str, document: pydantic.BaseModel) -> None:
-        """Keep a document as `NAME.json`."""
-        data = document.to_json() if isinstance(document, RunSpec) else document.model_dump_json().encode()
-        self.store.put(self._key(f"{name}.json"), data, "application/json")
+        """Keep a document as `NAME.json`; `run_documents` lists the kinds."""
+        self.store.put(self._key(f"{name}.json"), self._sealed(name, document), "application/json")
+
+    def _sealed(self, name: str, document: pydantic.BaseModel) -> bytes:
+        return form_of(name, type(document)).seal(document, self._key(f"{name}.json"))
 
     def has(self, name: str) -> bool:
         """Whether the document `NAME.json` is there."""
@@ -57,21 +63,25 @@ class RunFolder:
         self.store.delete(self._key(f"{name}.json"))
 
     def read(self, name: str, kind: type[M]) -> M:
-        """The document kept as `NAME.json`."""
-        key = self._key(f"{name}.json")
+        """The document kept as `NAME.json`. ObjectMissingError where there is none; damaged ones as in `form_of`."""
+        key, form = self._key(f"{name}.json"), form_of(name, kind)
         try:
-            return kind.model_validate_json(self.store.get(key))
-        except pydantic.ValidationError as error:
-            raise PermanentError(
-                f"reading {name} of run {self.run}",
-                key,
-                f"not a {kind.__name__}: {error}",
-                "Clear the task that wrote it",
-            ) from None
+            data = self.store.get(key)
+        except ObjectMissingError as error:
+            raise ObjectMissingError(f"reading {form.name}", error.on, error.found, form.remedy) from None
+        return form.open(data, key, self.store.address(key))
+
+    def read_or_made(self, name: str, kind: type[M], make: Callable[[], M]) -> M:
+        """The document kept as `NAME.json`; `make` makes and keeps it anew where it is damaged or missing."""
+        try:
+            return self.read(name, kind)
+        except (IntegrityError, ObjectMissingError) as error:
+            log.error("%s of run %s is made anew: %s", name, self.run, error)
+            return make()
 
     def pinned(self) -> RunSpec:
         """The spec as it was pinned, by whatever code: to look at a run, not to go on with it."""
-        return RunSpec.from_json(self.store.get(self._key("spec.json")), self._key("spec.json"))
+        return self.read("spec", RunSpec)
 
     def spec(self) -> RunSpec:
         """The spec to go on with; PermanentError when the code installed here is not the code it was pinned with."""
@@ -97,27 +107,30 @@ class RunFolder:
         self.write("spec", spec)
 
     def context(self, attempt: str, open_services: Callable[[], S_co], before: str = "") -> RunContext[S_co]:
-        """The run to go on with, as `attempt`; `before` is the stage that starts: its own last report is not read."""
-        return self._context(self.spec(), attempt, open_services, before)
+        """The run to go on with, as `attempt`; `before` is the stage that starts: its own last report is not read.
+
+        PermanentError where the report of an earlier stage is missing: it would say what the run goes on without.
+        """
+        earlier = [f"report-{stage.name}" for stage in takewhile(lambda stage: stage.name != before, stages())]
+        reports = [self.read(name, StageReport) for name in earlier]
+        return self._context(self.spec(), attempt, open_services, reports)
 
     def pinned_context(self, open_services: Callable[[], S_co]) -> RunContext[S_co]:
-        """The run to look at, whatever code it was pinned with."""
-        return self._context(self.pinned(), "", open_services, "")
+        """The run to look at, however far it is and whatever code it was pinned with."""
+        there = [name for stage in stages() if self.has(name := f"report-{stage.name}")]
+        return self._context(self.pinned(), "", open_services, [self.read(name, StageReport) for name in there])
 
-    def _context(self, spec: RunSpec, attempt: str, open_services: Callable[[], S_co], before: str) -> RunContext[S_co]:
+    def _context(
+        self, spec: RunSpec, attempt: str, open_services: Callable[[], S_co], reports: Iterable[StageReport]
+    ) -> RunContext[S_co]:
         given_up: dict[str, dict[str, str]] = {}
-        for report in self._reports(before):
+        for report in reports:
             for phase in report.phases:
                 items = report.given_up.get(phase.phase)
                 # A report of an earlier pin of this run is about another key.
                 if items and phase.key == phase_keys(spec, given_up)[phase.phase]:
                     given_up[phase.phase] = items
         return RunContext(spec, attempt, open_services, given_up)
-
-    def _reports(self, before: str) -> list[StageReport]:
-        earlier = takewhile(lambda stage: stage.name != before, stages())
-        names = [f"report-{stage.name}" for stage in earlier]
-        return [self.read(name, StageReport) for name in names if self.has(name)]
 
     def write_report(self, report: StageReport, run: RunContext[Any]) -> None:
         """Keep the report of a stage that `run` is about; later tasks read from it what was given up.
@@ -131,7 +144,7 @@ class RunFolder:
                 version = self.store.get_with_version(key)[1]
             except ObjectMissingError:
                 version = None
-            data = _still_given_up(report, run).model_dump_json().encode()
+            data = self._sealed(f"report-{report.stage}", _still_given_up(report, run))
             if self.store.put_if_absent(key, data) if version is None else self.store.replace_if(key, data, version):
                 return
 

@@ -56,7 +56,24 @@ def write_blocks(
     twice changes nothing. Returns the number of blocks written.
     """
     sent = labelmap.ingest_supervoxels(scale, blocks)
-    expected = digests_of(inherited.items()) | sent
+    _compare(labelmap, scale, digests_of(inherited.items()) | sent, box_blocks)
+    return len(sent)
+
+
+def compare_blocks(
+    labelmap: Labelmap,
+    scale: int,
+    blocks: Iterable[PackedBlock],
+    box_blocks: Box,
+    inherited: Mapping[Coordinate, bytes] = NOTHING,
+) -> int:
+    """As `write_blocks` where all of it was written before: nothing is sent, and the errors are the same."""
+    written = digests_of(blocks)
+    _compare(labelmap, scale, digests_of(inherited.items()) | written, box_blocks)
+    return len(written)
+
+
+def _compare(labelmap: Labelmap, scale: int, expected: Mapping[Coordinate, str], box_blocks: Box) -> None:
     stored = digests_of(labelmap.stored_blocks(box_blocks, scale))
     on = f"{labelmap.instance!r} in node {labelmap.node.uuid}, scale {scale}"
     foreign = stored.keys() - expected.keys()
@@ -75,7 +92,6 @@ def write_blocks(
             f"{len(wrong)} of {len(expected)} blocks are not as sent or inherited, first {wrong[0]} (ZYX)",
             "Try again; if it stays, something else writes to this instance",
         )
-    return len(sent)
 
 
 def block_counts(labels: Labels64, first_block: Coordinate) -> IndexTable:

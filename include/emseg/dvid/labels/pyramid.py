@@ -15,7 +15,7 @@ import numpy as np
 from emseg.array_types import Ids, Labels32, Labels64, Mask
 from emseg.dvid.coordinates import blocks_at_finer_scale, one_block
 from emseg.dvid.labels.block import SHAPE, EncodedBlock, encode_block, unpack_block
-from emseg.dvid.labels.bricks import counted, write_blocks
+from emseg.dvid.labels.bricks import compare_blocks, counted, write_blocks
 from emseg.dvid.labels.downsample import downsample_labels
 from emseg.dvid.labels.index import IndexTable, check_indices
 from emseg.dvid.labels.labelmap import Labelmap, PackedBlock
@@ -80,6 +80,13 @@ class LabelPyramid:
 
         Packed blocks of coarser scales are in memory until those of scale 0 are stored.
         """
+        return self._each_scale(labelmap, write_blocks)
+
+    def compare(self, labelmap: Labelmap) -> int:
+        """As `write` where all blocks were written before: nothing is sent, and the errors are the same."""
+        return self._each_scale(labelmap, compare_blocks)
+
+    def _each_scale(self, labelmap: Labelmap, call: Callable[..., int]) -> int:
         coarser: list[list[PackedBlock]] = [[] for _ in self._old[1:]]
 
         def finest() -> Iterator[PackedBlock]:
@@ -92,7 +99,7 @@ class LabelPyramid:
         written = 0
         for scale, blocks in enumerate([finest(), *coarser]):
             box_blocks = blocks_at_finer_scale(self._top, len(coarser) - scale)
-            written += write_blocks(labelmap, scale, blocks, box_blocks, self._old[scale])
+            written += call(labelmap, scale, blocks, box_blocks, self._old[scale])
         return written
 
     def blocks(self) -> Iterator[tuple[int, PackedBlock]]:

@@ -28,6 +28,7 @@ class Match(EachSubvolume):
     name = "match"
     stage = STITCH
     follows = "segment"
+    reads_from = ("segment",)
     shown_as = "match"  # it does not depend on the stitching mode, so it is reused where resolution is not
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:  # noqa: ARG002

@@ -31,6 +31,7 @@ class Resolve(Phase):
     name = "resolve"
     stage = STITCH
     follows = "match"
+    reads_from = ("segment", "match")
     in_driver = True
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:

@@ -56,6 +56,7 @@ class Write(Phase):
     name = "write"
     stage = STITCH
     follows = "resolve"
+    reads_from = ("segment", "resolve")
     writes_dvid = True
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
@@ -69,23 +70,46 @@ class Write(Phase):
         return tuple(brick_name(number) for number in bricks_of(run.grid, run.cells, run.spec.output.max_scale))
 
     def prepare(self, run: RunContext[Any]) -> Work:
-        """Make the run's branch and labelmap, then write one brick."""
-        from emseg.phases.write.branch import prepare_branch
+        """Make the run's branch and labelmap, then write one brick; compare it where the result is released."""
+        from emseg.phases.write.branch import is_released, prepare_branch
         from emseg.phases.write.work import WriteBrick
 
-        return WriteBrick(run, prepare_branch(run))
+        return self.marking_anew().prepare(run) if is_released(run) else WriteBrick(run, prepare_branch(run))
 
     def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:
-        """Mappings, indices and extents, posted by one writer and read back."""
+        """Mappings, indices and extents, posted by one writer and read back; compared where the result is released."""
+        from emseg.phases.write.branch import is_released
         from emseg.phases.write.finish import FinishLabelmap
 
-        return FinishLabelmap(run)(markers)
+        return self.marking_anew().finish(run, markers) if is_released(run) else FinishLabelmap(run)(markers)
+
+    def marking_anew(self) -> MarkWrittenAnew:
+        """The phase where DVID holds its labels already, and only markers are lost."""
+        return MarkWrittenAnew()
 
     def artefacts(self) -> tuple[TableArtefact, ...]:
         """Three tables of each brick."""
         from emseg.phases.write.artefacts import NEW_COUNTS, REPLACED_COUNTS, SUBSTITUTES
 
         return NEW_COUNTS, REPLACED_COUNTS, SUBSTITUTES
+
+
+class MarkWrittenAnew(Write):
+    """Bricks are made, compared with what the run's node holds, and marked; nothing is written to DVID."""
+
+    def prepare(self, run: RunContext[Any]) -> Work:
+        """Compare one brick. PermanentError where the run has no node or labelmap yet."""
+        from emseg.phases.write.branch import held_elsewhere, require_branch
+        from emseg.phases.write.work import WriteBrick
+
+        require_branch(run)
+        return WriteBrick(run, held_elsewhere(run), only_compares=True)
+
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:
+        """Mappings, indices and extents, compared."""
+        from emseg.phases.write.finish import FinishLabelmap
+
+        return FinishLabelmap(run).compare(markers)
 
 
 PHASE = Write()

@@ -6,8 +6,8 @@ compares it. It commits nothing: `publish` does that after the gate. Memory: abo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from emseg.phases.resolve.artefacts import read_mapping
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.artefacts import NEW_COUNTS, REPLACED_COUNTS, SUBSTITUTES, counted_rows
+from emseg.phases.write.branch import released_meanwhile
 from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.store import ItemMarker, Lease, join_key
 
@@ -40,9 +41,18 @@ class FinishLabelmap:
         labelmap = segmentation(self.run)
         new = self._new(markers)
         contents = self._contents(markers, new)
-        with self._only_writer() as lease:
+        with self._only_writer() as lease, released_meanwhile(self.run):
             contents.post(labelmap, lease.renew)
             contents.verify(labelmap)
+        return self._figures(new)
+
+    def compare(self, markers: Sequence[ItemMarker]) -> Scalars:
+        """The same figures where the labelmap is complete; IntegrityError names what differs, and nothing is posted."""
+        new = self._new(markers)
+        self._contents(markers, new).verify(segmentation(self.run))
+        return self._figures(new)
+
+    def _figures(self, new: IndexTable) -> Scalars:
         return {
             "uuid": segmentation_uuid(self.run),
             "instance": self.run.spec.output.instance,
@@ -54,23 +64,16 @@ class FinishLabelmap:
 
     def verify(self) -> None:
         """Compare what DVID holds now with what the finished phase left there; IntegrityError names what differs."""
-        markers = self.run.folder(NAME).manifest()
-        self._contents(markers, self._new(markers)).verify(segmentation(self.run))
+        self.compare(self.run.folder(NAME).manifest())
 
     def _contents(self, markers: Sequence[ItemMarker], new: IndexTable) -> LabelContents:
         replaced = self._rows(markers, REPLACED_COUNTS)
         return LabelContents.over(inherited(self.run), new, replaced, self.run.grid.bounds)
 
-    @contextmanager
-    def _only_writer(self) -> Iterator[Lease]:
+    def _only_writer(self) -> AbstractContextManager[Lease]:
         # Two writers of mappings at once can damage the server's mapping log.
         key = join_key(self.run.spec.dataset, "leases", f"{branch_name(self.run)}.json")
-        lease = Lease(self.run.open_services().store, key, self.run.attempt, LEASE_S)
-        lease.take_within(2 * LEASE_S)
-        try:
-            yield lease
-        finally:
-            lease.release()
+        return Lease(self.run.open_services().store, key, self.run.attempt, LEASE_S, patience_s=2 * LEASE_S)
 
     def _new(self, markers: Sequence[ItemMarker]) -> IndexTable:
         """Index rows of the new supervoxels and their bodies, with the ids that both have in DVID."""

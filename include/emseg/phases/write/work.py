@@ -20,6 +20,7 @@ from emseg.phases.labelmaps import inherited, segmentation
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.artefacts import NEW_COUNTS, REPLACED_COUNTS, SUBSTITUTES, counts_table
+from emseg.phases.write.branch import released_meanwhile
 from emseg.phases.write.bricks import brick_grid, brick_number, top_block
 from emseg.phases.write.replaced_region import ReplacedRegion
 from emseg.phases.write.substitute_ids import SubstituteIds
@@ -35,16 +36,20 @@ CELLS_HELD = 8
 class WriteBrick:
     """The work on one brick, block by block: new labels over inherited ones, counted, downsampled, written, read back.
 
-    `held_elsewhere` are the ids that `prepare_branch` returned: no new supervoxel gets one of them.
+    `held_elsewhere` are the ids that `prepare_branch` returned: no new supervoxel gets one of them. With
+    `only_compares` nothing is written: the node must hold the brick already.
     """
 
     run: RunContext[DvidServices]
     held_elsewhere: Ids
+    only_compares: bool = False
 
     def __call__(self, item: str) -> ItemMarker:
-        """Write the brick named `item`."""
+        """Write the brick named `item`. TransientError where a twin of this run has released the result meanwhile."""
         pyramid, regions = self.brick(item)
-        written = pyramid.write(segmentation(self.run))
+        with released_meanwhile(self.run):
+            call = pyramid.compare if self.only_compares else pyramid.write
+            written = call(segmentation(self.run))
         counts, substitutes, folder = pyramid.counts, regions.substitutes, self.run.folder(NAME)
         artefacts = [
             NEW_COUNTS.write(folder, item, counts_table(counts)),

@@ -1,0 +1,33 @@
+"""The documents of a run folder: who writes each, and what is done about a damaged one.
+
+`spec.json` is what the task `pin` decided, so nothing is guessed about a damaged one: the task is cleared. The report
+of a stage says which items later tasks do without, so it is the same with that one. The others are made from markers,
+and a new try of the task makes them anew.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from emseg.errors import IntegrityError, PermanentError
+from emseg.store.sealed import Form
+
+M = TypeVar("M", bound=BaseModel)
+
+SCHEMA = 2
+"""Number of the stored form of all of them; up to 1 they had no seal."""
+
+_WRITERS = {"spec": "pin", "plan": "plan", "findings": "gate", "verdict": "gate", "release": "publish"}
+"""Task that writes a document; that of a report or failure is in its name."""
+
+_DECIDE_WHAT_RUNS = {"spec", "report"}
+
+
+def form_of(name: str, model: type[M]) -> Form[M]:
+    """Stored form of the document `NAME.json`, for example of `verdict` or `report-segment`."""
+    kind, _, stage = name.partition("-")
+    remedy = f"Clear the task `{_WRITERS.get(kind, stage)}` of this run with Downstream: it writes the document anew"
+    damaged = PermanentError if kind in _DECIDE_WHAT_RUNS else IntegrityError
+    return Form(kind, model, SCHEMA, remedy, remedy, damaged)
