@@ -2,13 +2,14 @@
 
 from emseg.ingest.grayscale import ingest_grayscale
 from emseg.ingest.labels import ingest_labels
-from emseg.ingest.opening import open_source
+from emseg.ingest.opening import MissingChunks, open_source
 from emseg.ingest.progress import IngestReceipt, Progress
 from emseg.ingest.roi import ingest_roi
 from emseg.ingest.sources import VolumeSource
 
 __all__ = [
     "IngestReceipt",
+    "MissingChunks",
     "Progress",
     "VolumeSource",
     "ingest_grayscale",

@@ -1,4 +1,4 @@
-"""Volumes that a file holds as arrays: npy, npz, HDF5, Zarr."""
+"""Volumes that a file holds as arrays: npy, npz, HDF5."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from zipfile import BadZipFile
 
 import h5py
 import numpy as np
-import zarr
 
 from emseg.geometry import Box
 from emseg.ingest.sources import Array, SourceInfo, VolumeSource, refuse_source, three_axes
@@ -43,16 +42,6 @@ def open_numpy(file: Path, name: str) -> VolumeSource:
         ) from None
 
 
-def open_zarr(folder: Path, name: str) -> VolumeSource:
-    """The array `name` of a Zarr folder (format 2 or 3), or the folder itself where that is an array."""
-    opened = zarr.open(folder, mode="r")
-    if isinstance(opened, zarr.Group):
-        opened = opened[_chosen(folder, name, sorted(opened.array_keys()), nested=name in opened)]
-    if not isinstance(opened, zarr.Array):
-        raise refuse_source(f"{folder}:{name}", "it is a group of arrays", "Name one array after the colon")
-    return ArrayVolume(opened, f"{folder}:{name}")
-
-
 class Hdf5Volume:
     """The dataset `name` of an HDF5 file; the file is open only while it is read."""
 
@@ -76,8 +65,8 @@ class Hdf5Volume:
             return np.asarray(opened[self._name][box.slices()])
 
 
-def _chosen(file: Path, name: str, names: list[str], nested: bool = False) -> str:
-    if name in names or (nested and name):
+def _chosen(file: Path, name: str, names: list[str]) -> str:
+    if name in names:
         return name
     if not name and len(names) == 1:
         return names[0]

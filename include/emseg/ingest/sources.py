@@ -21,7 +21,8 @@ class SourceInfo:
 
     `format` is for people, for example `TIFF, 40 pages`. `voxel_size_nm` and `offset_nm` (position of the first voxel),
     Z Y X, are None where the file does not tell. `notes` are remarks in plain words: numbers of the sections, the level
-    of a pyramid that was chosen, what the reading library warned of.
+    of a pyramid that was chosen, what the reading library warned of. `chunk_vox` is what has to be decoded at once,
+    Z Y X, where the voxels lie in chunks.
     """
 
     address: str
@@ -29,6 +30,7 @@ class SourceInfo:
     voxel_size_nm: VoxelSize | None = None
     offset_nm: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = ()
+    chunk_vox: Coordinate | None = None
 
 
 class VolumeSource(Protocol):
