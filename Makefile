@@ -5,13 +5,16 @@ READY := .venv/ready
 WORKERS ?= 2
 DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
 
-.PHONY: demo test check audit up down bench bench-quality lock browser clean
+.PHONY: demo test faults check audit up down bench bench-quality lock browser clean
 
 demo: $(READY)  ## take EM through Airflow, Spark, S3 and DVID: make demo [DATA=FILE.npz] [STITCH=none] [PRESET=NAME]
 	$(BIN)/emseg demo $(DEMO_OPTIONS)
 
 test: $(READY) browser  ## every test, with real servers of its own for each of two workers: make test [WORKERS=0]
-	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder -m 'not long'
+
+faults: $(READY) browser  ## the fault matrix: every fault at full length, and a table of what holds
+	EMSEG_FAULTS=full $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder -p tests.faults.table -m fault
 
 check: $(READY)  ## lint, format, types, contracts between rooms
 	$(BIN)/ruff check
