@@ -47,8 +47,11 @@ def pin_run(
     edits: EditSource = no_edits,
 ) -> RunSpec:
     """The pinned spec of a run; PermanentError names field, value and remedy of whatever cannot work."""
-    dataset = parameters.applied_to(load_dataset(datasets, parameters.dataset))
+    own = load_dataset(datasets, parameters.dataset)
+    dataset = parameters.applied_to(own)
     volume, roi = _pinned_volume(dataset, server)
+    if parameters.node is not None:
+        _check_repo(own.volume.node, volume, server)
     segmentation = pinned_segmentation(dataset.segmentation, volume.voxel_size_nm, models)
     spec = RunSpec(
         dataset=dataset.name,
@@ -123,6 +126,18 @@ def _pinned_volume(dataset: Dataset, server: DvidServer) -> tuple[PinnedVolume, 
         roi_digest="" if roi is None else roi.digest,
     )
     return volume, roi
+
+
+def _check_repo(own: str, volume: PinnedVolume, server: DvidServer) -> None:
+    """A run chooses among the versions of its dataset's volume: another volume would be published under its name."""
+    root = repo_info(server, own.partition(":")[0]).root
+    if root != volume.root:
+        raise PermanentError(
+            DOING,
+            f"node = {volume.node}",
+            f"it is a version of the repository {volume.root}, and the dataset is about {root}",
+            "Choose a version of the dataset's own repository, or write a dataset file for the other one",
+        )
 
 
 def _locked(server: DvidServer, field: str, reference: str) -> NodeInfo:
