@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from emseg.cli import on_demand
 from emseg.cli.console import console, errors
-from emseg.errors import EmsegError
+from emseg.errors import EmsegError, NoRoomError
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -28,7 +28,14 @@ def app() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("emseg").setLevel(logging.INFO)
     try:
-        cli()
+        _called()
     except EmsegError as error:
         errors.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", highlight=False)
         sys.exit(error.exit_code)
+
+
+def _called() -> None:
+    try:
+        cli()
+    except (OSError, MemoryError) as error:
+        raise NoRoomError.of(error, "running emseg", " ".join(sys.argv[1:2])) or error from error

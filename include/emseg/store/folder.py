@@ -6,7 +6,6 @@ Nothing is flushed to the disk by force: a power cut is not survived.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -15,10 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from emseg.errors import EmsegError, PermanentError, TransientError
+from emseg.errors import EmsegError, NoRoomError, PermanentError, TransientError
 from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
-
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FolderStore:
@@ -90,7 +87,7 @@ class FolderStore:
         """A temporary file of `data` beside the key's path, and that path; the temporary one is gone afterwards."""
         path = self._path(key)
         temporary = path.with_name(f".{uuid4().hex}")
-        with _os_errors("writing an object", path):
+        with _os_errors("writing an object", path, f"{len(data)} bytes to write"):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 temporary.write_bytes(data)
@@ -107,19 +104,17 @@ class FolderStore:
 
 
 @contextmanager
-def _os_errors(doing: str, path: Path) -> Iterator[None]:
+def _os_errors(doing: str, path: Path, need: str = "") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise ObjectMissingError.at(str(path)) from None
     except OSError as error:
-        raise _emseg_error(doing, path, error) from error
+        raise NoRoomError.of(error, doing, str(path), need) or _emseg_error(doing, path, error) from error
 
 
 def _emseg_error(doing: str, path: Path, error: OSError) -> EmsegError:
     found = error.strerror or type(error).__name__
-    if error.errno in _NO_SPACE:
-        return PermanentError(doing, str(path), found, "Free space on that disk, or use another folder; then run again")
     if isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)):
         return PermanentError(doing, str(path), found, "Give a folder this user may write, with no file in its place")
     return TransientError(doing, str(path), found, "Try again; if it stays, check the disk")
