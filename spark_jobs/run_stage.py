@@ -18,7 +18,7 @@ from pyspark import SparkConf, SparkContext
 from emseg.engine.items import Outcome, Work, attempt_item
 from emseg.engine.progress import Progress
 from emseg.engine.report import Failure
-from emseg.errors import EmsegError
+from emseg.errors import EmsegError, NoRoomError
 from emseg.phases.services import services_from_environment
 from emseg.tasks.jobs import run_stage
 from emseg.tasks.run_folder import RunFolder
@@ -52,9 +52,13 @@ class SparkExecutor:
             yield from tasks.map(partial(attempt_item, work)).collect()
 
     def stop(self) -> None:
-        """Stop Spark, if it was started."""
-        if self._context is not None:
+        """Stop Spark, if it was started. A Spark that died says so in the log: the error that came first goes on."""
+        if self._context is None:
+            return
+        try:
             self._context.stop()
+        except Exception:  # whatever py4j raises about a JVM that is gone
+            log.exception("Spark could not be stopped")
 
     def _started(self) -> SparkContext:
         if self._context is None:
@@ -91,9 +95,12 @@ def main(stage: str, dataset: str, run: str) -> int:
         folder.remove(f"failure-{stage}")
         try:
             _run(stage, folder)
-        except EmsegError as error:
-            folder.write(f"failure-{stage}", Failure.of(stage, error))
-            raise
+        except (EmsegError, OSError, MemoryError) as error:
+            known = error if isinstance(error, EmsegError) else NoRoomError.of(error, f"running {stage}", run)
+            if known is None:
+                raise
+            folder.write(f"failure-{stage}", Failure.of(stage, known))
+            raise known from error
     except EmsegError as error:
         log.error("%s: %s", type(error).__name__, error)
         return error.exit_code

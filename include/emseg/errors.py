@@ -7,8 +7,14 @@ about it: retry (`TransientError`), stop (`PermanentError`), or set the damaged 
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import resource
 from typing import ClassVar
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A full disk, a quota that is used up, a file over a limit."""
 
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """What a terminal obeys instead of showing it, what turns the direction of a line or has no width, half characters."""
@@ -52,6 +58,27 @@ class IntegrityError(EmsegError):
 
     exit_code: ClassVar[int] = 65
     retry_is_safe: ClassVar[bool] = True
+
+
+class NoRoomError(PermanentError):
+    """A disk, a quota, a limit of memory or a server is full: only a person can make room.
+
+    It says nothing against the item that met it, so no item is given up for it.
+    """
+
+    @classmethod
+    def of(cls, error: BaseException, doing: str, on: str, need: str = "") -> NoRoomError | None:
+        """The error to raise for one of Python that says so; None for any other. `need` is how much was wanted."""
+        code = error.errno if isinstance(error, OSError) else None
+        if code in NO_SPACE:
+            place = str(getattr(error, "filename", None) or on)
+            found = f"{os.strerror(code or 0)}{need and f': {need}'}"
+            return cls(doing, place, found, "Free space there, or use another disk; then clear the task or run again")
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY and (isinstance(error, MemoryError) or code == errno.ENOMEM):
+            found = f"{error or 'out of memory'}; the process may have {limit / 2**20:.0f} MiB (RLIMIT_AS)"
+            return cls(doing, on, found, "Raise the limit (ulimit -v) or use smaller subvolumes; then run again")
+        return None
 
 
 class StepError(PermanentError):

@@ -18,7 +18,7 @@ import pytest
 from tests.refusals import refused
 
 from emseg.disk import disk_fault, replacing_folder, whole, write_whole
-from emseg.errors import PermanentError, TransientError
+from emseg.errors import NoRoomError, PermanentError, TransientError
 
 OLD, NEW = b"old" * 100, b"new" * 50_000
 
@@ -128,7 +128,7 @@ def test_a_disk_that_is_full_is_permanent_until_it_is_mended() -> None:
     """Oracle: the kernel's own file that is always full."""
     with refused(PermanentError, "/dev/full", "needed: 300 bytes", "the disk is full"):
         write_whole(Path("/dev/full"), OLD)
-    assert type(disk_fault("x", Path("x"), OSError(errno.EDQUOT, "quota"))) is PermanentError
+    assert type(disk_fault("x", Path("x"), OSError(errno.EDQUOT, "quota"))) is NoRoomError
     assert type(disk_fault("x", Path("x"), OSError(errno.EIO, "input/output"))) is TransientError
 
 

@@ -28,11 +28,20 @@ from emseg.dvid.errors import (
     Refusal,
     refusal,
 )
-from emseg.errors import EmsegError, PermanentError, TransientError
+from emseg.errors import EmsegError, NoRoomError, PermanentError, TransientError
 
 Answer = tuple[int, str]
 
 EXPECTED: dict[str, tuple[type[EmsegError], frozenset[str], list[Answer]]] = {
+    "the disk of the server is full": (
+        NoRoomError,
+        NEVER,
+        [
+            (500, "write /dvid/db/000012.log: no space left on device"),
+            (400, "unable to put data: Disk quota exceeded"),
+        ],
+    ),
+    "a server or proxy has no storage left": (NoRoomError, NEVER, [(507, "")]),
     "the server is stopping, or it runs as many throttled requests as it may": (
         TransientError,
         READS_AND_WRITES,
@@ -50,7 +59,7 @@ EXPECTED: dict[str, tuple[type[EmsegError], frozenset[str], list[Answer]]] = {
         ],
     ),
     "a proxy got no answer from the server": (TransientError, READS, [(502, "<html>Bad Gateway</html>"), (504, "")]),
-    "another fault of the server": (TransientError, NEVER, [(501, ""), (507, "")]),
+    "another fault of the server": (TransientError, NEVER, [(501, ""), (505, "")]),
     "the parent of a new node must be locked, and is open": (
         PermanentError,
         NEVER,

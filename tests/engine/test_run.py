@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import resource
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from tests.refusals import refused
 
 from emseg.engine.items import InProcess
 from emseg.engine.run import PhaseRun, run_phase
-from emseg.errors import IntegrityError, PermanentError, StepError, TransientError
+from emseg.errors import IntegrityError, NoRoomError, PermanentError, StepError, TransientError
 from emseg.store import FolderStore, ItemMarker, LeaseHeldError, PhaseFolder
 
 ITEMS = ("a", "b", "c", "d")
@@ -89,6 +91,8 @@ def test_the_digest_does_not_depend_on_who_computed_what(tmp_path):
         (ZeroDivisionError("a bug in a step"), PermanentError),
         (MemoryError(), TransientError),
         (ConnectionResetError(), TransientError),
+        (OSError(errno.ENOSPC, "No space left on device"), NoRoomError),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), NoRoomError),
     ],
 )
 def test_the_class_of_the_error_decides_about_a_retry(tmp_path, broken, expected):
@@ -151,6 +155,30 @@ def test_few_failures_are_given_up_and_the_rest_goes_on(tmp_path):
     assert folder.done_items() == frozenset(MANY) - set(result.given_up)
     assert folder.phase_marker() is None, "what was given up must satisfy no other run"
     assert {marker.item for marker in folder.without(result.given_up).manifest()} == folder.done_items()
+
+
+def test_an_item_that_found_no_room_is_not_given_up_and_a_retry_does_it_when_there_is_room(tmp_path):
+    """Kills a full disk that empties subvolumes, and one that fails three retries in a row."""
+    folder = folder_in(tmp_path, "first")
+    full = OSError(errno.ENOSPC, "No space left on device", "/scratch/spill")
+    work = Doubling(folder, {MANY[3]: full, MANY[30]: bad(MANY[30])})
+    with refused(NoRoomError, "/scratch/spill", "No space left on device"):
+        run_phase(giving_up(work, most=2), folder, InProcess())
+    again = Doubling(folder_in(tmp_path, "second"), {MANY[30]: bad(MANY[30])})
+    result = run_phase(giving_up(again, most=2), again.folder, InProcess())
+    assert again.done == [MANY[3]]
+    assert set(result.given_up) == {MANY[30]}
+
+
+def test_a_limit_of_memory_is_told_and_want_of_memory_may_pass(monkeypatch):
+    """Kills retries below a limit that stays, and a stop because the machine was busy."""
+    assert NoRoomError.of(MemoryError(), "computing", "sv-1") is None
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (3 << 30, 3 << 30))
+    found = NoRoomError.of(MemoryError("Unable to allocate 4.00 GiB"), "computing", "sv-1")
+    assert "3072 MiB" in str(found)
+    assert "4.00 GiB" in str(found)
+    assert NoRoomError.of(OSError(errno.ENOMEM, "Cannot allocate memory"), "computing", "sv-1") is not None
+    assert NoRoomError.of(ConnectionResetError(), "computing", "sv-1") is None
 
 
 def test_what_was_given_up_satisfies_its_own_run_and_no_other(tmp_path):

@@ -6,15 +6,13 @@ import logging
 import os
 import sys
 from io import TextIOWrapper
-from typing import NoReturn
 
 import typer
 from rich.text import Text
 
 from emseg.cli import on_demand
 from emseg.cli.console import PrintableHandler, console, errors
-from emseg.disk import is_full
-from emseg.errors import EmsegError, PermanentError
+from emseg.errors import EmsegError, NoRoomError
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -33,18 +31,18 @@ def app() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter of a name shows its code
     try:
-        cli()
+        _called()
     except EmsegError as error:
-        _end(error)
-    except OSError as error:
-        if not is_full(error):
+        errors.print(Text(type(error).__name__, "bold red"), str(error), highlight=False)
+        sys.exit(error.exit_code)
+
+
+def _called() -> None:
+    try:
+        cli()
+    except (OSError, MemoryError) as error:
+        full = NoRoomError.of(error, "running emseg", " ".join(sys.argv[1:2]))
+        if full is None:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes once more when it ends
-        where = str(error.filename or "standard output, or a temporary file")
-        found = error.strerror or "the disk is full"
-        _end(PermanentError("writing what the command gives", where, found, "Free space there; then run it again"))
-
-
-def _end(error: EmsegError) -> NoReturn:
-    errors.print(Text(type(error).__name__, "bold red"), str(error), highlight=False)
-    sys.exit(error.exit_code)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes to standard output once more when it ends
+        raise full from error

@@ -4,13 +4,12 @@ write_whole(Path("report.json"), b"{}")             # the old report, or the new
 with replacing_folder(Path("model")) as folder: ... # the same for a folder of files that belong together
 """
 
-from emseg.disk.faults import disk_fault, is_full, telling_faults
+from emseg.disk.faults import disk_fault, telling_faults
 from emseg.disk.partial import partial_file, remove_leftovers
 from emseg.disk.whole import replacing_folder, write_whole
 
 __all__ = [
     "disk_fault",
-    "is_full",
     "partial_file",
     "remove_leftovers",
     "replacing_folder",

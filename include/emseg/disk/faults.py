@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from emseg.errors import EmsegError, PermanentError, TransientError
+from emseg.errors import EmsegError, NoRoomError, PermanentError, TransientError
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -26,22 +26,17 @@ _NO_SUCH_PLACE = {errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, er
 def disk_fault(doing: str, path: Path, error: OSError, need_bytes: int | None = None) -> EmsegError:
     """The error of emseg for an OSError on `path`; `need_bytes` is the size of what was to be written, if known.
 
-    PermanentError for a full disk and for a place that cannot be written, TransientError for all else.
+    NoRoomError for a full disk, PermanentError for a place that cannot be written, TransientError for all else.
     """
     found = error.strerror or type(error).__name__
     if error.errno in _FULL:
         need = "" if need_bytes is None else f"; needed: {_size(need_bytes)}"
         remedy = "Free space on that disk or raise the limit, or name another disk; then run again"
-        return PermanentError(doing, str(path), f"{_FULL[error.errno]}{need}; free on it: {_free(path)}", remedy)
+        return NoRoomError(doing, str(path), f"{_FULL[error.errno]}{need}; free on it: {_free(path)}", remedy)
     if isinstance(error, _NOT_OURS) or error.errno in _NO_SUCH_PLACE:
         remedy = "Name a place where this user may write, with nothing else in the way"
         return PermanentError(doing, str(path), found, remedy)
     return TransientError(doing, str(path), found, "Try again; if it stays, check the disk")
-
-
-def is_full(error: OSError) -> bool:
-    """Whether a full disk, a quota or a limit on the size of files is behind `error`."""
-    return error.errno in _FULL
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from emseg.errors import EmsegError, PermanentError, TransientError
+from emseg.errors import EmsegError, NoRoomError, PermanentError, TransientError
 
 
 class NotFoundError(PermanentError):
@@ -72,6 +72,24 @@ _LATER = "Try again later; if it stays so, read the server's log"
 _NAME = "Check the name, and that the node holds it"
 
 REFUSALS = (
+    Refusal(
+        means="the disk of the server is full",
+        error=NoRoomError,
+        remedy="Free space on the disk of the DVID server, then clear the task",
+        repeated=NEVER,
+        why="it stays full until somebody makes room",
+        seen=ANY_VERSION,
+        text="(?i)no space left on device|disk quota exceeded",
+    ),
+    Refusal(
+        means="a server or proxy has no storage left",
+        error=NoRoomError,
+        remedy="Free space on the disk of the DVID server, then clear the task",
+        repeated=NEVER,
+        why="it stays full until somebody makes room",
+        seen=NOT_DVID,
+        statuses=(507,),
+    ),
     Refusal(
         means="the server is stopping, or it runs as many throttled requests as it may",
         error=TransientError,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from emseg.engine.progress import Progress
-from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
+from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
 from emseg.store import ItemMarker
 
 Work = Callable[[str], ItemMarker]
@@ -20,7 +20,7 @@ Work = Callable[[str], ItemMarker]
 
 @dataclass(frozen=True)
 class ItemFailure:
-    """Why an item was not committed: `kind` (Transient-, Integrity- or PermanentError) decides about a retry."""
+    """Why an item was not committed: `kind` is the name of the class of errors, which decides about a retry."""
 
     item: str
     kind: str
@@ -29,6 +29,11 @@ class ItemFailure:
     @property
     def is_permanent(self) -> bool:
         """Whether the same item would fail again."""
+        return self.kind in {PermanentError.__name__, NoRoomError.__name__}
+
+    @property
+    def is_of_the_item(self) -> bool:
+        """Whether the item would fail on any machine, so that a run may go on without it."""
         return self.kind == PermanentError.__name__
 
 
@@ -59,12 +64,14 @@ def attempt_item(work: Work, item: str) -> Outcome:
         return work(item)
     except EmsegError as error:
         return ItemFailure(item, _kind_of(error), str(error))
-    except (MemoryError, OSError):
+    except (MemoryError, OSError) as error:
+        if full := NoRoomError.of(error, "computing an item", item):
+            return ItemFailure(item, NoRoomError.__name__, str(full))
         return ItemFailure(item, TransientError.__name__, traceback.format_exc(limit=-3))
     except Exception:  # noqa: BLE001 - the border to steps written by others: any of their errors fails this item only
         return ItemFailure(item, PermanentError.__name__, traceback.format_exc(limit=-5))
 
 
 def _kind_of(error: EmsegError) -> str:
-    kinds = (TransientError, IntegrityError)
+    kinds = (TransientError, IntegrityError, NoRoomError)
     return next((kind.__name__ for kind in kinds if isinstance(error, kind)), PermanentError.__name__)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from emseg.engine.items import Executor, ItemFailure, Work
 from emseg.engine.progress import Progress
 from emseg.engine.report import PhaseSummary
-from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
+from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
 from emseg.store import ItemMarker, PhaseFolder, PhaseMarker
 
 log = logging.getLogger(__name__)
@@ -104,8 +104,8 @@ def _computed(
                 markers.append(outcome)
         if wave is first and rest and len(failures) == len(first) and _alike(failures):
             raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
-    permanent = [failure for failure in failures if failure.is_permanent]
-    if len(permanent) < len(failures) or len(permanent) > (phase.most_given_up or 0):
+    of_the_item = [failure for failure in failures if failure.is_of_the_item]
+    if len(of_the_item) < len(failures) or len(of_the_item) > (phase.most_given_up or 0):
         raise _error_of(phase, failures, len(items))
     return _settled(phase, markers, failures, folder)
 
@@ -135,8 +135,10 @@ def _error_of(phase: PhaseRun, failures: Sequence[ItemFailure], total: int, note
     # A retry is worth while only if every failed item may succeed in it; the permanent ones are shown first.
     retryable = {TransientError.__name__: TransientError, IntegrityError.__name__: IntegrityError}
     permanent = [f for f in failures if f.is_permanent]
-    shown = (permanent or list(failures))[:3]
+    full = [f for f in permanent if not f.is_of_the_item]
+    shown = (full or permanent or list(failures))[:3]
     kind: type[EmsegError] = PermanentError if permanent else retryable[shown[0].kind]
+    kind = NoRoomError if full else kind
     remedy = "Correct the cause, then clear the task" if permanent else "A retry does only what is missing"
     return kind(
         f"running {phase.phase}",

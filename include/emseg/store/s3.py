@@ -12,7 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import BytesIO
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from emseg.config.connections import S3Connection, is_this_computer
-from emseg.errors import PermanentError
+from emseg.errors import EmsegError, PermanentError
 from emseg.outside_addresses import is_readable_on_the_way
 from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
 from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
@@ -68,8 +68,11 @@ class S3Store:
                 raise self._unconditional(key, "If-Match")
             if not self.replace_if(key, b"fourth", self.get_with_version(key)[1]):
                 raise self._unconditional(key, "If-Match with the current ETag")
-        finally:
-            self.delete(key)
+        except EmsegError:
+            with suppress(EmsegError):  # what is wrong with the server goes on, not what that did to the clean-up
+                self.delete(key)
+            raise
+        self.delete(key)
 
     def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
         """Store `data`, in parts of 64 MiB where it is larger."""

@@ -14,11 +14,12 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
+from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
 from emseg.store.objects import ObjectMissingError
 
 _CONFLICTS = {"ConditionalRequestConflict", "OperationAborted"}
 _SLOW = {"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout", "RequestLimitExceeded"}
+_FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
 _REMEDIES = {
     "NoSuchBucket": "Create the bucket, or correct EMSEG_S3_BUCKET",
     "SignatureDoesNotMatch": "Correct AWS_SECRET_ACCESS_KEY (Airflow: connection emseg_s3)",
@@ -87,6 +88,8 @@ def _of_reply(doing: str, address: str, error: ClientError) -> EmsegError:
     found = f"HTTP {status} {code}"
     if is_missing(error):
         return ObjectMissingError.at(address)
+    if status == 507 or code in _FULL:
+        return NoRoomError(doing, address, found, "Make room on the S3 server, or raise the quota; then clear the task")
     if status >= 500 or status == 429 or code in _SLOW or is_conflict(error):
         return TransientError(doing, address, found, "Try again; if it stays, look at the load of the S3 server")
     default = _REMEDIES["AccessDenied"] if status == 403 else "Check bucket, prefix and server"

@@ -27,6 +27,7 @@ from emseg.dvid import (
     repo_info,
     resolve_locked_node,
 )
+from emseg.dvid.labels.inherited import require_whole_bodies
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Coordinate, Grid, Roi, selected_cells
 from emseg.phases.edits import EditSource, no_edits
@@ -200,6 +201,7 @@ def _check_output(spec: RunSpec, server: DvidServer) -> None:
         info = Labelmap(Node(server, spec.volume.node), name).info()
         is_truth = (name, spec.volume.node) == (spec.groundtruth.instance, spec.groundtruth.node)
         if info.max_scale == spec.output.max_scale and not is_truth:
+            require_whole_bodies(Labelmap(Node(server, spec.volume.node), name))
             return
         problem = "it is the ground truth" if is_truth else f"it has scales up to {info.max_scale}"
     raise PermanentError(

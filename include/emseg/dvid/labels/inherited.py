@@ -43,6 +43,31 @@ class SurvivingBodies:
     renamed: Flags
 
 
+def require_whole_bodies(ancestor: Labelmap) -> None:
+    """PermanentError where a body of the ancestor has lost the voxels of its namesake.
+
+    DVID v1.0.0 maps a supervoxel to 0 when its body is renamed and then renamed back (`/renumber` as an undo): the
+    index of the body still lists the supervoxel, and its voxels belong to no body. An id that is mapped to 0 and is no
+    supervoxel of any voxel is harmless: the name of a body that was cleaved off or renamed.
+    """
+    mapping = mappings(ancestor)
+    names = np.intersect1d(mapping[0][mapping[1] == 0], indexed_labels(ancestor))
+    lost = [np.empty(0, np.uint64)]
+    for first in range(0, len(names), REQUEST_LABELS):
+        rows = indices(ancestor, names[first : first + REQUEST_LABELS].tolist())
+        lost.append(np.unique(rows.body[rows.supervoxel == rows.body]))
+    bodies = np.concatenate(lost).tolist()
+    if bodies:
+        raise PermanentError(
+            "checking the bodies that the run inherits",
+            f"{ancestor.instance!r} in node {ancestor.node.uuid}",
+            f"{len(bodies)} were renamed and back, and DVID has mapped their namesakes to 0, so that voxels are in no "
+            f"body: {', '.join(map(str, bodies[:5]))}{', ...' if len(bodies) > 5 else ''}",
+            "Map each to itself in a child of this node (POST /mappings), commit the child, and name it as "
+            "volume.node; or use another output.instance",
+        )
+
+
 def surviving_in_box(ancestor: Labelmap, box: Box, replaced: Mask) -> Ids:
     """Supervoxels that the ancestor has at those voxels of `box` that are not `replaced`; ascending, without 0.
 
