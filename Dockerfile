@@ -19,8 +19,11 @@ WORKDIR /opt/emseg
 COPY . .
 RUN uv pip install --system --no-cache --no-deps /opt/emseg \
  && useradd --create-home --uid 50000 --gid 0 emseg \
+ && chmod --recursive g=u /home/emseg \
  && install --directory --owner=emseg --group=root --mode=0775 /opt/airflow
 
+# OpenShift runs the image as a user without a name and home, of group 0: what asks for them finds these.
+ENV HOME=/home/emseg USER=emseg
 ENV PYTHONDONTWRITEBYTECODE=1 \
     SPARK_HOME=/usr/local/lib/python3.11/site-packages/pyspark \
     PYSPARK_PYTHON=/usr/local/bin/python3 \

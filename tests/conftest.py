@@ -48,6 +48,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Airflo
     return _AirflowOnce(config, log)
 
 
+@pytest.fixture
+def foreign_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Variables that a person has for other programs: a proxy that leads nowhere, passwords in .netrc, AWS tools."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login theirs password theirs\n")
+    (tmp_path / "netrc").chmod(0o600)
+    nowhere = "http://127.0.0.1:9"
+    foreign = {
+        **dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), nowhere),
+        **{"no_proxy": "", "NO_PROXY": "", "NETRC": str(tmp_path / "netrc")},
+        **{"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "theirs", "AWS_CONFIG_FILE": "/nowhere/config"},
+        **{"AWS_ENDPOINT_URL": nowhere, "AWS_ENDPOINT_URL_S3": nowhere, "AWS_USE_FIPS_ENDPOINT": "true"},
+        **{"AWS_CA_BUNDLE": "/nowhere/ca.pem", "REQUESTS_CA_BUNDLE": "/nowhere/ca.pem"},
+    }
+    for name, value in foreign.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """Folder of the built server programs, kept between runs."""

@@ -91,5 +91,5 @@ def test_a_user_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     assert not has_name()
     for made in (for_devstack, for_driver):
-        assert made({})["USER"] == f"uid{os.getuid()}"
+        assert {made({})[name] for name in ("USER", "HADOOP_USER_NAME", "SPARK_USER")} == {f"uid{os.getuid()}"}
         assert made({"USER": "given"})["USER"] == "given"

@@ -28,6 +28,9 @@ _NOT_FOR_DRIVERS = (
     *("PYSPARK_DRIVER_PYTHON", "PYSPARK_SUBMIT_ARGS", "PYTHONSTARTUP", "PYTHONINSPECT"),  # of somebody's notebook
 )
 
+_NAMES = ("USER", "HADOOP_USER_NAME", "SPARK_USER")
+"""Where Airflow, Hadoop and Spark look for the name of a user who has none."""
+
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -58,6 +61,6 @@ def has_name() -> bool:
 
 
 def _usable(variables: Mapping[str, str]) -> dict[str, str]:
-    """Without a TMPDIR that is no folder; with a name for a user who has none, which Airflow and Hadoop ask for."""
+    """Without a TMPDIR that is no folder; with a name for a user who has none."""
     kept = {name: value for name, value in variables.items() if name != "TMPDIR" or Path(value).is_dir()}
-    return kept if has_name() or kept.get("USER") else {**kept, "USER": f"uid{os.getuid()}"}
+    return kept if has_name() else dict.fromkeys(_NAMES, f"uid{os.getuid()}") | kept

@@ -293,6 +293,21 @@ def test_a_spark_of_the_same_version_is_used_as_the_deployment_says(
     assert spark_submit.driver_environment()["SPARK_HOME"] == str(tmp_path)
 
 
+def test_for_a_user_without_a_home_spark_is_told_a_folder(
+    connections: Callable[[str], None],
+    submit: Callable[[str], Path],
+    store: FolderStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kills `basedir must be absolute: ?/.ivy2`, at which spark-submit ends under a random uid of OpenShift."""
+    monkeypatch.setattr(spark_submit, "has_name", lambda: False)
+    record = submit("sys.exit(0)")
+    RunFolder(store, **RUN).write("report-segment", REPORT)
+    execute(operator())
+    (ivy,) = [word for word in json.loads(record.read_text())["arguments"] if word.startswith("spark.jars.ivy=")]
+    assert Path(ivy.partition("=")[2]).is_absolute()
+
+
 def test_a_reason_that_is_missing_does_not_hide_the_failure(
     connections: Callable[[str], None], submit: Callable[[str], Path], store: FolderStore
 ) -> None:

@@ -30,6 +30,12 @@ def test_a_webhook_receives_text_and_the_whole_alert(receiver, alert):
     assert body["alert"]["dedupe_key"] == alert.dedupe_key
 
 
+@pytest.mark.usefixtures("foreign_shell")
+def test_a_receiver_on_this_computer_is_reached_whatever_is_in_the_shell(receiver, alert):
+    channel(receiver.url).deliver(alert)
+    assert receiver.received[0][1] is None
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
 def test_an_answer_that_may_change_is_transient(status, receiver, alert):
     receiver.status = status

@@ -56,6 +56,14 @@ def api(server: Recorder) -> AirflowApi:
     return AirflowApi(f"http://127.0.0.1:{server.server_port}", "admin", "password")
 
 
+@pytest.mark.usefixtures("foreign_shell")
+def test_the_token_is_sent_whatever_is_in_the_shell(server: Recorder, api: AirflowApi) -> None:
+    """Kills a proxy before this computer, and `requests`, which puts a password of .netrc in the token's place."""
+    server.answers["GET", "/api/v2/dags"] = (200, {"dags": []})
+    assert api.dag_ids() == ()
+    assert server.asked[-1][3] == "Bearer t"
+
+
 def test_trigger_logs_in_once_and_sends_no_logical_date(server: Recorder, api: AirflowApi) -> None:
     """Kills: a login a call; a logical date, with which a second run of the same moment is refused."""
     server.answers["POST", "/api/v2/dags/em/dagRuns"] = (200, {"dag_run_id": "manual__1"})

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from tests.refusals import refused
 
 from emseg.config.connections import DvidConnection
 from emseg.dvid.errors import NodeLockedError, NotFoundError
@@ -86,6 +87,33 @@ def faults() -> Iterator[Faults]:
 def _server(faults: Faults, **settings: float) -> DvidServer:
     connection = DvidConnection(url=faults.url, token=SecretStr(TOKEN))
     return DvidServer(connection, first_pause_s=0.001, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("foreign_shell")
+def test_a_server_on_this_computer_is_reached_whatever_is_in_the_shell(faults: Faults) -> None:
+    """Kills a proxy between this computer and itself, and a password of .netrc in the place of the token."""
+    faults.answers = [(200, b"good")]
+    assert _server(faults).get("/api/x") == b"good"
+    assert _server(faults).get("/api/x") == b"good"
+
+
+def test_a_server_elsewhere_is_reached_through_the_proxy(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills a client that looks at no proxy at all. The server of this test is the proxy."""
+    monkeypatch.setenv("http_proxy", faults.url)
+    faults.answers = [(200, b"through it")]
+    assert DvidServer(DvidConnection(url="http://dvid.invalid:8000")).get("/api/x") == b"through it"
+
+
+def test_what_of_the_environment_cannot_work_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills an OSError of the HTTP library, and five tries of what cannot succeed."""
+    elsewhere = DvidConnection(url="https://dvid.invalid")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with refused(PermanentError, "/nowhere/ca.pem", "REQUESTS_CA_BUNDLE"):
+        DvidServer(elsewhere)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    monkeypatch.setenv("https_proxy", "socks5://proxy:1080")
+    with refused(PermanentError, "https_proxy"):
+        DvidServer(elsewhere).get("/api/x")
 
 
 @pytest.mark.parametrize("fault", ["drop", (500, b"panic"), (502, b""), (503, b"busy"), (504, b""), (200, b"CUT")])

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from numba.core.caching import FunctionCache
 
 import emseg
-from emseg.kernels.compiled import FileOfVariant
+from emseg.kernels.compiled import FileOfVariant, _warn_of_no_folder, compiled
 
 MADE_OF_INNER_FUNCTIONS = {"sort", "argsort", "searchsorted", "unique", "median", "percentile", "quantile", "partition"}
 
@@ -55,6 +56,23 @@ def test_a_changed_helper_in_another_file_is_compiled_anew_and_what_did_not_chan
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
     assert [printed(1), printed(1), printed(5), printed(1)] == ["12 0", "12 1", "20 0", "12 1"]
+
+
+def test_where_nothing_can_be_kept_functions_are_compiled_all_the_same(monkeypatch, caplog):
+    """Kills a command that cannot even start: a read-only package, and a home that is missing or not writable."""
+    monkeypatch.setattr(FunctionCache._impl_class, "_locator_classes", [])
+    _warn_of_no_folder.cache_clear()
+
+    @compiled
+    def raised(x):
+        return x + 1
+
+    @compiled
+    def doubled(x):
+        return x * 2
+
+    assert (raised(1), doubled(4)) == (2, 8)
+    assert [record.message.count("NUMBA_CACHE_DIR") for record in caplog.records] == [1]
 
 
 def test_two_processes_that_keep_variants_at_once_never_share_a_file(tmp_path):

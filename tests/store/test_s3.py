@@ -30,6 +30,35 @@ def test_opening_leaves_nothing_behind_and_workers_need_no_request(faulty_proxy,
 
 
 @services
+@pytest.mark.usefixtures("foreign_shell")
+def test_the_connection_alone_says_where_the_bucket_is_and_with_what_keys(s3_connection):
+    """Kills profile, session token, endpoint, options and proxy of the caller's other programs of AWS."""
+    store = S3Store.open(s3_connection)
+    store.put("a/b", b"x")
+    assert S3Store.open(s3_connection).get("a/b") == b"x"
+
+
+def test_a_bucket_elsewhere_is_reached_through_the_proxy(monkeypatch):
+    """Kills a client that looks at no proxy at all. The server of this test is the proxy."""
+    asked = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(418)
+
+    keys = {"access_key": SecretStr("a"), "secret_key": SecretStr("b")}
+    elsewhere = S3Connection(endpoint_url="http://s3.invalid", bucket="neurons", **keys)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        Thread(target=proxy.serve_forever, daemon=True).start()
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
+        with refused(PermanentError, "HTTP 418"):
+            S3Store.open(elsewhere, probe=False).get("a/b")
+        proxy.shutdown()
+    assert asked == ["http://s3.invalid/neurons/emseg/a/b"]
+
+
+@services
 @pytest.mark.parametrize("fault", ["refuse", "reset", "lose"])
 def test_a_put_survives_faults_and_stores_the_object_once(faulty_proxy, faulty_store, fault):
     """Kills clients that give up at the first 503, reset or lost reply."""

@@ -12,6 +12,7 @@ error.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ import emseg
 from emseg.imports import imported_by, reached
 
 _PACKAGE = Path(emseg.__file__).parent
+_log = logging.getLogger(__name__)
 
 
 def compiled(function: Callable[..., object]) -> Any:
@@ -34,10 +36,19 @@ def compiled(function: Callable[..., object]) -> Any:
 
     A helper that only compiled functions call takes `njit(nogil=True)` instead: it becomes part of its callers. Files
     lie where Numba puts them: in `__pycache__` beside the module, or in the user's cache folder if that is read-only.
+    Where neither can be written, nothing is kept, and each process compiles anew.
     """
     dispatcher: Any = numba.njit(nogil=True)(function)
-    dispatcher._cache = _Kept(function)
+    try:
+        dispatcher._cache = _Kept(function)
+    except RuntimeError:  # Numba finds no folder
+        _warn_of_no_folder()
     return dispatcher
+
+
+@cache
+def _warn_of_no_folder() -> None:
+    _log.warning("Compiled functions cannot be kept, so each process compiles them anew: give NUMBA_CACHE_DIR a folder")
 
 
 class _Kept(FunctionCache):  # type: ignore[misc]
