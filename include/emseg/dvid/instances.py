@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from emseg.dvid.coordinates import zyx
+from emseg.dvid.coordinates import told_box, zyx
 from emseg.dvid.errors import AlreadyExistsError
 from emseg.dvid.http import path
 from emseg.dvid.nodes import Node
@@ -68,7 +67,7 @@ def array_info(node: Node, name: str) -> ArrayInfo:
             )
         return ArrayInfo(
             record["Base"]["TypeName"],
-            _extents(record),
+            told_box(record),
             zyx(extended["BlockSize"]),
             (z, y, x),
             record["Base"]["Compression"],
@@ -83,20 +82,6 @@ def array_info(node: Node, name: str) -> ArrayInfo:
         ) from None
 
 
-def set_extents(node: Node, name: str, box: Box) -> None:
-    """Say which voxels hold data: viewers show nothing outside. Overwrites what was set. (MaxPoint is inside.)"""
-    body = {"MinPoint": zyx(box.start), "MaxPoint": zyx(box.stop - 1)}
-    node.server.post_json(node.path(name, "extents"), body, repeatable=True)
-
-
 def refuse_instance(node: Node, name: str, found: str, remedy: str) -> PermanentError:
     """The error for an instance that is not what a caller needs."""
     return PermanentError("opening a DVID instance", f"{name!r} in node {node.uuid}", found, remedy)
-
-
-def _extents(record: Mapping[str, Any]) -> Box | None:
-    extents = record.get("Extents") or record["Extended"]
-    low, high = extents.get("MinPoint"), extents.get("MaxPoint")
-    if low is None or high is None:
-        return None
-    return Box(zyx(low), zyx(high) + 1)
