@@ -1,4 +1,4 @@
-"""`emseg dvid`: what an operator of a DVID server does beside the server, on its computer."""
+"""`emseg dvid`: what an operator of a DVID server mends: its logs, on its computer, and what it tells viewers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from emseg.cli.connecting import dvid_server
 from emseg.cli.console import console
+from emseg.dvid import tell_viewers
 from emseg.dvid.filelog import Log, repair_filelogs
 
 cli = typer.Typer(no_args_is_help=True)
@@ -18,7 +20,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what is torn;
 
 @cli.callback()
 def dvid() -> None:
-    """Look after the files of a DVID server, on its own computer."""
+    """Mend the logs of a DVID server, on its computer, and what it tells viewers."""
 
 
 @cli.command("repair-log")
@@ -34,6 +36,16 @@ def repair_log(folder: Folder, dry_run: DryRun = False) -> None:
         console.print(_line(log), highlight=False)
     if torn and not dry_run:
         console.print("Now start DVID and clear the task `stitch` of the run that was posting: it posts the rest again")
+
+
+@cli.command("tell-viewers")
+def tell(
+    node: Annotated[str, typer.Argument(help="UUID of a committed node, for example that of a release")],
+    instance: Annotated[str, typer.Argument(help="Labelmap or grayscale whose layer does not open")],
+) -> None:
+    """Make viewers find an instance that DVID tells them no extents of, for example in releases of early emseg."""
+    box = tell_viewers(dvid_server(), node, instance)
+    console.print(f"{instance}: viewers are told voxels {box.start}-{box.stop} (ZYX)", highlight=False)
 
 
 def _line(log: Log) -> str:

@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "steps": ("steps", "List the known steps: emseg's own and those of allowed packages (EMSEG_STEP_PACKAGES)."),
     "devstack": ("devstack", "Start, stop and show a real DVID and S3, and if wished Airflow, on this computer."),
     "ingest": ("ingest", "Write volumes from files (image stack, npz/npy, HDF5, Zarr) into DVID."),
-    "dvid": ("dvid", "Look after the files of a DVID server, on its own computer."),
+    "dvid": ("dvid", "Mend the logs of a DVID server, on its computer, and what it tells viewers."),
     "model": ("models", "List, show, store and fetch models of the trained steps, in the object store."),
     "stitch": ("stitch", "Explain, compare and correct how bodies were joined."),
 }

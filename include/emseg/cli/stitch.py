@@ -56,7 +56,7 @@ def explain(
     console.print(f"Body {body}: {len(members)} supervoxels, {review.voxels(members) / 1e6:.3f} Mvoxels")
     _show("joined, best evidence first", review.shown_rows(joins_of(review.ledger, members)), rows)
     _show("not joined, most shared voxels first", review.shown_rows(refusals_of(review.ledger, members)), rows)
-    console.print(review.link(int(members[0]), [body]), soft_wrap=True)
+    console.print(review.link(body), soft_wrap=True)
 
 
 @cli.command(name="parked")

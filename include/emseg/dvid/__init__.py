@@ -27,6 +27,7 @@ from emseg.dvid.labels.pyramid import LabelPyramid, NewLabels
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
 from emseg.dvid.repos import InstanceInfo, NodeInfo, RepoInfo, create_repo, repo_info
 from emseg.dvid.roi import RoiInstance
+from emseg.dvid.viewers import tell_viewers
 from emseg.kernels.sub_blocks import BLOCK_VOX
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "resolve_node",
     "surviving_by_index",
     "surviving_in_box",
+    "tell_viewers",
     "voxels_of_bodies",
     "write_blocks",
     "write_brick",

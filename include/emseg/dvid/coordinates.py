@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from emseg.geometry import Box, Coordinate
 from emseg.kernels.sub_blocks import BLOCK_VOX
@@ -16,6 +17,16 @@ def xyz_text(vec: Coordinate) -> str:
 def zyx(values: Sequence[int]) -> Coordinate:
     """Three integers in reverse order: DVID's JSON `[x, y, z]` as a ZYX triple, or the other way round."""
     return Coordinate.of(reversed(values))
+
+
+def told_box(record: Mapping[str, Any]) -> Box | None:
+    """The extents in DVID's record of an instance; None where it has none, or no voxel (`MaxPoint` is inside)."""
+    extents = record.get("Extents") or record.get("Extended") or {}
+    low, high = extents.get("MinPoint"), extents.get("MaxPoint")
+    if low is None or high is None:
+        return None
+    box = Box(zyx(low), zyx(high) + 1)
+    return None if box.is_empty else box
 
 
 def voxels_of(box_blocks: Box) -> Box:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.dvid.coordinates import xyz_text
+from emseg.dvid.extents import set_extents
 from emseg.dvid.instances import VecNm, array_info, create_instance, refuse_instance, voxel_settings
-from emseg.dvid.instances import set_extents as set_extents_of
 from emseg.dvid.nodes import Node
 from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import PermanentError
@@ -92,8 +92,16 @@ class Grayscale:
         return blocks
 
     def set_extents(self, box: Box) -> None:
-        """Say which voxels hold data; overwrites what was set."""
-        set_extents_of(self.node, self.instance, box)
+        """Tell the node and viewers which voxels hold data; overwrites what the node told.
+
+        The blocks at two corners are posted once more as they are. When all writers have ended, one calls this.
+        """
+        set_extents(self.node, self.instance, box, self._block.x, self._post_again)
+
+    def _post_again(self, blocks: list[Coordinate]) -> None:
+        for block in blocks:
+            box = Box.of_shape((1, 1, 1), block).finer(self._block)
+            self.write(box, self.read(box))
 
     def _merged(self, sent: Box, inside: Box, image: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:
         whole = self.read(sent)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from emseg.dvid.coordinates import zyx
+from emseg.dvid.coordinates import told_box, zyx
 from emseg.dvid.errors import AlreadyExistsError
 from emseg.dvid.http import path
 from emseg.dvid.nodes import Node
 from emseg.errors import IntegrityError, PermanentError
-from emseg.geometry import Box, Coordinate, VoxelSize, checked_box, checked_voxel_size
+from emseg.geometry import Box, Coordinate, VoxelSize, checked_voxel_size
 
 VecNm = VoxelSize
 
@@ -70,7 +69,7 @@ def array_info(node: Node, name: str) -> ArrayInfo:
             )
         return ArrayInfo(
             record["Base"]["TypeName"],
-            _extents(record),
+            told_box(record),
             zyx(extended["BlockSize"]),
             _voxel_size(extended["VoxelSize"], node, name),
             record["Base"]["Compression"],
@@ -83,16 +82,6 @@ def array_info(node: Node, name: str) -> ArrayInfo:
             f"it is not the record of an instance of voxels ({type(error).__name__} {error})",
             "Check the instance's name and type",
         ) from None
-
-
-def set_extents(node: Node, name: str, box: Box) -> None:
-    """Say which voxels hold data: viewers show nothing outside. Overwrites what was set. (MaxPoint is inside.)
-
-    PermanentError for a box without voxels or outside of what DVID can serve.
-    """
-    checked_box(box, "setting extents in DVID", f"{name!r} in node {node.uuid}", "Write the voxels at other positions")
-    body = {"MinPoint": zyx(box.start), "MaxPoint": zyx(box.stop - 1)}
-    node.server.post_json(node.path(name, "extents"), body, repeatable=True)
 
 
 def refuse_instance(node: Node, name: str, found: str, remedy: str) -> PermanentError:
@@ -109,11 +98,3 @@ def _voxel_size(stored_xyz: Sequence[float], node: Node, name: str) -> VoxelSize
         f"{name!r} in node {node.uuid}",
         f"Set the true size in an open node of the repository, nm, X first: POST [8, 8, 8] to {where}",
     )
-
-
-def _extents(record: Mapping[str, Any]) -> Box | None:
-    extents = record.get("Extents") or record["Extended"]
-    low, high = extents.get("MinPoint"), extents.get("MaxPoint")
-    if low is None or high is None:
-        return None
-    return Box(zyx(low), zyx(high) + 1)

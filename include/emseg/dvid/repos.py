@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emseg.dvid.coordinates import told_box
 from emseg.dvid.errors import AlreadyExistsError, NotFoundError
 from emseg.dvid.http import DvidServer, path
 from emseg.errors import IntegrityError, PermanentError
+from emseg.geometry import Box
 
 MASTER = ""
 """How DVID names the master branch inside a node's record."""
@@ -30,11 +32,15 @@ class NodeInfo:
 
 @dataclass(frozen=True)
 class InstanceInfo:
-    """One data instance; `data_uuid` stays the same over all versions."""
+    """One data instance; `data_uuid` stays the same over all versions.
+
+    `shown` are the extents that viewers are told, whatever version they show: see `emseg.dvid.extents`.
+    """
 
     name: str
     type: str
     data_uuid: str
+    shown: Box | None
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ def _parsed(record: Mapping[str, Any]) -> RepoInfo:
         for uuid, node in records.items()
     }
     instances = {
-        name: InstanceInfo(name, instance["Base"]["TypeName"], instance["Base"]["DataUUID"])
+        name: InstanceInfo(name, instance["Base"]["TypeName"], instance["Base"]["DataUUID"], told_box(instance))
         for name, instance in record["DataInstances"].items()
     }
     return RepoInfo(record["Root"], record["Alias"], nodes, instances)

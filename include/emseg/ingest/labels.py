@@ -78,7 +78,7 @@ def _own_labelmap(
     labelmap = Labelmap(node, instance)
     labelmap.create(max_scale, voxel_size_nm)
     extents = labelmap.info().extents
-    if extents not in {None, box}:
+    if extents not in {None, box, box.covering(SHAPE)}:  # whole blocks, where a kill came before the true box
         raise _refused(instance, f"the instance holds another volume, {extents}", "Use another instance name")
     if len(mappings(labelmap)[0]):
         raise _refused(instance, "bodies of the instance were merged or mapped", "Use another instance name")

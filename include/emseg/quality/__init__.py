@@ -1,7 +1,7 @@
 """The quality gate: metric rows, a verdict with reasons, Data Docs, pictures and a one-page report."""
 
 from emseg.quality.colours import body_colours
-from emseg.quality.findings import Finding, Findings, ImageFinding, worst_findings
+from emseg.quality.findings import Finding, Findings, ImageFinding, View, worst_findings
 from emseg.quality.pictures import picture_slices, sizes_picture, slices_picture, subvolume_picture
 from emseg.quality.report import report_page
 from emseg.quality.rows import METRICS, MetricRow, metric_rows
@@ -14,6 +14,7 @@ __all__ = [
     "ImageFinding",
     "MetricRow",
     "Verdict",
+    "View",
     "body_colours",
     "judge",
     "metric_rows",

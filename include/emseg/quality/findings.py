@@ -7,25 +7,45 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+from emseg.array_types import Counts, Ids
 from emseg.config.base import Record
-from emseg.evaluate import BodyScores
+from emseg.evaluate import BodyScores, ContingencyTable, per_body, per_segment
+
+
+class View(Record):
+    """Where to look in neuroglancer: at a voxel (ZYX, its middle), so many nm wide, with these bodies selected."""
+
+    position_vox: tuple[float, float, float]
+    span_nm: float
+    segments: tuple[int, ...] = ()
+    bodies: tuple[int, ...] = Field(default=(), description="Bodies of the ground truth")
 
 
 class Finding(Record):
-    """One body: `bits` it adds to the VI of the whole, and the fewest `partners` that hold 90 % of it."""
+    """One body: `bits` it adds to the VI of the whole, and the fewest `partners` that hold 90 % of it.
+
+    `partner_ids` are the largest of these, without 0 (unassigned).
+    """
 
     body: int
     voxels: int
     bits: float
     partners: int
+    partner_ids: tuple[int, ...] = ()
+    view: View | None = None
 
 
 class Findings(Record):
-    """Worst first: `cut` are ground-truth bodies by VI split, `joining` are segments by VI merge."""
+    """Worst first: `cut` are ground-truth bodies by VI split, `joining` are segments by VI merge.
+
+    `view` shows the largest segments.
+    """
 
     cut: tuple[Finding, ...] = ()
     joining: tuple[Finding, ...] = ()
+    view: View | None = None
 
     def sentences(self) -> tuple[str, ...]:
         """One a finding, for people, the cut bodies before the joining ones."""
@@ -50,12 +70,27 @@ class ImageFinding(Record):
     text: str
 
 
-def worst_findings(bodies: BodyScores, segments: BodyScores, count: int = 10) -> Findings:
-    """The `count` worst of each kind; `bodies` from `per_body`, `segments` from `per_segment`.
+PARTNERS_KEPT = 20
+"""Partners that a finding names, so that its link stays short."""
+
+
+def worst_findings(table: ContingencyTable, count: int = 10) -> Findings:
+    """The `count` worst of each kind, without views.
 
     Segment 0 (unassigned) and bodies that cost nothing are left out.
     """
-    return Findings(cut=_worst(bodies, bodies.vi_split, count), joining=_worst(segments, segments.vi_merge, count))
+    bodies, segments = per_body(table), per_segment(table)
+    cut, joining = _worst(bodies, bodies.vi_split, count), _worst(segments, segments.vi_merge, count)
+    return Findings(
+        cut=tuple(_with_partners(f, table.groundtruth, table.segmentation, table.count) for f in cut),
+        joining=tuple(_with_partners(f, table.segmentation, table.groundtruth, table.count) for f in joining),
+    )
+
+
+def _with_partners(finding: Finding, side: Ids, other: Ids, count: Counts) -> Finding:
+    rows = np.flatnonzero(side == np.uint64(finding.body))
+    largest = other[rows[np.lexsort((other[rows], -count[rows]))]][: min(finding.partners, PARTNERS_KEPT)]
+    return finding.model_copy(update={"partner_ids": tuple(largest[largest != 0].tolist())})
 
 
 def _worst(scores: BodyScores, bits: npt.NDArray[np.float64], count: int) -> tuple[Finding, ...]:

@@ -66,11 +66,12 @@ def picture(caption: str, png: bytes) -> str:
 
 def link_list(links: Mapping[str, str]) -> str:
     """Addresses by title."""
-    items = "".join(f"<li>{escape(title)}: {_link(address)}</li>" for title, address in links.items())
+    items = "".join(f"<li>{escape(title)}: {link(address, address)}</li>" for title, address in links.items())
     return f"<ul>{items}</ul>" if items else ""
 
 
-def _link(address: str) -> str:
-    """An anchor where a browser can follow it; the address as text (s3://, dvid://) otherwise."""
-    text = escape(address)
-    return f'<a href="{text}">{text}</a>' if address.startswith(_OPENS_IN_A_BROWSER) else text
+def link(address: str, text: str) -> str:
+    """An anchor where a browser can follow the address (not s3://, dvid://); the text alone otherwise."""
+    if not address.startswith(_OPENS_IN_A_BROWSER):
+        return escape(text)
+    return f'<a href="{escape(address)}">{escape(text)}</a>'

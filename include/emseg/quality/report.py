@@ -10,7 +10,7 @@ from html import escape
 from types import MappingProxyType
 
 from emseg.quality.findings import Finding, Findings, ImageFinding
-from emseg.quality.page import document, link_list, picture, section, table
+from emseg.quality.page import document, link, link_list, picture, section, table
 from emseg.quality.rows import METRICS, MetricRow
 from emseg.quality.verdict import Verdict
 
@@ -36,11 +36,12 @@ def report_page(
     links: Mapping[str, str],
     left_out: int = 0,
     stitching: Mapping[str, int] = MappingProxyType({}),
+    look: Mapping[Finding, str] = MappingProxyType({}),
 ) -> bytes:
     """HTML, UTF-8. `pictures` are PNG bytes by caption, `links` addresses by title, both shown in the order given.
 
     `left_out` labelled voxels are in no figure, because the model was trained on them. `stitching` are the counts of
-    the phase `resolve`.
+    the phase `resolve`. `look` are the addresses where to look at each finding.
     """
     volume = [row for row in verdict.rows if row.scope == "volume"]
     subvolumes = [row for row in verdict.rows if row.scope == "subvolume"]
@@ -53,8 +54,12 @@ def report_page(
                 "Figures", _metric_table("Of the volume, with the limits of the gate", volume) + _unscored(left_out)
             ),
             section("Worst subvolumes", _metric_table(_about_subvolumes(verdict), subvolumes) if subvolumes else ""),
-            section("Most cut bodies", _finding_table("Ground-truth bodies", "segments", "VI split", findings.cut)),
-            section("Segments that join bodies", _finding_table("Segments", "bodies", "VI merge", findings.joining)),
+            section(
+                "Most cut bodies", _finding_table("Ground-truth bodies", "segments", "VI split", findings.cut, look)
+            ),
+            section(
+                "Segments that join bodies", _finding_table("Segments", "bodies", "VI merge", findings.joining, look)
+            ),
             section("Joins across subvolumes", _stitch_table(stitching)),
             section("Image findings", _image_table(images)),
             section("Pictures", "".join(picture(caption, png) for caption, png in pictures.items())),
@@ -103,7 +108,10 @@ def _image_table(images: Sequence[ImageFinding]) -> str:
     return table(caption, ["finding", "where, and what was done", "subvolume"], shown) if shown else ""
 
 
-def _finding_table(kind: str, partner: str, bits: str, findings: Sequence[Finding]) -> str:
-    cells = [[str(f.body), f"{f.voxels:,}", str(f.partners), f"{f.bits:.4f}"] for f in findings]
+def _finding_table(kind: str, partner: str, bits: str, findings: Sequence[Finding], look: Mapping[Finding, str]) -> str:
+    cells = [
+        [link(look[f], str(f.body)) if f in look else str(f.body), f"{f.voxels:,}", str(f.partners), f"{f.bits:.4f}"]
+        for f in findings
+    ]
     caption = f"{kind}; {partner}: the fewest that hold 90 % of it"
     return table(caption, ["id", "voxels", partner, f"{bits}, bits"], cells) if cells else ""

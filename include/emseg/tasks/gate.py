@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from emseg.engine.items import InProcess
-from emseg.evaluate import per_body, per_segment
+from emseg.evaluate import per_segment
 from emseg.phases.evaluate.work import Evaluation, read_evaluation
 from emseg.phases.labelmaps import groundtruth, segmentation
 from emseg.phases.resolve import BODIES
@@ -35,7 +35,8 @@ from emseg.store import ItemMarker
 from emseg.tasks.damage import all_of_it
 from emseg.tasks.jobs import complete
 from emseg.tasks.run_folder import RunFolder
-from emseg.tasks.run_links import run_links
+from emseg.tasks.run_links import finding_links, run_links
+from emseg.tasks.views import with_views
 
 
 def gate_run(run: RunContext[DvidServices]) -> Verdict:
@@ -58,16 +59,17 @@ def _judged(run: RunContext[DvidServices]) -> Verdict:
         verdict = judge(rows, spec.gate, Path(docs), dataset=spec.dataset, run=spec.run, fingerprint=run.keys["write"])
         for page in sorted(Path(docs).iterdir()):
             folder.write_file(f"datadocs/{page.name}", page.read_bytes(), "text/html")
-    findings = worst_findings(per_body(evaluation.whole), per_segment(evaluation.whole))
+    findings = with_views(run, worst_findings(evaluation.whole), per_segment(evaluation.whole))
+    folder.write("findings", findings)
     pictures = _pictures(run, evaluation)
     for caption, png in pictures.items():
         folder.write_file(f"pictures/{caption.lower().replace(' ', '-')}.png", png, "image/png")
     images = image_findings(run.folder("segment").manifest(), run.given_up.get("segment", {}))
     (joins,) = run.folder("resolve").item_markers([BODIES])
     counts = {name: int(count) for name, count in joins.statistics.items()}
-    report = report_page(verdict, findings, images, pictures, run_links(run), evaluation.left_out, counts)
+    look, links = finding_links(run, findings), run_links(run)
+    report = report_page(verdict, findings, images, pictures, links, evaluation.left_out, counts, look)
     folder.write_file("report.html", report, "text/html")
-    folder.write("findings", findings)
     folder.write("verdict", verdict)
     return verdict
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from emseg.links import instance_address, neuroglancer_link, node_address
+from emseg.links import Layer, instance_address, neuroglancer_link, node_address
 from emseg.phases.labelmaps import segmentation_uuid
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
+from emseg.quality import Finding, Findings, View
 from emseg.tasks.run_folder import RunFolder
+from emseg.tasks.views import whole_view
 
 
 def run_links(run: RunContext[DvidServices]) -> dict[str, str]:
@@ -22,12 +24,26 @@ def run_links(run: RunContext[DvidServices]) -> dict[str, str]:
 
 
 def view_link(run: RunContext[DvidServices]) -> str:
-    """Neuroglancer link to the middle of the volume: grayscale and this run's segmentation."""
+    """Neuroglancer link to the largest bodies of a run; to all of the volume as long as the gate has not judged it."""
+    folder = RunFolder(run.open_services().store, run.spec.dataset, run.spec.run)
+    findings = folder.read("findings", Findings) if folder.has("findings") else Findings()
+    return link_to(run, findings.view or whole_view(run.spec))
+
+
+def finding_links(run: RunContext[DvidServices], findings: Findings) -> dict[Finding, str]:
+    """Neuroglancer link to each finding."""
+    return {each: link_to(run, each.view) for each in (*findings.cut, *findings.joining) if each.view}
+
+
+def link_to(run: RunContext[DvidServices], view: View) -> str:
+    """Neuroglancer link to a view: the run's segmentation over the grayscale, the ground truth hidden at first."""
+    spec, uuid, truth = run.spec, segmentation_uuid(run), run.spec.groundtruth
     return neuroglancer_link(
         run.open_services().server.url,
-        segmentation_uuid(run),
-        run.spec.volume.grayscale,
-        run.spec.output.instance,
-        position_vox=run.spec.volume.bounds.centre,
-        voxel_size_nm=run.spec.volume.voxel_size_nm,
+        Layer(uuid, spec.volume.grayscale),
+        Layer(uuid, spec.output.instance, view.segments),
+        Layer(truth.node, truth.instance, view.bodies),
+        position_vox=view.position_vox,
+        span_nm=view.span_nm,
+        voxel_size_nm=spec.volume.voxel_size_nm,
     )

@@ -12,9 +12,6 @@ import pyarrow as pa
 from emseg.config import RunSpec
 from emseg.errors import PermanentError
 from emseg.evaluate import ContingencyTable, Score, merged, score
-from emseg.geometry import cells_of
-from emseg.links import neuroglancer_link
-from emseg.phases.labelmaps import segmentation_uuid
 from emseg.phases.match.artefacts import SUPERVOXELS
 from emseg.phases.resolve import BODIES
 from emseg.phases.resolve.artefacts import LEDGER, read_mapping
@@ -25,6 +22,8 @@ from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.stitch import BodyMapping, Ids, Supervoxels
 from emseg.store import ObjectMissingError
 from emseg.tasks.run_folder import RunFolder
+from emseg.tasks.run_links import link_to
+from emseg.tasks.views import view_of_bodies, whole_view
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,18 +117,10 @@ class StitchReview:
         """Voxels of some supervoxels together."""
         return int(self.supervoxels.voxels[np.isin(self.supervoxels.supervoxel, supervoxels)].sum())
 
-    def link(self, supervoxel: int, bodies: list[int]) -> str:
-        """Neuroglancer link to the middle of the subvolume that a supervoxel is of."""
-        core = self.run.grid.subvolume(int(cells_of(np.array([supervoxel], np.uint64))[0])).core
-        return neuroglancer_link(
-            self.run.open_services().server.url,
-            segmentation_uuid(self.run),
-            self.spec.volume.grayscale,
-            self.spec.output.instance,
-            position_vox=core.centre,
-            voxel_size_nm=self.spec.volume.voxel_size_nm,
-            bodies=bodies,
-        )
+    def link(self, body: int) -> str:
+        """Neuroglancer link to a body, or to all of the volume as long as the run is not written."""
+        written = self.run.folder("write").phase_marker() is not None
+        return link_to(self.run, view_of_bodies(self.run, (body,)) if written else whole_view(self.spec))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.array_types import Ids
+from emseg.dvid.extents import around
 from emseg.dvid.labels.index import IndexTable, check_indices, delete_indices, indexed_labels, indices, post_indices
 from emseg.dvid.labels.inherited import surviving_bodies
 from emseg.dvid.labels.labelmap import Labelmap
@@ -29,7 +30,8 @@ class LabelContents:
     """What a labelmap must hold in the end. `indices` are the rows of all bodies that are new or changed.
 
     `gone` are the inherited bodies that end. `mapped` are the supervoxels to be mapped, with their bodies; `mapping`
-    are all mappings in force afterwards, `labels` all bodies. `extents` are voxels of scale 0.
+    are all mappings in force afterwards, `labels` all bodies. `bounds` are the voxels (scale 0) that the run looked at,
+    `extents` these and all that the ancestor held.
     """
 
     indices: IndexTable
@@ -37,6 +39,7 @@ class LabelContents:
     mapped: MappingPair
     mapping: MappingPair
     labels: Ids
+    bounds: Box
     extents: Box
     max_label: int
 
@@ -49,14 +52,17 @@ class LabelContents:
         supervoxels, first = np.unique(to_map.supervoxel, return_index=True)
         mapped, before = (supervoxels, to_map.body[first]), mappings(ancestor)
         bodies = np.unique(rows.body)
-        extents = ancestor.info().extents
+        labels = indexed_labels(ancestor)
+        # An ancestor without this instance tells the extents of other branches, those of this run with them.
+        held = ancestor.info().extents if len(labels) else None
         return cls(
             indices=rows,
             gone=np.setdiff1d(survivors.changed, bodies),
             mapped=mapped,
             mapping=_overlaid(before, mapped),
-            labels=np.union1d(np.setdiff1d(indexed_labels(ancestor), survivors.changed), bodies),
-            extents=bounds if extents is None else _around(extents, bounds),
+            labels=np.union1d(np.setdiff1d(labels, survivors.changed), bodies),
+            bounds=bounds,
+            extents=around(bounds, held),
             max_label=max(ancestor.max_label(), int(rows.supervoxel.max(initial=0)), int(rows.body.max(initial=0))),
         )
 
@@ -80,7 +86,8 @@ class LabelContents:
         _require_equal(labelmap, "mappings", _pairs(self.mapping), _pairs(mappings(labelmap)))
         _require_equal(labelmap, "bodies with an index", self.labels[:, None], indexed_labels(labelmap)[:, None])
         extents, max_label = labelmap.info().extents, labelmap.max_label()
-        if extents != self.extents or max_label < self.max_label:
+        told = extents is not None and extents.contains(self.bounds) and self.extents.contains(extents)
+        if not told or max_label < self.max_label:
             raise _differs(
                 labelmap,
                 "extents and largest label",
@@ -104,10 +111,6 @@ def _overlaid(before: MappingPair, mapped: MappingPair) -> MappingPair:
     bodies = np.concatenate([before[1][kept], mapped[1]])
     order = np.argsort(supervoxels)
     return supervoxels[order], bodies[order]
-
-
-def _around(first: Box, second: Box) -> Box:
-    return Box(first.start.minimum(second.start), first.stop.maximum(second.stop))
 
 
 def _pairs(mapping: MappingPair) -> npt.NDArray[np.uint64]:

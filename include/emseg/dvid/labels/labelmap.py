@@ -16,14 +16,15 @@ import numpy as np
 from emseg.array_types import Labels64
 from emseg.dvid.coordinates import blocks_around, one_block, voxels_of, xyz_text
 from emseg.dvid.errors import AdministratorOnlyError, NoLargestLabelError
+from emseg.dvid.extents import set_extents
 from emseg.dvid.instances import VecNm, array_info, create_instance, refuse_instance, voxel_settings
-from emseg.dvid.instances import set_extents as set_extents_of
-from emseg.dvid.labels.block import SHAPE, unpack_block
+from emseg.dvid.labels.block import SHAPE, pack_block, unpack_block
 from emseg.dvid.labels.stream import frame, frames
 from emseg.dvid.nodes import Node
 from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Coordinate, same_voxel_size
+from emseg.kernels.sub_blocks import BLOCK_VOX
 
 PackedBlock = tuple[Coordinate, bytes]
 """Coordinates of a block, ZYX at its scale, and its bytes as `pack_block` makes them."""
@@ -183,8 +184,21 @@ class Labelmap:
                 self.node.server.post(self.node.path(self.instance, "nextlabel", str(missing)), b"")
 
     def set_extents(self, box: Box) -> None:
-        """Say which voxels (scale 0) hold data; overwrites what was set."""
-        set_extents_of(self.node, self.instance, box)
+        """Tell the node and viewers which voxels (scale 0) hold data; overwrites what the node told.
+
+        The blocks at two corners are posted once more as they are, an empty one where none is stored. When all writers
+        have ended, one calls this.
+        """
+        set_extents(self.node, self.instance, box, BLOCK_VOX, self._post_again)
+
+    def _post_again(self, blocks: list[Coordinate]) -> None:
+        stored = dict(each for block in blocks for each in self.stored_blocks(one_block(block), 0))
+        body = b"".join(frame(block, stored.get(block) or pack_block(np.zeros(SHAPE, np.uint64))) for block in blocks)
+        largest = self.max_label()
+        if largest:  # or else a node that inherits it would take that of these blocks
+            self.raise_max_label(largest)
+        # The indices count these blocks already; DVID would add their voxels a second time.
+        self.node.server.post(self.node.path(self.instance, "blocks"), body, {"noindexing": "true"}, repeatable=True)
 
     def _stored(self, box_blocks: Box, scale: int, supervoxels: bool) -> Iterator[PackedBlock]:
         """The stored blocks of a box of blocks, each once, in the server's order."""

@@ -1,0 +1,105 @@
+"""Where a person looks at a finding: at a voxel of the body, so wide that all of it is seen, with its bodies selected.
+
+Example: a ground-truth body of 3 x 2 x 2 um is cut into segments 7 and 9. The view is at a voxel of the body in the
+block that holds most of it, shows about 3 um, and selects segments 7 and 9, and the body in the ground truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emseg.array_types import Mask
+from emseg.config import RunSpec
+from emseg.dvid import IndexTable, Labelmap, indices
+from emseg.dvid.coordinates import one_block, voxels_of
+from emseg.evaluate import BodyScores
+from emseg.geometry import Box, Coordinate
+from emseg.phases.labelmaps import groundtruth, segmentation
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.quality import Finding, Findings, View
+
+LARGEST = 20
+"""Segments that are selected in the view of a whole run."""
+
+
+@dataclass(frozen=True)
+class _Selected:
+    """Bodies of a labelmap that a view is about, the most important one first."""
+
+    labelmap: Labelmap
+    ids: tuple[int, ...]
+
+    def inside(self, box: Box) -> Mask:
+        mask: Mask = np.isin(self.labelmap.read(box), np.array(self.ids, np.uint64))
+        return mask
+
+
+def with_views(run: RunContext[DvidServices], findings: Findings, segments: BodyScores) -> Findings:
+    """The findings of a run, each with its view, and a view of the largest of its segments."""
+    assigned = segments.rows(np.flatnonzero(segments.ids != 0))
+    largest = assigned.rows(np.lexsort((assigned.ids, -assigned.voxels))[:LARGEST])
+    return Findings(
+        cut=tuple(f.model_copy(update={"view": _view_of_cut(run, f)}) for f in findings.cut),
+        joining=tuple(f.model_copy(update={"view": _view_of_joining(run, f)}) for f in findings.joining),
+        view=view_of_bodies(run, tuple(largest.ids.tolist())),
+    )
+
+
+def view_of_bodies(run: RunContext[DvidServices], ids: tuple[int, ...]) -> View:
+    """View at a voxel of the first of these bodies of the segmentation, so wide that all of them are in it."""
+    return _view(run.spec, _Selected(segmentation(run), ids)).model_copy(update={"segments": ids})
+
+
+def whole_view(spec: RunSpec) -> View:
+    """View of the middle of the volume, all of it, with nothing selected."""
+    bounds = spec.volume.bounds
+    return View(position_vox=bounds.centre, span_nm=_span(spec, bounds.centre, bounds))
+
+
+def _view_of_cut(run: RunContext[DvidServices], cut: Finding) -> View:
+    body, parts = _Selected(groundtruth(run), (cut.body,)), _Selected(segmentation(run), cut.partner_ids)
+    return _view(run.spec, body, parts).model_copy(update={"segments": parts.ids, "bodies": body.ids})
+
+
+def _view_of_joining(run: RunContext[DvidServices], joining: Finding) -> View:
+    segment, joined = _Selected(segmentation(run), (joining.body,)), _Selected(groundtruth(run), joining.partner_ids)
+    return _view(run.spec, segment, joined).model_copy(update={"segments": segment.ids, "bodies": joined.ids})
+
+
+def _view(spec: RunSpec, first: _Selected, second: _Selected | None = None) -> View:
+    """View at a voxel of `first`, if possible one of `second` too; of the whole volume where neither has an index."""
+    rows = indices(first.labelmap, first.ids)
+    main = rows.rows(np.flatnonzero(rows.body == np.uint64(first.ids[0]))) if first.ids else rows
+    if not len(main):  # ground truth of other programs may have no indices
+        return whole_view(spec) if second is None else _view(spec, second)
+    block = voxels_of(one_block(_fullest(main))).clipped(spec.volume.bounds)
+    inside = _Selected(first.labelmap, first.ids[:1]).inside(block)
+    shared = inside if second is None else inside & second.inside(block)
+    position = _middle(block, shared if shared.any() else inside)
+    start, stop = rows.block.min(axis=0), rows.block.max(axis=0) + 1
+    held = voxels_of(Box(Coordinate.of(start.tolist()), Coordinate.of(stop.tolist()))).clipped(spec.volume.bounds)
+    return View(position_vox=position, span_nm=_span(spec, position, held))
+
+
+def _fullest(rows: IndexTable) -> Coordinate:
+    """The block with most of the voxels."""
+    blocks, which = np.unique(rows.block, axis=0, return_inverse=True)
+    return Coordinate.of(blocks[np.bincount(which.ravel(), weights=rows.count).argmax()].tolist())
+
+
+def _middle(box: Box, mask: Mask) -> tuple[float, float, float]:
+    """The middle of the voxel of `mask` that is nearest to the mean of all of them; of the box where there is none."""
+    voxels = np.argwhere(mask)
+    if not len(voxels):
+        return box.centre
+    z, y, x = voxels[((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1).argmin()].tolist()
+    return box.start.z + z + 0.5, box.start.y + y + 0.5, box.start.x + x + 0.5
+
+
+def _span(spec: RunSpec, position_vox: tuple[float, float, float], held: Box) -> float:
+    """How wide a view at a position must be to show a box of voxels, in nm."""
+    sides = zip(position_vox, held.start, held.stop, spec.volume.voxel_size_nm, strict=True)
+    return max(2 * max(at - start, stop - at) * size for at, start, stop, size in sides)
