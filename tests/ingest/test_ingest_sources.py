@@ -18,7 +18,7 @@ from tests.refusals import refused
 from emseg.errors import PermanentError
 from emseg.geometry import Box
 from emseg.ingest import open_source
-from emseg.ingest.stacks import natural_order
+from emseg.ingest.section_numbers import numbered
 
 SHAPE = (12, 9, 7)
 
@@ -133,10 +133,11 @@ def test_jpegs_are_read_as_near_as_they_keep_their_voxels(tmp_path: Path) -> Non
     assert np.abs(source.read(Box.of_shape(smooth.shape)).astype(int) - smooth).max() <= 6
 
 
-@given(st.lists(st.integers(0, 10**6), unique=True))
+@given(st.lists(st.integers(0, 10**6), unique=True, min_size=1))
 def test_names_are_ordered_as_a_person_counts(numbers: list[int]) -> None:
-    names = [f"slice_{number}.png" for number in numbers]
-    assert sorted(names, key=natural_order) == [f"slice_{number}.png" for number in sorted(numbers)]
+    """Kills the order of characters, in which 10 comes before 9."""
+    files = [Path(f"slice_{number}_of_stack7.png") for number in numbers]
+    assert list(numbered(files, Path()).values()) == sorted(files, key=lambda file: int(file.name.split("_")[1]))
 
 
 def _no_such(folder: Path) -> str:
@@ -196,17 +197,17 @@ def _garbage(name: str) -> Callable[[Path], str]:
         (_no_such, "none.tif", ()),
         (_unknown, "v.mrc", ("Zarr",)),
         (_empty_folder, "stack", ("png",)),
-        (_colour, "z0.png", ("(5, 5, 3)",)),
+        (_colour, "z0.png", ("R, G, B",)),
         (_four_axes, "v.npy", ("(2, 2, 2, 2)",)),
-        (_pickled, "o.npy", ("numpy",)),
+        (_pickled, "o.npy", ("ValueError",)),
         (_unnamed, "v.npz:", ("other, raw",)),
         (_misnamed, "v.h5:volumes/raw2", ("volumes/labels, volumes/raw",)),
         (_group, "v.zarr/raw", ("s0, s1",)),
         (_misnamed_zarr, "v.zarr:raw/s07", ()),
         (_garbage("v.tif"), "v.tif", ("TIFF",)),
-        (_garbage("v.npz"), "v.npz", ("numpy",)),
-        (_garbage("v.npy"), "v.npy", ("numpy",)),
-        (_garbage("v.h5"), "v.h5", ("HDF5",)),
+        (_garbage("v.npz"), "v.npz", ("BadZipFile",)),
+        (_garbage("v.npy"), "v.npy", ("ValueError",)),
+        (_garbage("v.h5"), "v.h5", ("OSError",)),
     ],
 )
 def test_what_is_no_volume_is_refused_by_its_name(
@@ -222,9 +223,8 @@ def test_an_image_unlike_the_first_is_refused_by_name(tmp_path: Path) -> None:
     """Kills a silent crop or cast of one odd slice."""
     address = _images(".png")(tmp_path, np.zeros((3, 5, 5), np.uint8))
     imsave(Path(address) / "z1.png", np.zeros((5, 6), np.uint8), check_contrast=False)
-    (Path(address) / "z2.png").write_bytes(b"broken")
-    source = open_source(address)
     with refused(PermanentError, "z1.png", "(5, 6)", "(5, 5)"):
-        source.read(Box((0, 0, 0), (2, 5, 5)))
-    with refused(PermanentError, "z2.png"):
-        source.read(Box((2, 0, 0), (3, 5, 5)))
+        open_source(address)
+    (Path(address) / "z1.png").write_bytes(b"broken")
+    with refused(PermanentError, "z1.png"):
+        open_source(address)

@@ -89,7 +89,7 @@ def test_boxes_that_take_too_much_memory_are_refused_together():
     "size", [(0.0, 10.0, 10.0), (10.0, -4.0, 4.0), (float("nan"), 4.0, 4.0), (40, 4, float("inf"))]
 )
 def test_a_voxel_size_that_is_not_above_0_is_refused(size):
-    with refused(PermanentError, "a file", size):
+    with refused(PermanentError, "a file", tuple(map(float, size))):
         sources(voxel_size=size)
 
 

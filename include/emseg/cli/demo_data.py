@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.cli.console import bricks_shown, console
-from emseg.cli.files import load_array
+from emseg.cli.files import load_array, load_labels
 from emseg.config import datasets_folder, load_dataset
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.ingest import ingest_grayscale, ingest_labels
@@ -54,7 +54,7 @@ def _synthetic() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64]]:
 
 
 def _loaded(data: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]:
-    return load_array(data, "grayscale"), load_array(data, "groundtruth")
+    return load_array(data, "grayscale"), load_labels(data, "groundtruth")
 
 
 def _bytes(data: Path) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from emseg.cli.connecting import BUILD
 from emseg.cli.console import console
 from emseg.cli.demo_data import SEED, VOXEL_SIZE_NM
-from emseg.cli.files import load_array
+from emseg.cli.files import load_array, load_labels
 from emseg.config.runspec import digest_of
 from emseg.geometry import Box
 from emseg.phases.code_version import version_of
@@ -55,7 +55,7 @@ def _synthetic() -> TrainingSource:
 
 def _half_of(data: Path, node: str) -> TrainingSource:
     """The first half of the file along Y; the run is scored on the other, because the model names its training box."""
-    grayscale, groundtruth = load_array(data, "grayscale"), load_array(data, "groundtruth")
+    grayscale, groundtruth = load_array(data, "grayscale"), load_labels(data, "groundtruth")
     depth, height, width = grayscale.shape
     box = Box((0, 0, 0), (depth, height // 2, width))
     region = TrainingRegion(source=dvid_source(node, "grayscale"), start=box.start, stop=box.stop)

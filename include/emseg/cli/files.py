@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import zlib
 from io import BytesIO
-from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import typer
 from rich.table import Table
 
+from emseg.array_types import AnyLabels
 from emseg.cli.console import console
 from emseg.config import StitchMode
 from emseg.config.base import validated
@@ -23,7 +21,9 @@ from emseg.config.dataset import Segmentation, Stitching
 from emseg.disk import write_whole
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
-from emseg.geometry import Box, VoxelSize
+from emseg.geometry import Box, VoxelSize, checked_labels, checked_voxel_size
+from emseg.ingest.guarding import guarded
+from emseg.ingest.numpy_files import npz_names, read_npz_array
 from emseg.segment import ModelFolder
 from emseg.segment.fingerprint import SECTION as FINGERPRINTS
 from emseg.segment.fingerprint import Fingerprints
@@ -75,7 +75,7 @@ def evaluate(
     truth: Annotated[Path, typer.Argument(help="npz file with key `groundtruth`; 0 is ignored")],
 ) -> None:
     """Score a segmentation of a file against ground truth of the same shape."""
-    labels, groundtruth = load_array(segmented, "labels"), unseen(segmented, truth)
+    labels, groundtruth = load_labels(segmented, "labels"), unseen(segmented, truth)
     if labels.shape != groundtruth.shape:
         raise PermanentError(
             "evaluating a segmentation",
@@ -89,26 +89,14 @@ def evaluate(
 def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -> VoxelSize:
     """The voxel size of a file, nm Z Y X: `given`, or that of the model, or `VOXEL_SIZE_NM`.
 
-    Where none was given it prints the size that it takes. PermanentError unless all three are finite and above 0.
+    Where none was given it prints the size that it takes. PermanentError for a size that `checked_voxel_size` refuses.
     """
     if given is None:
         size = VOXEL_SIZE_NM if model is None else model.description.voxel_size_nm
         why = "emseg's default" if model is None else "those of the model"
         console.print(f"Voxels of {' x '.join(f'{s:g}' for s in size)} nm (Z Y X), {why}: no --voxel-size was given")
         return size
-    return checked_voxel_size(given)
-
-
-def checked_voxel_size(given: VoxelSize) -> VoxelSize:
-    """`given`; PermanentError unless all three are finite and above 0."""
-    if not all(isfinite(size) and size > 0 for size in given):
-        raise PermanentError(
-            "checking the options",
-            f"--voxel-size {given}",
-            "a voxel size must be above 0 on every axis",
-            "Give it in nm, Z Y X, all above 0",
-        )
-    return given
+    return checked_voxel_size(given, "checking the options", f"--voxel-size {given}")
 
 
 def _require_npz(out: Path) -> None:
@@ -154,15 +142,20 @@ def _array_of(boxes: list[Box]) -> npt.NDArray[np.int64]:
     return np.array([(box.start, box.stop) for box in boxes], np.int64).reshape(-1, 2, 3)
 
 
-def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
+def unseen(segmented: Path, truth: Path) -> AnyLabels:
     """Ground truth without what the model of the segmentation was trained on; PermanentError if nothing remains."""
-    groundtruth: npt.NDArray[np.integer] = load_array(truth, "groundtruth")
-    with np.load(segmented, allow_pickle=False) as arrays:
-        boxes = [Box(*box) for box in arrays["seen"].tolist()] if "seen" in arrays else []
+    groundtruth = load_labels(truth, "groundtruth")
+    boxes = _seen(segmented)
     if not boxes:
         return groundtruth
-    kept = groundtruth.copy()
+    if groundtruth.ndim != 3:
+        found = f"the ground truth has {groundtruth.ndim} axes, and the segmentation is of three"
+        raise PermanentError("evaluating a segmentation", f"{segmented} and {truth}", found, "Give axes Z Y X")
+    kept, bounds = groundtruth.copy(), Box.of_shape(groundtruth.shape)
     for box in boxes:
+        if not bounds.contains(box):
+            found = f"key `seen` says that the model was trained on {box.start} to {box.stop}, outside of {bounds.stop}"
+            raise PermanentError("evaluating a segmentation", str(segmented), found, "Segment the volume again")
         kept[box.slices()] = 0
     told = ", ".join(f"{tuple(box.start)} to {tuple(box.stop)}" for box in boxes)
     if not kept.any():
@@ -176,19 +169,35 @@ def unseen(segmented: Path, truth: Path) -> npt.NDArray[np.integer]:
     return kept
 
 
-def load_array(file: Path, key: str) -> npt.NDArray[np.uint8]:
-    """Array `key` of an npz file; PermanentError for a missing or torn file, another format, or a missing key."""
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise ValueError("a single array")
-        with loaded as arrays:
-            if key in arrays:
-                return np.asarray(arrays[key])
-            found = f"keys {', '.join(arrays)}"
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-        found = f"not a readable npz file ({type(error).__name__}: {error})"
-    raise PermanentError("reading a volume", str(file), found, f"Give an npz file with key `{key}`")
+def _seen(segmented: Path) -> list[Box]:
+    """The boxes that `_array_of` wrote into a segmentation; none where another program wrote it."""
+    if "seen" not in npz_names(segmented):
+        return []
+    seen = load_array(segmented, "seen")
+    if seen.dtype.kind not in "ui" or seen.ndim != 3 or seen.shape[1:] != (2, 3):
+        found = f"key `seen` is {seen.dtype} {seen.shape}, not boxes (n, 2, 3)"
+        raise PermanentError("evaluating a segmentation", str(segmented), found, "Segment the volume again")
+    return [Box(tuple(start), tuple(stop)) for start, stop in seen.tolist()]
+
+
+def load_array(file: Path, key: str) -> npt.NDArray[Any]:
+    """Array `key` of an npz file; PermanentError for a missing or torn file, another format, a missing key, or an array
+    that does not fit into memory.
+    """
+    doing = "reading a volume"
+    wanted = f"Give an npz file with key `{key}`, from numpy.savez_compressed"
+    if not file.is_file():
+        raise PermanentError(doing, str(file), "there is no such file", wanted)
+    with guarded(doing, str(file), wanted):
+        names = npz_names(file)
+        if key in names:
+            return read_npz_array(file, key, doing)
+    raise PermanentError(doing, str(file), f"keys {', '.join(names)}", wanted)
+
+
+def load_labels(file: Path, key: str) -> AnyLabels:
+    """Array `key` of an npz file as labels; PermanentError for what `load_array` or `checked_labels` refuses."""
+    return checked_labels(load_array(file, key), "reading labels", f"`{key}` of {file}")
 
 
 def score_table(result: Score) -> Table:

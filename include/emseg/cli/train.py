@@ -12,7 +12,7 @@ import typer
 
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
-from emseg.cli.files import load_array, said_voxel_size
+from emseg.cli.files import load_array, load_labels, said_voxel_size
 from emseg.cli.models import require_room
 from emseg.config import RunParameters, datasets_folder, load_dataset
 from emseg.config.base import validated
@@ -97,7 +97,7 @@ def _box(text: str) -> Box:
 
 def _sources_of(file: Path, boxes: list[Box], voxel_size: VoxelSize) -> list[TrainingSource]:
     return source_of_arrays(
-        load_array(file, "grayscale"), load_array(file, "groundtruth"), voxel_size, boxes, str(file)
+        load_array(file, "grayscale"), load_labels(file, "groundtruth"), voxel_size, boxes, str(file)
     )
 
 

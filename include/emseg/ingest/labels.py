@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from emseg.array_types import AnyLabels, Labels64
+from emseg.array_types import Labels64
 from emseg.dvid import (
     IndexTable,
     Labelmap,
@@ -28,10 +28,11 @@ from emseg.dvid.instances import VecNm
 from emseg.dvid.labels.block import SHAPE
 from emseg.dvid.request_boxes import request_boxes
 from emseg.errors import PermanentError
-from emseg.geometry import MAX_LABEL, ORIGIN, Box, placed_box
+from emseg.geometry import ORIGIN, Box, checked_labels, placed_box
 from emseg.ingest.progress import IngestReceipt, Progress, no_progress
 from emseg.ingest.sources import VolumeSource
 
+DOING = "ingesting labels"
 BRICK_VOXELS = 256**3
 """Voxels in memory at once: 128 MB as uint64."""
 
@@ -48,7 +49,7 @@ def ingest_labels(
     """Write `source` (integers from 0 to 2^48 - 1) with its first voxel at `offset`: voxels at every scale, indices,
     extents. The instance belongs to this volume alone; doing it twice changes nothing.
     """
-    box = placed_box(source.shape, offset, "ingesting labels", f"instance {instance!r}")
+    box = placed_box(source.shape, offset, DOING, f"instance {instance!r}")
     labelmap = _own_labelmap(node, instance, source, voxel_size_nm, max_scale, box)
     scales = range(labelmap.info().max_scale + 1)
     bricks = [(scale, brick) for scale in scales for brick in _bricks(box, scale)]
@@ -67,14 +68,20 @@ def ingest_labels(
     return IngestReceipt(box, len(bricks), count)
 
 
+def check_label_source(source: VolumeSource) -> None:
+    """PermanentError for a source that cannot hold labels: of another type, or with values that viewers alone see."""
+    checked_labels(np.zeros(0, source.dtype), DOING, source.info.address)
+    if source.info.as_shown:
+        found = f"its values are not those that the file stores: {'; '.join(source.info.notes)}"
+        remedy = "Save the labels with black as zero (MINISBLACK), 8, 16 or 32 bits, without a palette"
+        raise _refused(source.info.address, found, remedy)
+
+
 def _own_labelmap(
     node: Node, instance: str, source: VolumeSource, voxel_size_nm: VecNm, max_scale: int, box: Box
 ) -> Labelmap:
     """The instance, made or adopted; refused where it holds another volume or somebody has worked on it."""
-    if source.dtype.kind not in "ui":
-        raise _refused(
-            instance, f"the volume is {source.dtype}", "Give labels as integers; an image belongs in grayscale"
-        )
+    check_label_source(source)
     labelmap = Labelmap(node, instance)
     labelmap.create(max_scale, voxel_size_nm)
     extents = labelmap.info().extents
@@ -95,15 +102,9 @@ def _bricks(box: Box, scale: int) -> Iterator[Box]:
 def _from_source(source: VolumeSource, box: Box, brick: Box) -> Labels64:
     """The brick as uint64, 0 outside the volume."""
     part = brick.clipped(box)
-    voxels: AnyLabels = source.read(part.translated(-box.start))
-    if voxels.size and (int(voxels.min()) < 0 or int(voxels.max()) >= MAX_LABEL):
-        raise _refused(
-            f"voxels {part.start}-{part.stop}",
-            f"labels run from {voxels.min()} to {voxels.max()}",
-            f"Renumber them to 0 ... {MAX_LABEL - 1}, e.g. with fastremap.renumber",
-        )
+    on = f"{source.info.address}, voxels {part.start} to {part.stop}"
     labels = np.zeros(brick.shape, np.uint64)
-    labels[part.slices(brick.start)] = voxels
+    labels[part.slices(brick.start)] = checked_labels(source.read(part.translated(-box.start)), DOING, on)
     return labels
 
 
@@ -119,4 +120,4 @@ def _write_indices(labelmap: Labelmap, tables: list[IndexTable]) -> int:
 
 
 def _refused(on: str, found: str, remedy: str) -> PermanentError:
-    return PermanentError("ingesting labels", on, found, remedy)
+    return PermanentError(DOING, on, found, remedy)

@@ -8,6 +8,7 @@ from emseg.array_types import Mask
 from emseg.dvid import Node, RoiInstance
 from emseg.dvid.request_boxes import request_boxes
 from emseg.dvid.roi import require_blocks
+from emseg.errors import PermanentError
 from emseg.geometry import ORIGIN, Box, Roi, placed_box
 from emseg.ingest.progress import Progress, no_progress
 from emseg.ingest.sources import VolumeSource
@@ -25,6 +26,7 @@ def ingest_roi(
     progress: Progress = no_progress,
 ) -> Roi:
     """Write the region of all blocks that hold a voxel of `source` other than 0, and return it."""
+    check_mask(source)
     box = placed_box(source.shape, offset, "ingesting a region of interest", name)
     edge = (block_vox,) * 3
     bricks = list(request_boxes(box.covering(edge), edge, BRICK_VOXELS))
@@ -38,6 +40,17 @@ def ingest_roi(
     region.create(block_vox)
     region.write(roi)
     return roi
+
+
+def check_mask(source: VolumeSource) -> None:
+    """PermanentError unless the source holds whole numbers or bool."""
+    if source.dtype.kind not in "uib":
+        raise PermanentError(
+            "ingesting a region of interest",
+            source.info.address,
+            f"the mask is {source.dtype}",
+            "Give whole numbers or bool: what is inside is not 0, for example (mask > 0.5).astype('uint8')",
+        )
 
 
 def _touched(source: VolumeSource, box: Box, brick: Box, block_vox: int) -> Mask:

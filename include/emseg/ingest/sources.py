@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Coordinate, VoxelSize
+from emseg.geometry import Box, Coordinate
 
 Array = npt.NDArray[Any]
+SaidSize = tuple[float | None, float | None, float | None]
+"""Edges of a voxel in nm, Z Y X; None for an axis of which the file says nothing (a TIFF often tells Y and X alone)."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,17 @@ class SourceInfo:
 
     `format` is for people, for example `TIFF, 40 pages`. `voxel_size_nm` and `offset_nm` (position of the first voxel),
     Z Y X, are None where the file does not tell. `notes` are remarks in plain words: numbers of the sections, the level
-    of a pyramid that was chosen, what the reading library warned of. `chunk_vox` is what has to be decoded at once,
-    Z Y X, where the voxels lie in chunks.
+    of a pyramid that was chosen, what the reading library warned of. `as_shown` says that the values are those that a
+    viewer shows and not those that the file stores (white is zero, a palette of grays): labels are refused then.
+    `chunk_vox` is what has to be decoded at once, Z Y X, where the voxels lie in chunks.
     """
 
     address: str
     format: str
-    voxel_size_nm: VoxelSize | None = None
+    voxel_size_nm: SaidSize | None = None
     offset_nm: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = ()
+    as_shown: bool = False
     chunk_vox: Coordinate | None = None
 
 
@@ -64,7 +69,42 @@ def refuse_source(address: str | Path, found: str, remedy: str) -> PermanentErro
 def three_axes(shape: tuple[int, ...], address: str) -> Coordinate:
     """`shape` as Z, Y, X; refuses any other number of axes, and an axis without voxels."""
     if len(shape) != 3:
-        raise refuse_source(address, f"its shape is {shape}", "Give a volume of three axes Z, Y, X without channels")
+        raise refuse_source(
+            address,
+            f"its shape is {shape}",
+            "Give a volume of three axes Z, Y, X. Of channels, save one as a volume of its own, "
+            "for example array[0] or array[..., 0]; of a single image, image[None]",
+        )
     if 0 in shape:
         raise refuse_source(address, f"its shape is {shape}: it holds no voxel", "Give a volume with voxels in it")
     return Coordinate.of(shape)
+
+
+def long_axes(shape: tuple[int, ...], address: str) -> tuple[int, ...]:
+    """Which three axes are Z, Y, X: further axes may have length 1. `(1, 40, 512, 512)` gives (1, 2, 3).
+
+    Axes of length 1 are left out at the end (channels), then at the beginning (time, channels), then between.
+    """
+    kept = list(range(len(shape)))
+    while len(kept) > 3 and shape[kept[-1]] == 1:
+        kept.pop()
+    while len(kept) > 3 and shape[kept[0]] == 1:
+        kept.pop(0)
+    for axis in kept[1:-1]:
+        if len(kept) > 3 and shape[axis] == 1:
+            kept.remove(axis)
+    three_axes(tuple(shape[axis] for axis in kept) if len(kept) == 3 else shape, address)
+    return tuple(kept)
+
+
+def chosen_name(file: Path, name: str, names: Sequence[str], nested: bool = False) -> str:
+    """`name`, or the only one of `names` where none is given; `nested` says that `name` leads to an array though."""
+    if name in names or (nested and name):
+        return name
+    if not name and len(names) == 1:
+        return names[0]
+    raise refuse_source(
+        f"{file}:{name}",
+        f"it holds the arrays {', '.join(names[:20]) or 'none'}{' ...' if len(names) > 20 else ''}",
+        f"Name one of them: {file}:NAME",
+    )

@@ -25,9 +25,15 @@ DTYPE_OF: dict[StepKind, type[np.generic]] = {
     StepKind.SEGMENT: np.uint32,
 }
 
+LABELS = frozenset({StepKind.SUPERVOXELS, StepKind.AGGLOMERATE, StepKind.SEGMENT})
+CAST_FROM_NEGATIVE = 2**32 - 256
+"""Labels from here on are marks like -1 that were cast to uint32: no subvolume has so many labels."""
+
 
 def checked(step: Step[Any], output: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """`output`, C-contiguous; StepError for another dtype or shape, or a prediction that is not from 0 to 1."""
+    """`output`, C-contiguous; StepError for another dtype or shape, a prediction that is not from 0 to 1, or a label
+    that was below 0.
+    """
     expected = DTYPE_OF[step.kind]
     if not isinstance(output, np.ndarray):
         raise step_fault(step, f"returned {type(output).__name__}", f"Return a numpy array of {expected.__name__}")
@@ -40,6 +46,12 @@ def checked(step: Step[Any], output: npt.NDArray[Any], shape: tuple[int, ...]) -
     if step.kind is StepKind.PREDICT and not (output.min() >= 0 and output.max() <= 1):
         raise step_fault(
             step, f"probabilities from {output.min():g} to {output.max():g}", "Return finite values from 0 to 1"
+        )
+    if step.kind in LABELS and output.max(initial=0) >= CAST_FROM_NEGATIVE:
+        raise step_fault(
+            step,
+            f"label {output.max()}, which is what an id below 0 becomes as uint32",
+            "Write 0 where there is no label: labels[labels < 0] = 0, before the cast to uint32",
         )
     return np.ascontiguousarray(output)
 

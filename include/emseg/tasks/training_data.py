@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from emseg.config import Dataset
 from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, repo_info, resolve_locked_node
 from emseg.errors import PermanentError
-from emseg.geometry import Box
+from emseg.geometry import Box, checked_labels
 from emseg.segment.model import TrainingRegion, dvid_source
 from emseg.training import TrainingSource, TrainingVolume
 from emseg.training.sources import DOING, check_boxes, check_memory
@@ -34,7 +34,11 @@ def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) 
     source = dvid_source(repo_info(server, node).root, volume.grayscale)
     return [
         TrainingSource(
-            TrainingVolume(grayscale.read(box), labels.read(box), info.voxel_size_nm),
+            TrainingVolume(
+                grayscale.read(box),
+                checked_labels(labels.read(box), DOING, f"ground truth {labels.instance}, {box.start} to {box.stop}"),
+                info.voxel_size_nm,
+            ),
             TrainingRegion(source=source, start=box.start, stop=box.stop),
         )
         for box in boxes

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.geometry import VoxelSize
+from emseg.geometry import VoxelSize, checked_labels
 
 DOING = "checking the training data"
 LEAST_SIDE = 32
@@ -18,7 +18,7 @@ LEAST_SIDE = 32
 
 @dataclass(frozen=True, eq=False)
 class TrainingVolume:
-    """Grayscale uint8 ZYX, ground truth of the same shape (integer; 0 is unlabelled), voxel size in nm."""
+    """Grayscale uint8 ZYX, ground truth of the same shape (see `checked_labels`; 0 is unlabelled), voxel size in nm."""
 
     grayscale: npt.NDArray[np.uint8]
     groundtruth: npt.NDArray[np.integer]
@@ -56,11 +56,14 @@ def check_volumes(volumes: Sequence[TrainingVolume]) -> None:
         sizes = ", ".join(str(volume.voxel_size_nm) for volume in volumes)
         raise PermanentError(DOING, "voxel sizes", sizes, "Train one model for each voxel size")
     for number, volume in enumerate(volumes, 1):
+        gray, truth = volume.grayscale, volume.groundtruth
+        on = f"volume {number} of {len(volumes)}, grayscale {gray.dtype} {gray.shape}"
+        checked_labels(truth, DOING, f"{on}, ground truth {truth.dtype} {truth.shape}")
         found = _fault(volume)
         if found:
             raise PermanentError(
                 DOING,
-                f"volume {number} of {len(volumes)}, grayscale {volume.grayscale.dtype} {volume.grayscale.shape}",
+                on,
                 found,
                 "Give uint8 grayscale and ground truth of one shape, with two bodies or more that touch",
             )
@@ -70,7 +73,7 @@ def _fault(volume: TrainingVolume) -> str:
     gray, labels = volume.grayscale, volume.groundtruth
     if gray.ndim != 3 or gray.dtype != np.uint8:
         return f"the grayscale must be uint8 with three axes, not {gray.dtype} {gray.shape}"
-    if labels.shape != gray.shape or not np.issubdtype(labels.dtype, np.integer):
+    if labels.shape != gray.shape:
         return f"the ground truth is {labels.dtype} {labels.shape}"
     if gray.size == 0 or max(gray.shape) < LEAST_SIDE:
         return f"it is too small: the longest side must have {LEAST_SIDE} voxels"

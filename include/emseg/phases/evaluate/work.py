@@ -13,7 +13,7 @@ import numpy as np
 from emseg.engine.run import Scalars
 from emseg.errors import PermanentError
 from emseg.evaluate import ContingencyTable, Score, contingency_table, merged, score
-from emseg.geometry import Box
+from emseg.geometry import Box, checked_labels
 from emseg.phases.evaluate.artefacts import CONTINGENCY
 from emseg.phases.labelmaps import groundtruth, segmentation
 from emseg.phases.run_context import RunContext
@@ -34,7 +34,8 @@ class EvaluateSubvolume:
     def __call__(self, item: str) -> ItemMarker:
         """Count the core of the subvolume named `item`; ground truth outside the ROI, or trained on, does not count."""
         core, roi = self.run.grid.subvolume_named(item).core, self.run.roi
-        truth = groundtruth(self.run).read(core)
+        name = f"{self.run.spec.groundtruth.instance}, voxels {core.start} to {core.stop}"
+        truth = checked_labels(groundtruth(self.run).read(core), "reading the ground truth", name)
         if roi is not None:
             truth = np.where(roi.mask(core), truth, np.uint64(0))
         labelled = np.count_nonzero(truth)

@@ -1,0 +1,208 @@
+"""An array of an HDF5 file, under any name that h5py opens it by: its own, a soft, hard or external link.
+
+HDF5 gives the fill value, without a word, where a chunk was never written or a file of a virtual array is missing. So
+both are looked for when the file is opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil, prod
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401 - importing it registers Blosc, Zstd, Bitshuffle and others
+import numpy as np
+
+from emseg.geometry import Box
+from emseg.ingest.arrays import ArrayVolume
+from emseg.ingest.chunked.guard import EMPTY_REMEDY
+from emseg.ingest.memory import require_memory
+from emseg.ingest.sources import Array, SaidSize, SourceInfo, chosen_name, long_axes, refuse_source
+from emseg.ingest.units import in_nm
+
+SIZES = ("resolution", "voxel_size", "element_size_um")
+"""Attributes for the size of a voxel: CREMI's, funlib's (both nm, Z Y X), ilastik's (µm)."""
+
+
+class Hdf5Volume:
+    """The dataset `name` of an HDF5 file; the file is open only while it is read."""
+
+    def __init__(self, file: Path, name: str, accept_missing: bool = False) -> None:
+        """Look the dataset up and see that it is whole; `accept_missing` takes missing chunks for empty ones."""
+        with h5py.File(file, "r") as opened:
+            self._file, self._name = file, _found(opened, file, name.strip("/"))
+            address, dataset = f"{file}:{self._name}", opened[self._name]
+            _check_kind(dataset, address)
+            axes = long_axes(dataset.shape, address)
+            _check_axes(dataset, axes, address)
+            _check_parts(dataset, address)
+            notes = _missing(dataset, accept_missing, address)
+            info = SourceInfo(address, "HDF5", _said_size(dataset, axes), _said_offset(dataset, axes), notes)
+            shape_of = ArrayVolume(dataset, address, info)
+            self.shape, self.dtype, self.info = shape_of.shape, shape_of.dtype, shape_of.info
+
+    def read(self, box: Box) -> Array:
+        """The voxels of `box`."""
+        with h5py.File(self._file, "r") as opened:
+            return ArrayVolume(opened[self._name], self.info.address).read(box)
+
+
+def _found(opened: h5py.File, file: Path, name: str) -> str:
+    """The name to open; refused where it leads nowhere, to a group, or is needed and was not given."""
+    objects: dict[object, str] = {}
+    names, broken = [], []
+    for path, item in _named(opened):
+        if item is None:
+            broken.append(path)
+        else:
+            names.append(path)
+            objects.setdefault((item.file.filename, h5py.h5o.get_info(item.id).addr), path)
+    if name in broken:
+        raise refuse_source(
+            f"{file}:{name}", _leads_to(opened, name), "Copy that file to this folder, or name an array"
+        )
+    if not name and len(objects) == 1:
+        return next(iter(objects.values()))
+    if not name and not names and broken:
+        raise refuse_source(file, "; ".join(_leads_to(opened, path) for path in broken), "Copy the files that it needs")
+    return chosen_name(file, name, names, nested=bool(name) and isinstance(opened.get(name), h5py.Dataset))
+
+
+def _named(group: h5py.Group, above: str = "", seen: frozenset[object] = frozenset()) -> Iterator[tuple[str, Any]]:
+    """Every dataset with each of its names; None for a link that leads nowhere."""
+    for key in group:
+        path = f"{above}{key}"
+        try:
+            item = group[key]
+        except (KeyError, OSError):
+            yield path, None
+            continue
+        here = (item.file.filename, h5py.h5o.get_info(item.id).addr)
+        if isinstance(item, h5py.Dataset):
+            yield path, item
+        elif isinstance(item, h5py.Group) and here not in seen:  # links may run in a circle
+            yield from _named(item, f"{path}/", seen | {here})
+
+
+def _leads_to(opened: h5py.File, path: str) -> str:
+    link = opened.get(path, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        return f"{path} is a link to {link.path} in the file {link.filename}, which cannot be opened there"
+    return f"{path} is a link to {getattr(link, 'path', 'nothing')}, which is not in the file"
+
+
+def _check_kind(dataset: h5py.Dataset, address: str) -> None:
+    if dataset.dtype.names:
+        found = f"each of its values has the fields {', '.join(dataset.dtype.names)}"
+        raise refuse_source(address, found, "Save one field as an array of its own: file['labels'] = array['FIELD']")
+    if dataset.shape is None or dataset.dtype.kind not in "uifb":
+        found = f"it is {'empty' if dataset.shape is None else dataset.dtype}, which is no number a voxel"
+        raise refuse_source(address, found, "Name an array of integers")
+
+
+def _check_axes(dataset: h5py.Dataset, axes: Sequence[int], address: str) -> None:
+    """Refuse an array that says of itself that its axes are in another order than Z, Y, X (ilastik, h5py's scales)."""
+    try:
+        said = [axis["key"] for axis in json.loads(dataset.attrs["axistags"])["axes"]]
+    except (KeyError, TypeError, ValueError):
+        said = [dimension.label for dimension in dataset.dims]
+    order = "".join(str(said[axis]).lower() for axis in axes) if len(said) == dataset.ndim else ""
+    if sorted(order) == ["x", "y", "z"] and order != "zyx":
+        transpose = tuple(axes[order.index(axis)] for axis in "zyx")
+        found = f"it says that its axes are {', '.join(order.upper())}"
+        raise refuse_source(address, found, f"Save it as Z, Y, X: array.transpose{transpose}")
+
+
+def _check_parts(dataset: h5py.Dataset, address: str) -> None:
+    """Refuse an array of which parts lie in files that are missing, or whose chunks no memory can hold."""
+    folder = Path(dataset.file.filename).parent
+    if dataset.is_virtual:
+        sources = dataset.virtual_sources()
+        lost = sorted({each.file_name for each in sources if not _exists(folder, each, dataset)})
+        if lost:
+            found = f"it is put together from other files, and these are missing: {', '.join(lost[:10])}"
+            raise refuse_source(address, found, "Copy them beside this file")
+        if sum(each.vspace.get_select_npoints() for each in sources) < dataset.size:
+            found = "it is put together from other arrays, which do not cover all of it"
+            raise refuse_source(address, found, "Write it as a plain array")
+    for name, offset, size in dataset.external or ():
+        held = (folder / name).stat().st_size if (folder / name).is_file() else 0
+        if held < offset + min(size, dataset.nbytes):
+            found = f"its voxels lie in {name}, which is missing or too short"
+            raise refuse_source(address, found, "Copy that file beside this one")
+    if dataset.chunks:
+        require_memory(prod(dataset.chunks) * dataset.dtype.itemsize, "opening a volume", address)
+
+
+def _exists(folder: Path, part: Any, dataset: h5py.Dataset) -> bool:
+    if part.file_name == ".":
+        return part.dset_name in dataset.file
+    if not (folder / part.file_name).is_file():
+        return False
+    with h5py.File(folder / part.file_name, "r") as opened:
+        return part.dset_name in opened
+
+
+def _missing(dataset: h5py.Dataset, accept: bool, address: str) -> tuple[str, ...]:
+    """A note on parts that were never written; refused unless they are said to be empty."""
+    if dataset.is_virtual or dataset.external or dataset.size == 0:
+        return ()
+    if dataset.chunks is None:
+        found = "" if dataset.id.get_storage_size() else "its voxels were never written"
+    else:
+        every = prod(ceil(length / chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+        missing = every - dataset.id.get_num_chunks()
+        found = f"{missing} of its {every} chunks were never written" if missing else ""
+    if found and not accept:
+        raise refuse_source(address, found, EMPTY_REMEDY)
+    return (f"{found}: they read as {dataset.fillvalue}",) if found else ()
+
+
+def _said_size(dataset: h5py.Dataset, axes: Sequence[int]) -> SaidSize | None:
+    for attributes in _attributes(dataset):
+        for name in SIZES:
+            numbers = _three(attributes.get(name), axes, dataset.ndim)
+            if numbers is not None:
+                units = _units(attributes, name)
+                z, y, x = (in_nm(number, unit) for number, unit in zip(numbers, units, strict=True))
+                return None if (z, y, x) == (None, None, None) else (z, y, x)
+    return None
+
+
+def _said_offset(dataset: h5py.Dataset, axes: Sequence[int]) -> tuple[float, float, float] | None:
+    for attributes in _attributes(dataset):
+        numbers = _three(attributes.get("offset"), axes, dataset.ndim)
+        if numbers is not None:
+            z, y, x = numbers
+            return z, y, x
+    return None
+
+
+def _attributes(dataset: h5py.Dataset) -> Iterator[Mapping[str, Any]]:
+    """Attributes of the array, then those of the groups that it lies in."""
+    yield dataset.attrs
+    group = dataset.parent
+    while group.name != "/":
+        yield group.attrs
+        group = group.parent
+    yield group.attrs
+
+
+def _three(value: Any, axes: Sequence[int], all_axes: int) -> list[float] | None:
+    """The three numbers of an attribute for Z, Y, X; it may have one for every axis of the array."""
+    if value is None:
+        return None
+    numbers = [float(number) for number in np.asarray(value, np.float64).ravel()]
+    if len(numbers) == all_axes:
+        return [numbers[axis] for axis in axes]
+    return numbers if len(numbers) == 3 else None
+
+
+def _units(attributes: Mapping[str, Any], name: str) -> list[str]:
+    if name == "element_size_um":
+        return ["um"] * 3
+    said = [each.decode() if isinstance(each, bytes) else str(each) for each in np.ravel(attributes.get("units", "nm"))]
+    return said if len(said) == 3 else [said[0]] * 3

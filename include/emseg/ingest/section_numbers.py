@@ -1,0 +1,76 @@
+"""The numbers of sections in the names of their files: `z0007.png` is section 7.
+
+A folder is a stack only where one number, and nothing else, tells its files apart. A section that is missing, there
+twice, or in two tiles would shift all that lie behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from emseg.ingest.sources import refuse_source
+
+NUMBER = re.compile(r"(\d+)")
+SHOWN = 10
+
+
+def numbered(files: Sequence[Path], folder: Path) -> dict[int, Path]:
+    """The files by the number of their section, ascending; refused unless one number tells all of them apart."""
+    patterns = Counter(_pattern(file) for file in files)
+    usual = patterns.most_common(1)[0][0]
+    strays = [file.name for file in files if _pattern(file) != usual]
+    if strays:
+        like = next(file.name for file in files if _pattern(file) == usual)
+        raise refuse_source(
+            folder, f"{_some(strays)} {_is_no(strays)} named like {like}", "Move what is no section out of the folder"
+        )
+    values = {file: tuple(map(int, NUMBER.findall(file.stem))) for file in files}
+    counters = [at for at in range(usual.count("#")) if len({numbers[at] for numbers in values.values()}) > 1]
+    if len(counters) > 1:
+        examples = _some(sorted(file.name for file in files)[:3])
+        raise refuse_source(
+            folder,
+            f"{len(counters)} numbers of the names differ, so that they tell no order: {examples}",
+            "Of tiles, stitch each section into one image first. Else give copies or links, with the number of the "
+            "section as the only number that differs",
+        )
+    return _ascending(values, counters[0] if counters else None, folder)
+
+
+def _ascending(values: Mapping[Path, tuple[int, ...]], counter: int | None, folder: Path) -> dict[int, Path]:
+    by_number: dict[int, Path] = {}
+    for file, numbers in sorted(values.items(), key=lambda item: item[0].name):
+        number = 0 if counter is None else numbers[counter]
+        if number in by_number:
+            found = f"section {number} is there twice: {by_number[number].name} and {file.name} have the same number"
+            raise refuse_source(folder, found, "Keep one file of each section in the folder")
+        by_number[number] = file
+    return dict(sorted(by_number.items()))
+
+
+def missing_between(numbers: Sequence[int]) -> list[range]:
+    """The numbers that lie between ascending `numbers` and are none of them."""
+    return [range(a + 1, b) for a, b in pairwise(numbers) if b > a + 1]
+
+
+def told(ranges: Sequence[range]) -> str:
+    """Numbers as a person writes them: `3, 7-9`; the first ten of the ranges."""
+    words = [f"{each[0]}" if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in ranges[:SHOWN]]
+    return ", ".join(words) + (" ..." if len(ranges) > SHOWN else "")
+
+
+def _pattern(file: Path) -> str:
+    """The name without its numbers and its suffix: `z0007.png` gives `z#`."""
+    return NUMBER.sub("#", file.stem.lower())
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
+
+
+def _is_no(names: Sequence[str]) -> str:
+    return "is not" if len(names) == 1 else "are not"
