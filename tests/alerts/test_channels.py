@@ -37,6 +37,7 @@ def test_a_receiver_on_this_computer_is_reached_whatever_is_in_the_shell(receive
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
+@pytest.mark.fault("F22")
 def test_an_answer_that_may_change_is_transient(status, receiver, alert):
     receiver.status = status
     with refused(TransientError, "127.0.0.1", f"HTTP {status}"):
@@ -59,6 +60,7 @@ def test_a_redirect_is_refused_and_never_followed(status, receiver, alert):
     assert len(receiver.received) == 1
 
 
+@pytest.mark.fault("F22")
 def test_a_slow_receiver_is_given_up_after_the_timeout(receiver, alert):
     receiver.delay_s = 3
     began = time.monotonic()

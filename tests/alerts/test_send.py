@@ -10,6 +10,7 @@ from emseg.alerts import LogChannel, Receipt, WebhookChannel, send
 TOKEN = "T0KEN-canary"
 
 
+@pytest.mark.fault("F22")
 def test_a_failing_channel_stops_neither_the_others_nor_the_run(receiver, alert, caplog):
     """Kills a loop that ends at the first failure, and an alert that turns a good run into a failed one."""
     receiver.status = 500

@@ -117,6 +117,7 @@ def test_what_of_the_environment_cannot_work_is_refused_by_its_variable(monkeypa
 
 
 @pytest.mark.parametrize("fault", ["drop", (500, b"panic"), (502, b""), (503, b"busy"), (504, b""), (200, b"CUT")])
+@pytest.mark.fault("F10")
 def test_a_get_is_repeated_until_the_fault_has_passed(faults: Faults, fault: object) -> None:
     """Kills a client that gives up at the first hiccup, or takes a cut body for a whole one."""
     faults.answers = [fault, fault, (200, b"good")]
@@ -143,6 +144,7 @@ def test_a_post_is_sent_once_unless_declared_repeatable(faults: Faults, fault: o
 
 
 @pytest.mark.parametrize(("fault", "sent"), [("drop", 2), ((503, b"busy"), 2), ((500, b"panic"), 1), ((400, b"no"), 1)])
+@pytest.mark.fault("F10")
 def test_a_repeatable_post_is_repeated_on_a_lost_connection_and_on_503_only(
     faults: Faults, fault: object, sent: int
 ) -> None:
@@ -181,12 +183,14 @@ def test_a_body_that_fails_under_way_is_its_makers_error_and_spoils_no_later_req
     assert [body for *_, body in faults.requests] == [b"", b"whole"]
 
 
+@pytest.mark.fault("F10")
 def test_a_hanging_server_is_left_after_the_read_timeout(faults: Faults) -> None:
     faults.answers = ["hang"]
     with pytest.raises(TransientError, match="ReadTimeout"):
         _server(faults, read_timeout_s=0.05, attempts=1).get("/api/x")
 
 
+@pytest.mark.fault("F10")
 def test_a_body_of_the_wrong_size_is_an_integrity_error(faults: Faults) -> None:
     """Kills reshaping whatever came: DVID answers 200 with the wrong byte count over a damaged block."""
     with pytest.raises(IntegrityError) as caught:
@@ -206,6 +210,7 @@ def test_a_body_of_the_wrong_size_is_an_integrity_error(faults: Faults) -> None:
         (429, "blocklisted", PermanentError),
     ],
 )
+@pytest.mark.fault("F11")
 def test_a_refusal_is_permanent_and_sent_once(faults: Faults, status: int, words: str, kind: type[EmsegError]) -> None:
     """Kills retrying a refusal, and reading `unlocked node` as `locked node`."""
     faults.answers = [(status, words.encode())]

@@ -144,6 +144,7 @@ def bad(item: str) -> StepError:
     return StepError("running a segmentation step", item, f"raised ValueError: voxel {item}", "Mend the step")
 
 
+@pytest.mark.fault("F16")
 def test_few_failures_are_given_up_and_the_rest_goes_on(tmp_path):
     """Kills a run that one bad subvolume stops, and a failed one that counts as done."""
     folder = folder_in(tmp_path, "first")
@@ -248,6 +249,7 @@ def test_a_failure_that_may_pass_is_never_given_up(tmp_path):
     assert MANY[3] not in folder.done_items()
 
 
+@pytest.mark.fault("F18")
 def test_when_the_first_items_all_fail_alike_the_rest_is_not_tried(tmp_path):
     """Kills hours of a cluster spent on a model that fits nowhere: the messages differ in numbers only."""
     folder = folder_in(tmp_path, "first")

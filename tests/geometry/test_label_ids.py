@@ -38,6 +38,7 @@ def test_the_largest_id_goes_through_and_an_empty_array_too() -> None:
         (np.array(["a"]), "integers"),
     ],
 )
+@pytest.mark.fault("F20")
 def test_what_is_no_id_is_refused(labels: np.ndarray, told: str) -> None:
     """Kills advice to renumber: it would make one body of all that nobody labelled."""
     with refused(PermanentError, "reading labels", "a file", told) as error:

@@ -242,6 +242,7 @@ def test_ids_of_labels_that_were_not_made_on_this_grid_are_not_given(old, runs):
     assert np.isin([1, 2, 3, 4, 7], new).all()
 
 
+@pytest.mark.fault("F11")
 def test_a_node_that_somebody_committed_meanwhile_is_named(spec_of, runs):
     """Kills a run that tries brick after brick, and one that takes a locked node for done."""
     run = after(runs.context(spec_of("locked"), "first"), "segment")

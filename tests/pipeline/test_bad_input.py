@@ -80,6 +80,7 @@ def test_an_unknown_step_or_parameter_is_named_with_what_is_known(datasets, volu
     pinning_refused(datasets(segmentation={"pipeline": steps}), server, "median-boundary", "mean-boundary")
 
 
+@pytest.mark.fault("F11")
 def test_a_node_that_is_still_open_is_refused(datasets, server):
     root = create_repo(server, "open", "still open", root="0be0" + "0" * 28)
     open_node = datasets(volume={"node": root, "groundtruth": {"instance": "groundtruth"}})

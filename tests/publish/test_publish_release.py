@@ -151,6 +151,7 @@ class StopsAt:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.fault("F24")
 def test_killed_at_any_call_of_the_store_the_old_release_is_served_until_the_new_one_is_whole(
     after, store, new_node, verdict_of
 ):
@@ -173,6 +174,7 @@ def test_killed_at_any_call_of_the_store_the_old_release_is_served_until_the_new
     assert call == 8, "seven calls: look up, list, read, number, index, read and move the pointer"
 
 
+@pytest.mark.fault("F24")
 def test_killed_between_the_commit_and_the_store_the_node_is_adopted(store, new_node, verdict_of):
     node = new_node()
     with pytest.raises(Killed):

@@ -95,6 +95,7 @@ def test_text_stays_text():
     assert offline_page(html) == html
 
 
+@pytest.mark.fault("F23")
 def test_a_site_without_its_page_is_an_error_not_an_empty_folder(tmp_path):
     with refused(IntegrityError, 0):
         written_offline(tmp_path / "site", tmp_path / "docs")

@@ -123,6 +123,7 @@ def test_a_row_with_a_limit_that_is_not_the_policys_is_refused(judged, good_rows
 
 
 @pytest.mark.parametrize("suite_says", [SuiteResult(True, frozenset(), ()), SuiteResult(False, frozenset({1}), ("x",))])
+@pytest.mark.fault("F23")
 def test_a_suite_that_misses_or_mistakes_the_bad_row_is_not_believed(suite_says, judged, good_rows, monkeypatch):
     """Kills a gate that trusts one judge: the first wrong suite passes a bad row, the second blames another row."""
     monkeypatch.setattr(verdict, "run_suite", lambda *_: suite_says)

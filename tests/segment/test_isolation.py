@@ -57,10 +57,12 @@ def require_one_message(name: str, *values: object) -> None:
         ("raises", ("OwnError: no weights for this tissue",)),
     ],
 )
+@pytest.mark.fault("F18")
 def test_a_broken_step_has_the_same_message_with_and_without_a_child_process(broken_steps, name, values):
     require_one_message(name, *values)
 
 
+@pytest.mark.fault("F18")
 def test_a_step_that_hangs_is_stopped_and_leaves_no_process(broken_steps):
     """Kills a time limit that waits for the child to agree."""
     with refused(StepError, "hangs", 4, "isolation.timeout_s"):
@@ -68,6 +70,7 @@ def test_a_step_that_hangs_is_stopped_and_leaves_no_process(broken_steps):
     assert not [command for command in commands_of_children() if "isolated_child" in command]
 
 
+@pytest.mark.fault("F16")
 def test_a_step_that_eats_memory_meets_its_limit(broken_steps):
     """Kills a limit that the machine meets first: 8 GiB are wanted, 512 MiB may be had."""
     with refused(StepError, "eats-memory", 512, "isolation.memory_mb"):

@@ -66,6 +66,7 @@ def test_a_living_holder_is_left_alone_and_a_silent_one_succeeded(store):
     assert watcher.renew() == 2
 
 
+@pytest.mark.fault("F25")
 def test_a_newcomer_does_not_believe_clocks(store, monkeypatch):
     """Kills expiry times written by the holder: its wall clock may be hours off."""
     Lease(store, KEY, "run 1", 60).take()
@@ -135,6 +136,7 @@ def test_renewing_without_holding_is_an_error(store):
 
 
 @pytest.mark.services
+@pytest.mark.fault("F8")
 def test_lost_replies_do_not_lose_the_lease(faulty_proxy, faulty_store):
     """Only replies were lost. Kills a holder that believes a rival renewed, and a taker that believes a rival took."""
     lease = Lease(faulty_store, KEY, "run 1", 60)

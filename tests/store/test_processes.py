@@ -104,6 +104,7 @@ def test_a_process_killed_while_it_writes_leaves_a_whole_object_and_no_stray_key
         assert list(store.keys_under("")) == ["torn/object"]
 
 
+@pytest.mark.fault("F6")
 def test_a_holder_that_was_put_to_sleep_learns_that_it_was_succeeded(start):
     """It gets SIGSTOP beyond its time. Kills a late writer that trusts its own clock, which stood still as well."""
     sleeper, successor = start("hold_lease", "sleeper"), start("hold_lease", "successor")

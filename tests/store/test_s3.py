@@ -70,6 +70,7 @@ def test_a_put_survives_faults_and_stores_the_object_once(faulty_proxy, faulty_s
 
 @services
 @pytest.mark.parametrize("faults", [["lose"], ["lose", "reset"], ["conflict", "lose"], ["conflict"] * 3])
+@pytest.mark.fault("F8")
 def test_a_conditional_put_that_won_says_so_whatever_happened_to_its_reply(faulty_proxy, faulty_store, faults):
     """The retry of a put whose reply was lost gets 412 from itself. Kills taking that for somebody else's win."""
     faulty_proxy.faults += faults
@@ -82,6 +83,7 @@ def test_a_conditional_put_that_won_says_so_whatever_happened_to_its_reply(fault
 
 @services
 @pytest.mark.parametrize("faults", [["lose"], ["conflict", "lose"]])
+@pytest.mark.fault("F8")
 def test_a_replacement_that_won_says_so_whatever_happened_to_its_reply(faulty_proxy, faulty_store, faults):
     """Kills a lease that its holder believes lost, though its renewal was stored."""
     faulty_store.put("lease", b"turn 1")
@@ -198,6 +200,7 @@ class _NoConditions(BaseHTTPRequestHandler):
     ("obeys", "ignored"),
     [(None, "If-None-Match"), ("If-None-Match", "If-Match"), ("If-Match", "If-None-Match")],
 )
+@pytest.mark.fault("F9")
 def test_a_server_that_ignores_conditions_is_refused(obeys, ignored):
     """Kills a store that trusts every endpoint; two runs would then overwrite each other's markers."""
     handler = type("Handler", (_NoConditions,), {"objects": {}, "obeys": obeys})

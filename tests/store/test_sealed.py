@@ -30,6 +30,7 @@ def test_a_document_comes_back_equal_and_equal_documents_are_equal_bytes():
     assert list(json.loads(SEALED)) == ["content", "key", "kind", "schema", "sha256"]
 
 
+@pytest.mark.fault("F13")
 def test_no_flipped_bit_is_believed():
     """Kills a checksum of the content alone: a flipped schema number would read as another release's document."""
     for at in range(len(SEALED)):
@@ -58,6 +59,7 @@ def test_what_is_no_document_is_damaged(data):
         form.open(data, KEY, ADDRESS)
 
 
+@pytest.mark.fault("F13")
 def test_a_whole_document_from_another_place_or_of_another_kind_is_not_believed():
     """Kills trust in a swap: both objects are whole, and each lies where the other was."""
     with refused(IntegrityError, ADDRESS, "brain/edits/key2.json"):
@@ -68,6 +70,7 @@ def test_a_whole_document_from_another_place_or_of_another_kind_is_not_believed(
 
 
 @pytest.mark.parametrize("schema", [1, 3, 99])
+@pytest.mark.fault("F28")
 def test_a_document_of_another_release_is_refused_by_its_number(schema):
     """Kills reading it as if nothing had changed, and setting it aside as damaged."""
     other = Form("edits", Edits, schema, "Do it again", "Use the other release")
@@ -76,6 +79,7 @@ def test_a_document_of_another_release_is_refused_by_its_number(schema):
     assert caught.value.remedy == "Use the other release"
 
 
+@pytest.mark.fault("F28")
 def test_a_document_of_before_there_were_seals_is_refused_by_its_number():
     with refused(PermanentError, ADDRESS, "schema 1", 2):
         opened(DOCUMENT.model_dump_json().encode())

@@ -70,6 +70,7 @@ def test_clean_tissue_has_no_finding_and_is_not_touched(clean):
 
 
 @pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.fault("F17")
 def test_a_bad_section_is_named_placed_and_filled(clean, name):
     """Kills a fault that is found in the sections beside it too, or under two names."""
     gray = clean.copy()
@@ -169,6 +170,7 @@ def test_a_run_too_long_to_be_filled_is_masked(clean):
     assert image.findings["missing-section"].endswith("; masked")
 
 
+@pytest.mark.fault("F17")
 def test_blank_and_saturated_regions_are_masked_and_not_the_tissue_beside_them(clean):
     gray = clean.copy()
     gray[16:48, 32:64, :32] = 0
@@ -188,6 +190,7 @@ def test_overexposed_tissue_is_saturated(clean):
     assert not image.mask[16:48, 32:64, :32].all()
 
 
+@pytest.mark.fault("F17")
 def test_tissue_unlike_the_training_data_is_masked_where_it_is(clean):
     """Kills a check that calls everything foreign, or nothing, and one that throws away the tissue beside it."""
     texture = texture_statistics([clean], ISOTROPIC)
