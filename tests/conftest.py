@@ -16,10 +16,12 @@ import numpy.typing as npt
 import pytest
 import yaml
 from hypothesis import settings
+from tests.planted import WEBHOOK_KEY, with_secrets
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from emseg.devstack import DevStack, down, up
+from emseg.devstack import airflow as airflow_service
 from emseg.devstack.airflow import AirflowService, airflow_down, airflow_up
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.errors import PermanentError
@@ -172,13 +174,18 @@ def alerts() -> Iterator[list[dict[str, Any]]]:
 
 @pytest.fixture(scope="session")
 def airflow(devstack: DevStack, volume: TestVolume, dataset_files: Path, alerts: object) -> Iterator[AirflowService]:
-    """A real Airflow with the project's DAGs, the dataset files of the tests and a webhook; retries after 1 s."""
+    """A real Airflow with the project's DAGs, the dataset files of the tests and a webhook; retries after 1 s.
+
+    Its Connections hold planted secrets: `tests/pipeline/test_secrets.py` looks for them in all that the runs leave.
+    """
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("EMSEG_DATASETS", str(dataset_files))
         environment.setenv("EMSEG_RETRY_DELAY_S", "1")
         environment.setenv("EMSEG_INSIDE_HOSTS", "127.0.0.1")
-        hook = {"conn_type": "http", "password": os.environ["EMSEG_TEST_WEBHOOK"]}
+        hook = {"conn_type": "http", "password": f"{os.environ['EMSEG_TEST_WEBHOOK']}?key={WEBHOOK_KEY}"}
         environment.setenv("AIRFLOW_CONN_EMSEG_WEBHOOK", json.dumps(hook))
+        plain = airflow_service.airflow_connections
+        environment.setattr(airflow_service, "airflow_connections", lambda *given: with_secrets(plain(*given)))
         service = airflow_up(devstack, PROJECT)
         service.api.unpause("segment_volume")
         yield service

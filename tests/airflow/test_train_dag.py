@@ -149,6 +149,17 @@ def test_the_task_trains_on_what_the_form_says(asked: list[Any]) -> None:
     assert (preset, seed, services) == ("default", 5, "the services")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("gate", {}), ("url", "http://x"), ("boxes", []), ("boxes", [[0] * 5]), ("seed", -1), ("dataset", "../demo")],
+)
+def test_the_task_checks_what_callers_of_the_api_gave(name: str, value: Any, asked: list[Any]) -> None:
+    """Kills a task that trusts the form: whoever calls the API does not see it, and can add keys."""
+    with running(**GOOD | {name: value}), pytest.raises(PermanentError, match=name):
+        training.train_model.function()
+    assert asked == []
+
+
 def test_without_a_node_the_datasets_own_is_used(asked: list[Any]) -> None:
     with running(**GOOD):
         training.train_model.function()

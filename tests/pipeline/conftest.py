@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import pytest
 
 from emseg.devstack import DevStack
@@ -20,6 +21,15 @@ DAG_ID = "segment_volume"
 RUN_TIMEOUT_S = 420.0
 PUBLISHED = {"dataset": "demo", "stitch": "medium"}
 """As in `tests/airflow/test_ui.py`: where that ran before, its results are found again."""
+
+
+COMMANDS: set[str] = set()
+"""Command lines of all processes that were seen while runs were going on: /proc shows them to every user."""
+
+
+def _commands() -> Iterator[str]:
+    for process in psutil.process_iter(["cmdline"]):
+        yield " ".join(process.info["cmdline"] or ())
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +51,7 @@ class DagRun:
         while (state := self.airflow.api.run_state(DAG_ID, self.run_id)) not in {"success", "failed"}:
             assert time.monotonic() < deadline, f"{self.run_id} is still {state}: {self.tasks()}"
             meanwhile()
+            COMMANDS.update(_commands())
             time.sleep(0.3)
         return state
 

@@ -7,6 +7,8 @@ import pyarrow.parquet as pq
 
 from emseg.errors import IntegrityError, PermanentError
 
+MAX_BYTES = 64 << 30
+"""Memory of the largest table. Equal rows take next to no bytes in Parquet, so a small object can claim any number."""
 _ROWS_PER_GROUP = 1 << 20
 
 
@@ -39,13 +41,22 @@ def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
     artefact.
     """
     try:
-        table = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        if not file.schema_arrow.equals(schema, check_metadata=False):
+            raise _damaged(data, f"columns {described(file.schema_arrow)}, expected {described(schema)}")
+        if file.metadata.num_rows * _row_bytes(schema) > MAX_BYTES:
+            raise _damaged(data, f"it claims {file.metadata.num_rows} rows")
+        table = file.read()
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(data, str(error).splitlines()[0][:200]) from None
-    if not table.schema.equals(schema, check_metadata=False):
-        raise _damaged(data, f"columns {described(table.schema)}, expected {described(schema)}")
     return table
+
+
+def _row_bytes(schema: pa.Schema) -> float:
+    """Memory of a row: exact for numbers, the least that it can be for texts."""
+    widths = [field.type.bit_width if pa.types.is_primitive(field.type) else 32 for field in schema]
+    return sum(widths) / 8
 
 
 def described(schema: pa.Schema) -> str:

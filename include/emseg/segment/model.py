@@ -88,7 +88,11 @@ class ModelFolder:
         """The model in a folder on disk; PermanentError without a readable `model.json`."""
         if not (folder / DESCRIPTION).is_file():
             raise _unusable(str(folder), f"there is no file {DESCRIPTION}")
-        model = cls({path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()})
+        for path in folder.iterdir():
+            # A link would take a file of this user into the store, and a pipe would be waited for.
+            if path.is_symlink() or not path.is_file():
+                raise _unusable(str(folder), f"{path.name} is a link, a folder or no plain file")
+        model = cls({path.name: path.read_bytes() for path in sorted(folder.iterdir())})
         model.description  # noqa: B018 - read now, so that another folder is refused by its name
         return model
 
