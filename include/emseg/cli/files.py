@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -21,7 +20,7 @@ from emseg.config.base import validated
 from emseg.config.dataset import Segmentation, Stitching
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
-from emseg.geometry import Box, VoxelSize
+from emseg.geometry import Box, VoxelSize, checked_voxel_size
 from emseg.segment import ModelFolder
 from emseg.segment.fingerprint import SECTION as FINGERPRINTS
 from emseg.segment.fingerprint import Fingerprints
@@ -88,26 +87,14 @@ def evaluate(
 def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -> VoxelSize:
     """The voxel size of a file, nm Z Y X: `given`, or that of the model, or `VOXEL_SIZE_NM`.
 
-    Where none was given it prints the size that it takes. PermanentError unless all three are finite and above 0.
+    Where none was given it prints the size that it takes. PermanentError as in `checked_voxel_size`.
     """
     if given is None:
         size = VOXEL_SIZE_NM if model is None else model.description.voxel_size_nm
         why = "emseg's default" if model is None else "those of the model"
         console.print(f"Voxels of {' x '.join(f'{s:g}' for s in size)} nm (Z Y X), {why}: no --voxel-size was given")
         return size
-    return checked_voxel_size(given)
-
-
-def checked_voxel_size(given: VoxelSize) -> VoxelSize:
-    """`given`; PermanentError unless all three are finite and above 0."""
-    if not all(isfinite(size) and size > 0 for size in given):
-        raise PermanentError(
-            "checking the options",
-            f"--voxel-size {given}",
-            "a voxel size must be above 0 on every axis",
-            "Give it in nm, Z Y X, all above 0",
-        )
-    return given
+    return checked_voxel_size(given, "checking the options", f"--voxel-size {given}")
 
 
 def _require_npz(out: Path) -> None:

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from emseg.authoring.step_documents import StepDocument, step_document
 from emseg.cli.console import console
-from emseg.cli.files import checked_voxel_size
 from emseg.config.presets import preset, preset_names
+from emseg.geometry import checked_voxel_size
 from emseg.segment import Setting, StepKind, step_class, step_names
 from emseg.segment.registry import package_of
 
@@ -30,7 +30,7 @@ def steps(
     json: Annotated[bool, typer.Option("--json", help="For machines")] = False,
 ) -> None:
     """List the known steps: emseg's own and those of allowed packages (EMSEG_STEP_PACKAGES)."""
-    setting = Setting(checked_voxel_size(voxel_size))
+    setting = Setting(checked_voxel_size(voxel_size, "checking the options", f"--voxel-size {voxel_size}"))
     documents = [
         step_document(step_class(each, name), package_of(each, name), setting)
         for each in ([kind] if kind else StepKind)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import ceil, isfinite
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.geometry import Box, VoxelSize
+from emseg.geometry import Box, VoxelSize, checked_voxel_size
 from emseg.segment.model import TrainingRegion, file_source
 from emseg.training.volume import TrainingVolume
 
@@ -37,7 +37,7 @@ def source_of_arrays(
 ) -> list[TrainingSource]:
     """Sources from the arrays of one file: its `boxes`, or all of it. A digest of the grayscale identifies the file.
 
-    PermanentError for arrays of different shapes, for a voxel size that is not finite and above 0, and for boxes that
+    PermanentError for arrays of different shapes, for a voxel size that is none, and for boxes that
     `check_boxes` refuses.
     """
     if grayscale.shape != groundtruth.shape or grayscale.ndim != 3:
@@ -47,8 +47,7 @@ def source_of_arrays(
             f"grayscale {grayscale.shape} and ground truth {groundtruth.shape}",
             "Give two volumes of one shape, axes Z Y X",
         )
-    if not all(isfinite(size) and size > 0 for size in voxel_size_nm):
-        raise PermanentError(DOING, name, f"the voxel size is {voxel_size_nm}", "Give it in nm, Z Y X, all above 0")
+    checked_voxel_size(voxel_size_nm, DOING, name)
     bounds = Box.of_shape(grayscale.shape)
     check_boxes(boxes, bounds, name)
     source = file_source(grayscale)

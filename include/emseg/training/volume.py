@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.geometry import VoxelSize
+from emseg.geometry import VoxelSize, checked_voxel_size
 
 DOING = "checking the training data"
 LEAST_SIDE = 32
@@ -56,6 +56,7 @@ def check_volumes(volumes: Sequence[TrainingVolume]) -> None:
         sizes = ", ".join(str(volume.voxel_size_nm) for volume in volumes)
         raise PermanentError(DOING, "voxel sizes", sizes, "Train one model for each voxel size")
     for number, volume in enumerate(volumes, 1):
+        checked_voxel_size(volume.voxel_size_nm, DOING, f"volume {number} of {len(volumes)}")
         found = _fault(volume)
         if found:
             raise PermanentError(
@@ -76,8 +77,6 @@ def _fault(volume: TrainingVolume) -> str:
         return f"it is too small: the longest side must have {LEAST_SIDE} voxels"
     if gray.min() == gray.max():
         return f"the grayscale is constant ({gray.flat[0]})"
-    if min(volume.voxel_size_nm) <= 0:
-        return f"the voxel size is {volume.voxel_size_nm}"
     return _fault_of_labels(volume)
 
 
