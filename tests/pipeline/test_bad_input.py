@@ -9,13 +9,15 @@ import yaml
 from tests.refusals import refused
 
 from emseg.config import DvidConnection, RunParameters
-from emseg.dvid import BLOCK_VOX, DvidServer, Node, RoiInstance, create_repo
+from emseg.dvid import BLOCK_VOX, DvidServer, Grayscale, Labelmap, Node, RoiInstance, create_repo
 from emseg.errors import EmsegError, PermanentError, TransientError
-from emseg.geometry import Roi
+from emseg.geometry import Box, Roi, VoxelSize
 from emseg.phases.services import DvidServices
 from emseg.tasks.pin import pin_run
 
 pytestmark = pytest.mark.services
+
+WHOLE = Box.of_shape((64, 128, 192))
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def pinning_refused(folder: Path, server: DvidServer, *values: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "values"),
     [
-        ({"segmentation": {"core_vox": [64, 64, 100]}}, ["segmentation.core_vox = (64, 64, 100)", BLOCK_VOX]),
+        ({"segmentation": {"core_vox": [64, 64, 100]}}, ["segmentation.core_vox.2 = 100", BLOCK_VOX]),
         (
             {"segmentation": {"core_vox": [64, 64, 64], "halo_vox": [65, 20, 20]}},
             ["halo_vox", (65, 20, 20)],
@@ -98,6 +100,72 @@ def test_a_region_outside_the_data_is_refused_with_both_extents(datasets, volume
     pinning_refused(folder, server, "volume.roi = faraway", (16000, 16000, 16000), (128, 192, 192))
 
 
+def node_with_truth(server: DvidServer, size_nm: VoxelSize, truth: Box, gray: Box = WHOLE) -> Node:
+    """The committed root of a new repository: grayscale of 8 nm, ground truth and a former result of the size given."""
+    node = Node(server, create_repo(server, "grids", "grayscale and ground truth"))
+    grayscale = Grayscale(node, "grayscale")
+    grayscale.create((8, 8, 8))
+    # Other clients can set what emseg refuses to set.
+    ends = {"MinPoint": [*reversed(gray.start)], "MaxPoint": [*reversed(gray.stop - 1)]}
+    server.post_json(node.path("grayscale", "extents"), ends)
+    for name in ("groundtruth", "former"):
+        labels = Labelmap(node, name)
+        labels.create(2, size_nm)
+        labels.set_extents(truth)
+    node.commit("grids")
+    return node
+
+
+@pytest.mark.parametrize(
+    ("size_nm", "truth", "values"),
+    [
+        ((16, 16, 16), Box.of_shape((32, 64, 64)), [(16.0, 16.0, 16.0), (8.0, 8.0, 8.0)]),
+        ((8, 8, 8.1), WHOLE, [(8.0, 8.0, 8.1), (8.0, 8.0, 8.0)]),
+        ((8, 8, 8), Box.of_shape((192, 128, 64)), [(192, 128, 64), (64, 128, 192), "axes"]),
+        ((8, 8, 8), Box((64, 0, 0), (128, 64, 64)), [(64, 0, 0), (64, 128, 192)]),
+    ],
+    ids=["half the resolution", "a little off", "turned", "beside the volume"],
+)
+def test_truth_that_is_not_about_the_same_voxels_is_refused(datasets, server, size_nm, truth, values):
+    """Kills a score of voxels that are not the same tissue, for which the result would be blamed."""
+    node = node_with_truth(server, size_nm, truth)
+    folder = datasets(volume={"node": node.uuid, "groundtruth": {"instance": "groundtruth"}})
+    pinning_refused(folder, server, "volume.groundtruth.instance = groundtruth", *values)
+
+
+def test_an_output_of_another_voxel_size_is_refused(datasets, server):
+    """Kills a run that finds out after the segmentation."""
+    node = node_with_truth(server, (16, 16, 16), WHOLE)
+    truth = Node(server, create_repo(server, "truth", "of the right size"))
+    labels = Labelmap(truth, "groundtruth")
+    labels.create(2, (8, 8, 8))
+    truth.commit("truth")
+    volume = {"node": node.uuid, "groundtruth": {"instance": "groundtruth", "node": truth.uuid}}
+    folder = datasets(volume=volume, output={"instance": "former", "preserve_bodies": []})
+    pinning_refused(folder, server, "output.instance = former", (16.0, 16.0, 16.0), (8.0, 8.0, 8.0))
+
+
+def test_grayscale_below_zero_is_refused_with_the_remedy(datasets, server):
+    """Kills a release with bodies at negative coordinates: one question for such a body ends DVID's process."""
+    node = node_with_truth(server, (8, 8, 8), WHOLE, Box((-64, 0, 0), (64, 128, 192)))
+    folder = datasets(volume={"node": node.uuid, "groundtruth": {"instance": "groundtruth"}})
+    pinning_refused(folder, server, "volume.grayscale = grayscale", (-64, 0, 0), "offset of 0 or more")
+
+
+@pytest.mark.parametrize("edge", ["nan", "inf", "0", "-8", "8e-9"])
+def test_a_voxel_size_that_another_client_broke_is_told_with_the_way_out(datasets, server, edge):
+    """Oracle: DVID itself takes such sizes, and the remedy in the message mends them."""
+    node = Node(server, create_repo(server, f"broken {edge}", "made by another client"))
+    units = ",".join(["nanometers"] * 3)
+    made = {"typename": "uint8blk", "dataname": "grayscale", "VoxelSize": f"8,8,{edge}", "VoxelUnits": units}
+    server.post_json(f"/api/repo/{node.uuid}/instance", made)
+    for use in (lambda: Grayscale(node, "grayscale").create((8, 8, 8)), lambda: Grayscale(node, "grayscale").info()):
+        with refused(PermanentError, "voxel size", "/resolution"):
+            use()
+    server.post_json(node.path("grayscale", "resolution"), [8, 8, 8])
+    assert Grayscale(node, "grayscale").info().voxel_size_nm == (8, 8, 8)
+
+
 def test_an_unreachable_dvid_is_a_transient_error_that_names_the_server(datasets, volume):
     nowhere = DvidServer(DvidConnection(url="http://127.0.0.1:9"), attempts=1)
     with refused(TransientError, "127.0.0.1:9"):
@@ -107,13 +175,13 @@ def test_an_unreachable_dvid_is_a_transient_error_that_names_the_server(datasets
 @pytest.mark.airflow
 def test_airflow_refuses_in_the_first_task_and_writes_nothing(airflow, trigger, services: DvidServices):
     """Kills a check that runs after the Spark job was submitted, and retries of what cannot succeed."""
-    run = trigger({"dataset": "demo", "core_vox": [64, 64, 100]})
+    run = trigger({"dataset": "demo", "halo_vox": [4, 20, 20]})
     assert run.ended() == "failed"
     tasks = run.tasks()
     assert tasks.pop("pin") == "failed"
     assert set(tasks.values()) == {"upstream_failed"}
     assert run.tries()["pin"] == 1
-    assert "segmentation.core_vox = (64, 64, 100)" in run.log("pin")
+    assert "segmentation.halo_vox = (4, 20, 20)" in run.log("pin")
     assert not list(run.folder.files())
 
 

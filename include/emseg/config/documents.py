@@ -50,8 +50,8 @@ def yaml_document(file: Path, doing: str) -> Document:
     small file a huge document, and files above `MOST_BYTES`. A byte-order mark and Windows line ends do not matter.
     """
     text = _text(file, doing)
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
             raise PermanentError(doing, file.name, "the file holds nothing", "Write the fields")
@@ -65,8 +65,6 @@ def yaml_document(file: Path, doing: str) -> Document:
         raise PermanentError(doing, file.name, "it is nested too deeply", "Correct the file") from None
     except _MISFITS as error:
         raise PermanentError(doing, file.name, f"a value cannot be read: {error}", "Put text in quotes") from None
-    finally:
-        loader.dispose()
 
 
 def json_document(data: bytes | str, doing: str, on: str) -> Any:

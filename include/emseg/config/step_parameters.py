@@ -6,6 +6,7 @@ A DAG file loads this module, but not the steps: those load the libraries that t
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,7 +16,9 @@ from emseg.config.base import Record
 class EmptyRegionParameters(Record):
     """Which gray levels are padding, and how thick it must be."""
 
-    levels: tuple[int, ...] = Field(default=(0, 255), description="Gray levels written where nothing was imaged, 0-255")
+    levels: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
+        default=(0, 255), max_length=256, description="Gray levels written where nothing was imaged, 0-255"
+    )
     thickness_vox: int = Field(default=3, ge=1, le=15, description="Odd side of the smallest padding cube, voxels")
 
 

@@ -83,16 +83,20 @@ def package_of(kind: StepKind, name: str) -> str:
     return "" if (kind, name) in _STEPS else _plugins(allowed_packages())[kind, name][1]
 
 
+def checked_parameters(kind: StepKind, config: StepConfig) -> Any:
+    """The parameters of a step, defaults included. PermanentError for an unknown step or a wrong parameter."""
+    doing = f"checking the parameters of the {kind.value} step"
+    return validated(step_class(kind, config.name).Parameters, config.parameters, doing, config.name)
+
+
 def make_step(kind: StepKind, config: StepConfig, setting: Setting) -> Step[Any]:
     """A step ready to run.
 
     PermanentError for an unknown name, a parameter that is unknown or out of range, or a constructor that raises.
     """
-    found = step_class(kind, config.name)
-    doing = f"checking the parameters of the {kind.value} step"
-    parameters = validated(found.Parameters, config.parameters, doing, config.name)
+    parameters = checked_parameters(kind, config)
     try:
-        return found(parameters, setting)
+        return step_class(kind, config.name)(parameters, setting)
     except (EmsegError, MemoryError, OSError):
         raise
     except (Exception, SystemExit) as error:

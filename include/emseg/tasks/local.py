@@ -15,7 +15,7 @@ from emseg.config.dataset import GatePolicy, Output, Segmentation, Stitching
 from emseg.config.runspec import PinnedGroundTruth, PinnedVolume
 from emseg.engine.items import InProcess
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Roi, VoxelSize, supervoxel_ids
+from emseg.geometry import Box, Roi, VoxelSize, checked_voxel_size, supervoxel_ids
 from emseg.phases import phases_of
 from emseg.phases.keys import code_versions
 from emseg.phases.resolve.artefacts import read_mapping
@@ -93,6 +93,7 @@ def run_on_array(
 ) -> RunContext[LocalServices]:
     """The run that `segment_array` makes: nothing is computed yet."""
     _check(grayscale)
+    checked_voxel_size(voxel_size_nm, "segmenting a volume", "voxel_size_nm")
     services = LocalServices(store, grayscale, model)
     if model is not None:
         segmentation = segmentation.model_copy(update={"model": model.digest})

@@ -10,33 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from emseg.config import Dataset, RunParameters, RunSpec, load_dataset
+from emseg.config import Dataset, PipelineConfig, RunParameters, RunSpec, load_dataset
 from emseg.config.dataset import Segmentation
-from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSegmentation, PinnedVolume
-from emseg.dvid import (
-    BLOCK_VOX,
-    DvidServer,
-    Grayscale,
-    Labelmap,
-    Node,
-    NodeInfo,
-    NotFoundError,
-    RepoInfo,
-    RoiInstance,
-    indexed_labels,
-    repo_info,
-    resolve_locked_node,
-)
-from emseg.dvid.labels.inherited import require_whole_bodies
+from emseg.config.runspec import PinnedBox, PinnedSegmentation, PinnedVolume
+from emseg.dvid import DvidServer, Labelmap, Node, indexed_labels, repo_info
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Coordinate, Grid, Roi, selected_cells
+from emseg.geometry import Coordinate, Grid, Roi, VoxelSize, selected_cells
 from emseg.phases.edits import EditSource, no_edits
 from emseg.phases.keys import code_versions, phase_keys
 from emseg.phases.run_context import grid_of
-from emseg.segment import ModelSource, Pipeline, preset, with_model, without_models
+from emseg.segment import ModelSource, Pipeline, StepKind, preset, with_model, without_models
 from emseg.segment.model import dvid_source
-
-DOING = "pinning the run"
+from emseg.segment.registry import checked_parameters
+from emseg.tasks.pinned_volume import DOING, check_output, pinned_groundtruth, pinned_volume
 
 
 def pin_run(
@@ -50,7 +36,8 @@ def pin_run(
     """The pinned spec of a run; PermanentError names field, value and remedy of whatever cannot work."""
     own = load_dataset(datasets, parameters.dataset)
     dataset = parameters.applied_to(own)
-    volume, roi = _pinned_volume(dataset, server)
+    checked_steps(dataset.segmentation)  # before anything is asked
+    volume, roi = pinned_volume(dataset, server)
     if parameters.node is not None:
         _check_repo(own.volume.node, volume, server)
     segmentation = pinned_segmentation(dataset.segmentation, volume.voxel_size_nm, models)
@@ -61,32 +48,34 @@ def pin_run(
         segmentation=segmentation,
         stitching=dataset.stitching,
         output=dataset.output,
-        groundtruth=_pinned_groundtruth(dataset, volume, server, _seen(segmentation, volume, models)),
+        groundtruth=pinned_groundtruth(dataset, volume, server, _seen(segmentation, volume, models)),
         gate=dataset.gate,
         max_failed_share=dataset.limits.max_failed_share,
         code=code_versions(),
     )
     spec = spec.model_copy(update={"edits": edits(spec.dataset, phase_keys(spec)["segment"])})
-    _check_output(spec, server)
+    check_output(spec, server)
     _check_preserved(spec, server)
     _check_size(dataset, grid_of(spec), roi)
     _check_memory(dataset, spec, models)
     return spec
 
 
-def pinned_segmentation(
-    segmentation: Segmentation, voxel_size_nm: tuple[float, float, float], models: ModelSource
-) -> PinnedSegmentation:
-    """Grid and steps with versions and all parameters; refuses cores that would share a DVID block, and thin halos."""
-    if any(c % BLOCK_VOX for c in segmentation.core_vox):
-        raise PermanentError(
-            DOING,
-            f"segmentation.core_vox = {segmentation.core_vox}",
-            f"not multiples of {BLOCK_VOX}, so two subvolumes would share a DVID block",
-            f"Use multiples of {BLOCK_VOX} voxels",
-        )
+def checked_steps(segmentation: Segmentation) -> PipelineConfig:
+    """The steps, each with its model; PermanentError for an unknown preset, step, parameter, or a model not named."""
     config = with_model(segmentation.pipeline or preset(segmentation.preset), segmentation.model)
-    pipeline = Pipeline(config, voxel_size_nm, models, segmentation.checks)
+    for kind in StepKind:
+        step = getattr(config, kind.value)
+        if step is not None:
+            checked_parameters(kind, step)
+    return config
+
+
+def pinned_segmentation(
+    segmentation: Segmentation, voxel_size_nm: VoxelSize, models: ModelSource
+) -> PinnedSegmentation:
+    """Grid and steps with versions and all parameters; refuses thin halos."""
+    pipeline = Pipeline(checked_steps(segmentation), voxel_size_nm, models, segmentation.checks)
     halo_vox = segmentation.halo_vox or pipeline.halo_vox
     if not Coordinate.of(pipeline.halo_vox).is_within(halo_vox):
         raise PermanentError(
@@ -98,35 +87,6 @@ def pinned_segmentation(
     return PinnedSegmentation(
         core_vox=segmentation.core_vox, halo_vox=halo_vox, steps=pipeline.pinned, checks=segmentation.checks
     )
-
-
-def _pinned_volume(dataset: Dataset, server: DvidServer) -> tuple[PinnedVolume, Roi | None]:
-    wanted = dataset.volume
-    found = _locked(server, "volume.node", wanted.node)
-    repo = repo_info(server, found.uuid)
-    node = Node(server, found.uuid)
-    _require_instance(repo, wanted.grayscale, "uint8blk", "volume.grayscale")
-    info = Grayscale(node, wanted.grayscale).info()
-    if info.extents is None:
-        raise PermanentError(
-            DOING, f"volume.grayscale = {wanted.grayscale}", "the instance holds no voxel", "Ingest the volume first"
-        )
-    roi = None
-    if wanted.roi is not None:
-        _require_instance(repo, wanted.roi, "roi", "volume.roi")
-        roi = RoiInstance(node, wanted.roi).read()
-        _check_roi(wanted.roi, roi, info.extents)
-    volume = PinnedVolume(
-        root=repo.root,
-        node=found.uuid,
-        grayscale=wanted.grayscale,
-        bounds_start=info.extents.start,
-        bounds_stop=info.extents.stop,
-        voxel_size_nm=info.voxel_size_nm,
-        roi=wanted.roi,
-        roi_digest="" if roi is None else roi.digest,
-    )
-    return volume, roi
 
 
 def _check_repo(own: str, volume: PinnedVolume, server: DvidServer) -> None:
@@ -141,25 +101,6 @@ def _check_repo(own: str, volume: PinnedVolume, server: DvidServer) -> None:
         )
 
 
-def _locked(server: DvidServer, field: str, reference: str) -> NodeInfo:
-    try:
-        return resolve_locked_node(server, reference)
-    except NotFoundError as error:
-        raise PermanentError(
-            DOING, f"{field} = {reference}", f"DVID at {server.url} knows no such version", "Give a UUID that it holds"
-        ) from error
-
-
-def _check_roi(name: str, roi: Roi, extents: Box) -> None:
-    if roi.is_empty or not roi.touches(extents):
-        raise PermanentError(
-            DOING,
-            f"volume.roi = {name}",
-            f"the ROI covers {roi.bounds.start}-{roi.bounds.stop} and the data {extents.start}-{extents.stop} (ZYX)",
-            "Choose a ROI that meets the data",
-        )
-
-
 def _seen(segmentation: PinnedSegmentation, volume: PinnedVolume, models: ModelSource) -> tuple[PinnedBox, ...]:
     """The boxes of this grayscale that the models of the run were trained on."""
     source = dvid_source(volume.root, volume.grayscale)
@@ -167,49 +108,6 @@ def _seen(segmentation: PinnedSegmentation, volume: PinnedVolume, models: ModelS
     records = [training for digest in digests if (training := models(digest).description.training) is not None]
     regions = [region for record in records for region in record.regions if region.source == source]
     return tuple(PinnedBox(start=region.start, stop=region.stop) for region in regions)
-
-
-def _pinned_groundtruth(
-    dataset: Dataset, volume: PinnedVolume, server: DvidServer, excluded: tuple[PinnedBox, ...]
-) -> PinnedGroundTruth:
-    wanted = dataset.volume.groundtruth
-    node = volume.node if wanted.node is None else _locked(server, "volume.groundtruth.node", wanted.node).uuid
-    _require_instance(repo_info(server, node), wanted.instance, "labelmap", "volume.groundtruth.instance")
-    Labelmap(Node(server, node), wanted.instance).info()
-    return PinnedGroundTruth(node=node, instance=wanted.instance, excluded=excluded)
-
-
-def _require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:
-    known = {instance.name: instance.type for instance in repo.instances.values()}
-    if known.get(name) != kind:
-        of_kind = ", ".join(sorted(n for n, k in known.items() if k == kind)) or "none"
-        raise PermanentError(
-            DOING,
-            f"{field} = {name}",
-            f"a {known[name]}, not a {kind}" if name in known else "no such data instance in this repository",
-            f"Instances of type {kind} here: {of_kind}",
-        )
-
-
-def _check_output(spec: RunSpec, server: DvidServer) -> None:
-    """The output instance may exist and hold labels of earlier runs, which this one replaces where it segments."""
-    name, found = spec.output.instance, repo_info(server, spec.volume.node).instances.get(spec.output.instance)
-    if found is None:
-        return
-    problem = f"it is a {found.type}"
-    if found.type == "labelmap":
-        info = Labelmap(Node(server, spec.volume.node), name).info()
-        is_truth = (name, spec.volume.node) == (spec.groundtruth.instance, spec.groundtruth.node)
-        if info.max_scale == spec.output.max_scale and not is_truth:
-            require_whole_bodies(Labelmap(Node(server, spec.volume.node), name))
-            return
-        problem = "it is the ground truth" if is_truth else f"it has scales up to {info.max_scale}"
-    raise PermanentError(
-        DOING,
-        f"output.instance = {name}, output.max_scale = {spec.output.max_scale}",
-        f"the repository has an instance of this name, and {problem}",
-        "Use another instance name: it must be new, or a labelmap of the same scales that earlier runs wrote",
-    )
 
 
 def _check_preserved(spec: RunSpec, server: DvidServer) -> None:

@@ -9,6 +9,7 @@ from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, repo_info, resolve
 from emseg.errors import PermanentError
 from emseg.geometry import Box, checked_labels
 from emseg.segment.model import TrainingRegion, dvid_source
+from emseg.tasks.one_grid import check_extents, check_voxel_size
 from emseg.training import TrainingSource, TrainingVolume
 from emseg.training.sources import DOING, check_boxes, check_memory
 
@@ -25,11 +26,12 @@ def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) 
     labels = Labelmap(Node(server, truth), volume.groundtruth.instance)
     info = grayscale.info()
     on = f"dataset {dataset.name}, grayscale {volume.grayscale} at node {node}"
-    if info.extents is None:
-        raise PermanentError(DOING, on, "the instance holds no voxel", "Ingest the volume first")
+    extents = check_extents(info.extents, DOING, on)
+    of_labels = f"dataset {dataset.name}, ground truth {volume.groundtruth.instance} at node {truth}"
+    check_voxel_size(labels.info().voxel_size_nm, info.voxel_size_nm, DOING, of_labels)
     if not boxes:
         raise PermanentError(DOING, on, "no box was given", "Give the boxes whose ground truth is complete")
-    check_boxes(boxes, info.extents, on)
+    check_boxes(boxes, extents, on)
     check_memory(boxes, dataset.limits.max_task_memory_mb, on)
     source = dvid_source(repo_info(server, node).root, volume.grayscale)
     return [

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.errors import PermanentError
-from emseg.geometry import VoxelSize, checked_labels
+from emseg.geometry import VoxelSize, checked_labels, checked_voxel_size
 
 DOING = "checking the training data"
 LEAST_SIDE = 32
@@ -59,6 +59,7 @@ def check_volumes(volumes: Sequence[TrainingVolume]) -> None:
         gray, truth = volume.grayscale, volume.groundtruth
         on = f"volume {number} of {len(volumes)}, grayscale {gray.dtype} {gray.shape}"
         checked_labels(truth, DOING, f"{on}, ground truth {truth.dtype} {truth.shape}")
+        checked_voxel_size(volume.voxel_size_nm, DOING, on)
         found = _fault(volume)
         if found:
             raise PermanentError(
@@ -79,8 +80,6 @@ def _fault(volume: TrainingVolume) -> str:
         return f"it is too small: the longest side must have {LEAST_SIDE} voxels"
     if gray.min() == gray.max():
         return f"the grayscale is constant ({gray.flat[0]})"
-    if min(volume.voxel_size_nm) <= 0:
-        return f"the voxel size is {volume.voxel_size_nm}"
     return _fault_of_labels(volume)
 
 

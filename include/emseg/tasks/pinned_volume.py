@@ -1,0 +1,122 @@
+"""What a run reads and writes in DVID, found and checked: grayscale, ROI, ground truth and the output instance."""
+
+from __future__ import annotations
+
+from emseg.config import Dataset, RunSpec
+from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedVolume
+from emseg.dvid import (
+    DvidServer,
+    Grayscale,
+    Labelmap,
+    Node,
+    NodeInfo,
+    NotFoundError,
+    RepoInfo,
+    RoiInstance,
+    repo_info,
+    resolve_locked_node,
+)
+from emseg.dvid.labels.inherited import require_whole_bodies
+from emseg.errors import PermanentError
+from emseg.geometry import Box, Roi
+from emseg.tasks.one_grid import check_extents, check_overlap, check_voxel_size
+
+DOING = "pinning the run"
+
+
+def pinned_volume(dataset: Dataset, server: DvidServer) -> tuple[PinnedVolume, Roi | None]:
+    """Grayscale and ROI of a dataset as they are in its committed version; PermanentError for what cannot be used."""
+    wanted = dataset.volume
+    found = _locked(server, "volume.node", wanted.node)
+    repo = repo_info(server, found.uuid)
+    node = Node(server, found.uuid)
+    _require_instance(repo, wanted.grayscale, "uint8blk", "volume.grayscale")
+    info = Grayscale(node, wanted.grayscale).info()
+    bounds = check_extents(info.extents, DOING, f"volume.grayscale = {wanted.grayscale}")
+    roi = None
+    if wanted.roi is not None:
+        _require_instance(repo, wanted.roi, "roi", "volume.roi")
+        roi = RoiInstance(node, wanted.roi).read()
+        _check_roi(wanted.roi, roi, bounds)
+    volume = PinnedVolume(
+        root=repo.root,
+        node=found.uuid,
+        grayscale=wanted.grayscale,
+        bounds_start=bounds.start,
+        bounds_stop=bounds.stop,
+        voxel_size_nm=info.voxel_size_nm,
+        roi=wanted.roi,
+        roi_digest="" if roi is None else roi.digest,
+    )
+    return volume, roi
+
+
+def _locked(server: DvidServer, field: str, reference: str) -> NodeInfo:
+    try:
+        return resolve_locked_node(server, reference)
+    except NotFoundError as error:
+        raise PermanentError(
+            DOING, f"{field} = {reference}", f"DVID at {server.url} knows no such version", "Give a UUID that it holds"
+        ) from error
+
+
+def _check_roi(name: str, roi: Roi, extents: Box) -> None:
+    if roi.is_empty or not roi.touches(extents):
+        raise PermanentError(
+            DOING,
+            f"volume.roi = {name}",
+            f"the ROI covers {roi.bounds.start}-{roi.bounds.stop} and the data {extents.start}-{extents.stop} (ZYX)",
+            "Choose a ROI that meets the data",
+        )
+
+
+def pinned_groundtruth(
+    dataset: Dataset, volume: PinnedVolume, server: DvidServer, excluded: tuple[PinnedBox, ...]
+) -> PinnedGroundTruth:
+    """The ground truth as it is in its committed version; refused where its voxels are not those of the grayscale."""
+    wanted = dataset.volume.groundtruth
+    node = volume.node if wanted.node is None else _locked(server, "volume.groundtruth.node", wanted.node).uuid
+    _require_instance(repo_info(server, node), wanted.instance, "labelmap", "volume.groundtruth.instance")
+    on = f"volume.groundtruth.instance = {wanted.instance}"
+    info = Labelmap(Node(server, node), wanted.instance).info()
+    check_voxel_size(info.voxel_size_nm, volume.voxel_size_nm, DOING, on)
+    if info.extents is not None:  # other clients may leave them out
+        check_overlap(check_extents(info.extents, DOING, on), volume.bounds, DOING, on)
+    return PinnedGroundTruth(node=node, instance=wanted.instance, excluded=excluded)
+
+
+def _require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:
+    known = {instance.name: instance.type for instance in repo.instances.values()}
+    if known.get(name) != kind:
+        of_kind = ", ".join(sorted(n for n, k in known.items() if k == kind)) or "none"
+        raise PermanentError(
+            DOING,
+            f"{field} = {name}",
+            f"a {known[name]}, not a {kind}" if name in known else "no such data instance in this repository",
+            f"Instances of type {kind} here: {of_kind}",
+        )
+
+
+def check_output(spec: RunSpec, server: DvidServer) -> None:
+    """The output instance may exist and hold labels of earlier runs, which this one replaces where it segments."""
+    name, found = spec.output.instance, repo_info(server, spec.volume.node).instances.get(spec.output.instance)
+    if found is None:
+        return
+    problem = f"it is a {found.type}"
+    if found.type == "labelmap":
+        info = Labelmap(Node(server, spec.volume.node), name).info()
+        is_truth = (name, spec.volume.node) == (spec.groundtruth.instance, spec.groundtruth.node)
+        if info.max_scale == spec.output.max_scale and not is_truth:
+            on = f"output.instance = {name}"
+            check_voxel_size(info.voxel_size_nm, spec.volume.voxel_size_nm, DOING, on)
+            if info.extents is not None:
+                check_extents(info.extents, DOING, on)
+            require_whole_bodies(Labelmap(Node(server, spec.volume.node), name))
+            return
+        problem = "it is the ground truth" if is_truth else f"it has scales up to {info.max_scale}"
+    raise PermanentError(
+        DOING,
+        f"output.instance = {name}, output.max_scale = {spec.output.max_scale}",
+        f"the repository has an instance of this name, and {problem}",
+        "Use another instance name: it must be new, or a labelmap of the same scales that earlier runs wrote",
+    )
