@@ -7,7 +7,8 @@ learn whether the folder came from `emseg train`, from a person, or from the obj
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -26,6 +27,9 @@ from emseg.errors import PermanentError
 DESCRIPTION = "model.json"
 MODEL_VERSION = 1
 """Version of the stored form; a model of another version is refused."""
+
+_LARGEST_BYTES = 2 << 30
+"""Of one file: what protobuf, and so ONNX, can hold."""
 
 VOXEL_SIZE_TOLERANCE = 0.1
 
@@ -86,10 +90,16 @@ class ModelFolder:
 
     @classmethod
     def read(cls, folder: Path) -> ModelFolder:
-        """The model in a folder on disk; PermanentError without a readable `model.json`."""
+        """The model in a folder on disk.
+
+        PermanentError without a readable `model.json`, and for what a digest would not cover: folders in it, links
+        out of it, hidden files, and files above 2 GiB.
+        """
         if not (folder / DESCRIPTION).is_file():
             raise _unusable(str(folder), f"there is no file {DESCRIPTION}")
-        model = cls({path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()})
+        paths = sorted(folder.iterdir())
+        _require_plain_files(folder, paths)
+        model = cls({path.name: path.read_bytes() for path in paths})
         model.description  # noqa: B018 - read now, so that another folder is refused by its name
         return model
 
@@ -111,9 +121,10 @@ class ModelFolder:
     def description(self) -> ModelDescription:
         """The contents of `model.json`; PermanentError for another format or version."""
         try:
-            document = json.loads(self.files[DESCRIPTION])
-        except (KeyError, ValueError) as error:
-            raise _unusable(self.digest[:12], f"{DESCRIPTION} is missing or no JSON ({type(error).__name__})") from None
+            document = json.loads(self.files[DESCRIPTION], object_pairs_hook=_each_key_once)
+        except (KeyError, ValueError, RecursionError) as error:
+            found = f"{DESCRIPTION} is missing or no JSON ({type(error).__name__}: {error})"
+            raise _unusable(self.digest[:12], found) from None
         found = document.get("version") if isinstance(document, dict) else None
         if found != MODEL_VERSION:
             raise _unusable(self.digest[:12], f"it has version {found}, and this emseg reads version {MODEL_VERSION}")
@@ -143,6 +154,28 @@ def require_voxel_size(model: ModelFolder, voxel_size_nm: VoxelSize, step: str) 
             f"the voxels are {voxel_size_nm} nm (ZYX), and the model is for {trained} nm",
             "Train a model on this tissue, or choose a scale of the grayscale that fits",
         )
+
+
+def _require_plain_files(folder: Path, paths: Sequence[Path]) -> None:
+    for path in paths:
+        fault = ""
+        if path.name.startswith("."):
+            fault = "is a hidden file, which belongs to no model: remove it"
+        elif not path.is_file():
+            fault = "is no file: a model has no folders in it"
+        elif path.resolve().parent != folder.resolve():
+            fault = "is a link out of the folder: copy the file in its place"
+        elif path.stat().st_size > _LARGEST_BYTES:
+            fault = "is larger than 2 GiB"
+        if fault:
+            raise PermanentError("reading a model", str(folder), f"{path.name} {fault}", "Correct the folder")
+
+
+def _each_key_once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if twice:
+        raise ValueError(f"twice: {', '.join(twice)}")
+    return dict(pairs)
 
 
 def _unusable(on: str, found: str) -> PermanentError:
