@@ -50,9 +50,9 @@ def test_folders_and_hidden_files_are_refused(folder: Path) -> None:
         ModelFolder.read(folder)
 
 
-def test_a_file_above_2_gib_is_refused_unread(folder: Path) -> None:
+def test_a_file_above_4_gib_is_refused_unread(folder: Path) -> None:
     with (folder / "huge.txt").open("wb") as file:
-        file.truncate((2 << 30) + 1)
+        file.truncate((4 << 30) + 1)
     with refused(PermanentError, folder, "huge.txt"):
         ModelFolder.read(folder)
 

@@ -235,12 +235,30 @@ def in_a_function(made):
 
 
 @pytest.mark.parametrize("location", ["network.onnx.data", "weights.bin"])
-def test_weights_in_another_file_are_refused_wherever_that_file_is(location, tmp_path, monkeypatch):
-    """Kills weights out of the folder in which the command happens to be started: no digest says anything of them."""
+def test_weights_in_a_file_that_is_not_in_the_model_are_refused_wherever_it_is(location, tmp_path, monkeypatch):
+    """Kills weights out of the folder where the command happens to be started: no digest says anything of them."""
     data = saved(tmp_path, location)
     monkeypatch.chdir(tmp_path)
     with refused(PermanentError, location, "save_as_external_data=False"):
         step(model(data))
+
+
+def test_weights_in_a_second_file_of_the_model_are_used_and_are_in_its_digest(tmp_path, monkeypatch):
+    """Kills a network that is refused though all of it is there, or that takes its weights from the current folder."""
+    data = saved(tmp_path, "weights.bin")
+    weights = (tmp_path / "weights.bin").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(bytes(len(weights)))
+    gray = texture((16, 16, 16))
+    digests = set()
+    for stored, kernel in ((weights, KERNEL), (np.float32(-3 * KERNEL).tobytes(), -3 * KERNEL)):
+        folder = ModelFolder({**model(data).files, "weights.bin": stored})
+        digests.add(folder.digest)
+        found = step(folder).predict(gray, np.ones(gray.shape, bool))
+        assert np.abs(found - expected(gray, kernel)).max() < 1e-5
+    assert len(digests) == 2
+    with refused(PermanentError, "network.onnx", "onnxruntime"):
+        step(ModelFolder({**model(data).files, "weights.bin": weights[:-1]}))
 
 
 @pytest.mark.parametrize("location", ["../out.bin", "/tmp/out.bin", "deep/down.bin"])

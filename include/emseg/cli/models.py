@@ -53,6 +53,7 @@ def show(digest: Digest) -> None:
 def store(folder: Annotated[Path, typer.Argument(help="Model folder")]) -> None:
     """Check a model folder as a run would, keep it in the store, print the digest to name in a dataset file."""
     model = ModelFolder.read(folder)
+    console.print(f"Checking model {model.digest}")
     check_model(model)
     digest = store_model(connected().store, model)
     console.print(f"Stored. In the dataset file:\nsegmentation:\n  model: {digest}")

@@ -28,8 +28,8 @@ DESCRIPTION = "model.json"
 MODEL_VERSION = 1
 """Version of the stored form; a model of another version is refused."""
 
-_LARGEST_BYTES = 2 << 30
-"""Of one file: what protobuf, and so ONNX, can hold."""
+_LARGEST_BYTES = 4 << 30
+"""Of one file. It goes into the store by one conditional request, which S3 allows for 5 GB at most."""
 
 VOXEL_SIZE_TOLERANCE = 0.1
 
@@ -93,7 +93,7 @@ class ModelFolder:
         """The model in a folder on disk.
 
         PermanentError without a readable `model.json`, and for what a digest would not cover: folders in it, links
-        out of it, hidden files, and files above 2 GiB.
+        out of it, hidden files, and files above 4 GiB.
         """
         if not (folder / DESCRIPTION).is_file():
             raise _unusable(str(folder), f"there is no file {DESCRIPTION}")
@@ -166,7 +166,7 @@ def _require_plain_files(folder: Path, paths: Sequence[Path]) -> None:
         elif path.resolve().parent != folder.resolve():
             fault = "is a link out of the folder: copy the file in its place"
         elif path.stat().st_size > _LARGEST_BYTES:
-            fault = "is larger than 2 GiB"
+            fault = "is larger than 4 GiB"
         if fault:
             raise PermanentError("reading a model", str(folder), f"{path.name} {fault}", "Correct the folder")
 

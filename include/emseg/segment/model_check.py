@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
 from emseg.segment.boundary import SECTION as BOUNDARY
 from emseg.segment.fingerprint import SECTION as FINGERPRINTS
 from emseg.segment.fingerprint import Fingerprints
@@ -9,14 +14,14 @@ from emseg.segment.image_checks.texture import SECTION as TEXTURE
 from emseg.segment.image_checks.texture import TextureStatistics
 from emseg.segment.learned_linkage import SECTION as EDGES
 from emseg.segment.model import ModelFolder
-from emseg.segment.protocol import Setting
+from emseg.segment.protocol import Setting, Step
 from emseg.segment.steps.learned_edges import LearnedEdges
 from emseg.segment.steps.onnx_network import SECTION as NETWORK
 from emseg.segment.steps.onnx_network import OnnxNetwork
 from emseg.segment.steps.pixel_classifier import PixelClassifier
 
-_STEPS = {BOUNDARY: PixelClassifier, EDGES: LearnedEdges, NETWORK: OnnxNetwork}
-_RECORDS = {FINGERPRINTS: Fingerprints, TEXTURE: TextureStatistics}
+_STEPS: Mapping[str, type[Step[Any]]] = {BOUNDARY: PixelClassifier, EDGES: LearnedEdges, NETWORK: OnnxNetwork}
+_RECORDS: Mapping[str, type[BaseModel]] = {FINGERPRINTS: Fingerprints, TEXTURE: TextureStatistics}
 
 
 def check_model(model: ModelFolder) -> None:

@@ -1,4 +1,4 @@
-"""Which other files an ONNX file leans on, found without loading it: a network that does so is not all in its model.
+"""Which other files an ONNX file leans on, found without loading it: a digest covers only those that are in the model.
 
 ONNX is protobuf: a message is fields `number << 3 | type` with a value each. Tensors lie in graphs, in attributes of
 nodes, in functions and in graphs inside of those. A tensor with `data_location = EXTERNAL` keeps its values in a file
@@ -29,9 +29,9 @@ _VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def files_leaned_on(network: bytes) -> list[str]:
-    """Names of the files that hold parts of the network, sorted; ValueError for bytes that are no protobuf.
+    """Names of the files that hold weights of the network, sorted; ValueError for bytes that are no protobuf.
 
-    A node that was compiled for one machine (`EPContext`) counts, because it can name a file too.
+    A node that was compiled for one machine (`EPContext`) is a ValueError too: it can name a file in ways of its own.
     """
     found: set[str] = set()
     left = [("ModelProto", memoryview(network))]
@@ -41,7 +41,7 @@ def files_leaned_on(network: bytes) -> list[str]:
         if kind == "TensorProto" and (_DATA_LOCATION, _EXTERNAL) in fields:
             found.add(_location(fields))
         if kind == "NodeProto" and any(n == _OPERATOR and v == _COMPILED_ELSEWHERE for n, v in fields):
-            found.add(_COMPILED_ELSEWHERE.decode())
+            raise ValueError("a node EPContext was compiled for one machine")
         inside = INSIDE.get(kind, {})
         left += [(inside[n], v) for n, v in fields if n in inside and isinstance(v, memoryview)]
     return sorted(found)

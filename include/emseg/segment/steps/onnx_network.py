@@ -6,6 +6,8 @@ the step checks it against the file before anything runs.
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -124,27 +126,34 @@ class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
         options.use_deterministic_compute = True
         options.log_severity_level = 3
         options.add_session_config_entry("session.load_model_format", "ONNX")  # and no format that leans on other files
-        data = self._whole_file()
+        others = self._other_files()
         try:
-            return onnxruntime.InferenceSession(data, options, providers=[wanted])
+            # In a folder of the model's own files: weights in other files are then found there and nowhere else.
+            with TemporaryDirectory() as folder:
+                for name in others:
+                    Path(folder, name).write_bytes(self.model.file(name))
+                network = Path(folder, self._network.file)
+                network.write_bytes(self.model.file(self._network.file))
+                return onnxruntime.InferenceSession(network, options, providers=[wanted])
         except Exception as error:
             # onnxruntime has error classes of its own for every way in which bytes can fail to be a network.
             raise self._unfit(f"onnxruntime cannot load it ({type(error).__name__}: {str(error)[:300]})") from error
 
-    def _whole_file(self) -> bytes:
-        """The file of the network; PermanentError where parts of it are elsewhere, which no digest would cover."""
-        data = self.model.file(self._network.file)
+    def _other_files(self) -> list[str]:
+        """Files of the model that hold weights of the network; PermanentError for one that is not in the model."""
+        data, name = self.model.file(self._network.file), self._network.file
         try:
             others = files_leaned_on(data)
         except ValueError as error:
             raise self._unfit(f"onnxruntime cannot load it: no whole ONNX file ({error})") from None
-        if others:
-            name = self._network.file
+        missing = [other for other in others if other not in self.model.files]
+        if missing:
             raise self._unfit(
-                f"its weights are not in it but in other files: {', '.join(others[:3])}",
-                f"Put them into it: onnx.save_model(onnx.load({name!r}), {name!r}, save_as_external_data=False)",
+                f"weights are in other files, which are not in the model: {', '.join(missing[:3])}",
+                "Put them into the file, in the folder where they are: "
+                f"onnx.save_model(onnx.load({name!r}), {name!r}, save_as_external_data=False)",
             )
-        return data
+        return others
 
     def _check(self) -> None:
         """The declared input and output against the real ones, by names, types, and runs on average gray and noise."""
