@@ -21,7 +21,7 @@ from emseg.store import FolderStore
 
 def model(*names: str) -> ModelFolder:
     record = TrainingRecord(preset="best", seed=0, regions=(), figures={"vi_split": 0.512, "vi_merge": 0.25})
-    made = ModelDescription(voxel_size_nm=(40.0, 4.0, 4.0), training=record, sections={"boundary": list(names)})
+    made = ModelDescription(voxel_size_nm=(40.0, 4.0, 4.0), training=record, sections={"mine": list(names)})
     return ModelFolder.of(made, {name: name.encode() for name in names})
 
 

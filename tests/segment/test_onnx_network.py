@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -15,6 +18,8 @@ from emseg.authoring.conformance import problems_of
 from emseg.config.pipeline import PipelineConfig, StepConfig
 from emseg.errors import PermanentError, StepError
 from emseg.segment import ModelDescription, ModelFolder, Pipeline, Setting
+from emseg.segment.model_check import check_model
+from emseg.segment.onnx_file import INSIDE, files_leaned_on
 from emseg.segment.steps.onnx_network import NetworkDescription, OnnxNetwork, OnnxNetworkParameters
 from emseg.segment.tiling import tiled
 from emseg.synthetic import make_volume
@@ -181,10 +186,168 @@ def test_voxels_of_another_size_are_refused_and_a_little_difference_is_not():
         step(model(GOOD), size=(40.0, 4.0, 4.0))
 
 
-def test_a_network_that_gives_nan_fails_its_subvolume_by_name():
+def test_a_network_that_gives_nan_is_refused_before_anything_runs():
+    """Kills a check on zeros alone, which no weight overflows."""
     folder = model(network(np.full((1, 1, 3, 3, 3), 3e38, np.float32), (16, 16, 16), activation=None), output="raw")
+    with refused(PermanentError, "network.onnx", "NaN"):
+        step(folder)
+
+
+def test_a_network_that_gives_nan_where_no_check_saw_it_fails_its_subvolume_by_name():
+    """The sum of 27 bright voxels overflows the exponential function; noise and average gray do not."""
+    bright = np.full((16, 16, 16), 255, np.uint8)
+    folder = model(network(np.full((1, 1, 3, 3, 3), 1.1, np.float32), (16, 16, 16), activation="Exp"))
     with refused(StepError, "onnx-network", "NaN"):
-        step(folder).predict(texture((16, 16, 16)), np.ones((16, 16, 16), bool))
+        step(folder).predict(bright, np.ones(bright.shape, bool))
+
+
+def saved(folder: Path, location: str | None = None, change=lambda _: None) -> bytes:
+    """The good network, saved with its weights in the file `location`, or as `change` leaves it."""
+    made = onnx.load_from_string(GOOD)
+    change(made)
+    options = {"save_as_external_data": True, "location": location, "size_threshold": 0} if location else {}
+    onnx.save_model(made, folder / "network.onnx", **options)
+    return (folder / "network.onnx").read_bytes()
+
+
+def elsewhere(tensor, location):
+    """The tensor as one whose values are in the file `location`."""
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    return tensor
+
+
+def in_a_constant(made):
+    tensor = elsewhere(numpy_helper.from_array(np.ones(3, np.float32)), "in-a-node.bin")
+    made.graph.node.append(helper.make_node("Constant", [], ["unused"], value=tensor))
+
+
+def in_a_branch(made):
+    tensor = elsewhere(numpy_helper.from_array(np.ones(3, np.float32), "t"), "in-a-branch.bin")
+    branch = helper.make_graph([], "branch", [], [], [tensor])
+    made.graph.node.append(helper.make_node("If", ["c"], ["unused"], then_branch=branch, else_branch=branch))
+
+
+def in_a_function(made):
+    made.functions.add(name="f").node.append(helper.make_node("Constant", [], ["c"], value=TensorProto()))
+    elsewhere(made.functions[0].node[0].attribute[0].t, "in-a-function.bin")
+
+
+@pytest.mark.parametrize("location", ["network.onnx.data", "weights.bin"])
+def test_weights_in_a_file_that_is_not_in_the_model_are_refused_wherever_it_is(location, tmp_path, monkeypatch):
+    """Kills weights out of the folder where the command happens to be started: no digest says anything of them."""
+    data = saved(tmp_path, location)
+    monkeypatch.chdir(tmp_path)
+    with refused(PermanentError, location, "save_as_external_data=False"):
+        step(model(data))
+
+
+def test_weights_in_a_second_file_of_the_model_are_used_and_are_in_its_digest(tmp_path, monkeypatch):
+    """Kills a network that is refused though all of it is there, or that takes its weights from the current folder."""
+    data = saved(tmp_path, "weights.bin")
+    weights = (tmp_path / "weights.bin").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(bytes(len(weights)))
+    gray = texture((16, 16, 16))
+    digests = set()
+    for stored, kernel in ((weights, KERNEL), (np.float32(-3 * KERNEL).tobytes(), -3 * KERNEL)):
+        folder = ModelFolder({**model(data).files, "weights.bin": stored})
+        digests.add(folder.digest)
+        found = step(folder).predict(gray, np.ones(gray.shape, bool))
+        assert np.abs(found - expected(gray, kernel)).max() < 1e-5
+    assert len(digests) == 2
+    with refused(PermanentError, "network.onnx", "onnxruntime"):
+        step(ModelFolder({**model(data).files, "weights.bin": weights[:-1]}))
+
+
+@pytest.mark.parametrize("location", ["../out.bin", "/tmp/out.bin", "deep/down.bin"])
+def test_weights_are_refused_by_whatever_path_they_are_named(location, tmp_path):
+    data = saved(tmp_path, change=lambda made: elsewhere(made.graph.initializer[0], location))
+    with refused(PermanentError, location):
+        step(model(data))
+
+
+@pytest.mark.parametrize("change", [in_a_constant, in_a_branch, in_a_function])
+def test_tensors_in_every_part_of_a_network_are_looked_at(change, tmp_path):
+    """Kills a look at the initializers of the outer graph alone."""
+    (found,) = files_leaned_on(saved(tmp_path, change=change))
+    assert found == change.__name__.replace("_", "-") + ".bin" or found == "in-a-node.bin"
+
+
+def test_the_remedy_works_when_it_is_followed_literally(tmp_path, monkeypatch):
+    saved(tmp_path, "network.onnx.data")
+    monkeypatch.chdir(tmp_path)
+    onnx.save_model(onnx.load("network.onnx"), "network.onnx", save_as_external_data=False)
+    assert step(model(Path("network.onnx").read_bytes()))
+
+
+def test_every_field_of_onnx_in_which_a_tensor_can_lie_is_known():
+    """Oracle: the messages of the package onnx."""
+
+    def tensors_below(message, seen=()):
+        if message.name == "TensorProto":
+            return True
+        inner = [field.message_type for field in message.fields if field.message_type]
+        return any(each.name not in seen and tensors_below(each, (*seen, message.name)) for each in inner)
+
+    known, left = {}, [onnx.ModelProto.DESCRIPTOR]
+    while left:
+        message = left.pop()
+        if message.name not in known and message.name != "TensorProto":
+            inside = [field for field in message.fields if field.message_type and tensors_below(field.message_type)]
+            known[message.name] = {field.number: field.message_type.name for field in inside}
+            left += [field.message_type for field in inside]
+    assert known == INSIDE
+
+
+@given(st.binary(max_size=200), st.integers(0, len(GOOD)))
+def test_bytes_that_are_no_network_are_refused_and_nothing_else_happens(junk, cut):
+    """Kills an endless loop and an IndexError in reading what somebody else wrote."""
+    for data in (junk, GOOD[:cut] + junk):
+        with suppress(ValueError):
+            files_leaned_on(data)
+
+
+def halved(made):
+    """A network that joins the image with itself, halved and doubled: odd tiles do not come back to their size."""
+    nodes = [
+        helper.make_node("MaxPool", ["image"], ["small"], kernel_shape=[2, 2, 2], strides=[2, 2, 2]),
+        helper.make_node("Resize", ["small", "", "scales"], ["large"], mode="nearest"),
+        helper.make_node("Add", ["image", "large"], ["boundary"]),
+    ]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    made.graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 2, 2], np.float32), "scales"))
+    for value in (*made.graph.input, *made.graph.output):
+        for size in value.type.tensor_type.shape.dim[2:]:
+            size.dim_param = "any"
+
+
+def later_operators(made):
+    made.opset_import[0].version = 99
+
+
+def unknown_operator(made):
+    made.opset_import.add(domain="nobody", version=1)
+    made.graph.node[0].op_type, made.graph.node[0].domain = "Mystery", "nobody"
+
+
+@pytest.mark.parametrize(
+    ("change", "changes", "found"),
+    [
+        (halved, {"tile_vox": (15, 16, 16)}, ["(1, 1, 15, 16, 16)", "tile_vox"]),
+        (later_operators, {}, ["onnxruntime"]),
+        (unknown_operator, {}, ["Mystery"]),
+    ],
+)
+def test_what_onnxruntime_cannot_do_is_told_before_anything_runs(change, changes, found, tmp_path):
+    """Kills errors of onnxruntime's own classes, as tracebacks, or hours later in a Spark task."""
+    folder = model(saved(tmp_path, change=change), **changes)
+    with refused(PermanentError, "network.onnx", *found):
+        step(folder)
+    with refused(PermanentError, "network.onnx", *found):
+        check_model(folder)
 
 
 @settings(max_examples=30)

@@ -15,6 +15,7 @@ from emseg.errors import EmsegError, PermanentError
 from emseg.phases.models import load_model, model_digests, store_model
 from emseg.segment import ModelFolder
 from emseg.segment.model import DESCRIPTION
+from emseg.segment.model_check import check_model
 
 cli = typer.Typer(no_args_is_help=True)
 Digest = Annotated[str, typer.Argument(help="Digest of the model, 64 hex digits")]
@@ -50,8 +51,11 @@ def show(digest: Digest) -> None:
 
 @cli.command()
 def store(folder: Annotated[Path, typer.Argument(help="Model folder")]) -> None:
-    """Keep a model folder in the store, and print the digest to name in a dataset file."""
-    digest = store_model(connected().store, ModelFolder.read(folder))
+    """Check a model folder as a run would, keep it in the store, print the digest to name in a dataset file."""
+    model = ModelFolder.read(folder)
+    console.print(f"Checking model {model.digest}")
+    check_model(model)
+    digest = store_model(connected().store, model)
     console.print(f"Stored. In the dataset file:\nsegmentation:\n  model: {digest}")
 
 

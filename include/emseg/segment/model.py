@@ -7,7 +7,7 @@ learn whether the folder came from `emseg train`, from a person, or from the obj
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -28,6 +28,9 @@ from emseg.geometry import VoxelSize
 DESCRIPTION = "model.json"
 MODEL_VERSION = 1
 """Version of the stored form; a model of another version is refused."""
+
+_LARGEST_BYTES = 4 << 30
+"""Of one file. It goes into the store by one conditional request, which S3 allows for 5 GB at most."""
 
 VOXEL_SIZE_TOLERANCE = 0.1
 
@@ -85,14 +88,16 @@ class ModelFolder:
 
     @classmethod
     def read(cls, folder: Path) -> ModelFolder:
-        """The model in a folder on disk; PermanentError without a readable `model.json`."""
+        """The model in a folder on disk.
+
+        PermanentError without a readable `model.json`, and for what a digest would not cover: folders in it, links
+        out of it, hidden files, and files above 4 GiB.
+        """
         if not (folder / DESCRIPTION).is_file():
             raise _unusable(str(folder), f"there is no file {DESCRIPTION}")
-        for path in folder.iterdir():
-            # A link would take a file of this user into the store, and a pipe would be waited for.
-            if path.is_symlink() or not path.is_file():
-                raise _unusable(str(folder), f"{path.name} is a link, a folder or no plain file")
-        model = cls({path.name: path.read_bytes() for path in sorted(folder.iterdir())})
+        paths = sorted(folder.iterdir())
+        _require_plain_files(folder, paths)
+        model = cls({path.name: path.read_bytes() for path in paths})
         model.description  # noqa: B018 - read now, so that another folder is refused by its name
         return model
 
@@ -145,6 +150,21 @@ def require_voxel_size(model: ModelFolder, voxel_size_nm: VoxelSize, step: str) 
             f"the voxels are {voxel_size_nm} nm (ZYX), and the model is for {trained} nm",
             "Train a model on this tissue, or choose a scale of the grayscale that fits",
         )
+
+
+def _require_plain_files(folder: Path, paths: Sequence[Path]) -> None:
+    for path in paths:
+        fault = ""
+        if path.name.startswith("."):
+            fault = "is a hidden file, which belongs to no model: remove it"
+        elif not path.is_file():
+            fault = "is no file: a model has no folders in it"
+        elif path.resolve().parent != folder.resolve():
+            fault = "is a link out of the folder: copy the file in its place"
+        elif path.stat().st_size > _LARGEST_BYTES:
+            fault = "is larger than 4 GiB"
+        if fault:
+            raise PermanentError("reading a model", str(folder), f"{path.name} {fault}", "Correct the folder")
 
 
 def _unusable(on: str, found: str) -> PermanentError:

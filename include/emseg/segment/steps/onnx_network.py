@@ -6,15 +6,19 @@ the step checks it against the file before anything runs.
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from emseg.config.base import Record, Vec3
 from emseg.config.step_parameters import OnnxNetworkParameters, Provider
 from emseg.errors import PermanentError, StepError
 from emseg.segment.model import require_voxel_size
+from emseg.segment.onnx_file import files_leaned_on
 from emseg.segment.protocol import Gray, Margin, Mask, PredictStep, Probability, Setting
 from emseg.segment.tiling import tiled
 
@@ -121,14 +125,38 @@ class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.use_deterministic_compute = True
         options.log_severity_level = 3
+        options.add_session_config_entry("session.load_model_format", "ONNX")  # and no format that leans on other files
+        others = self._other_files()
         try:
-            return onnxruntime.InferenceSession(self.model.file(self._network.file), options, providers=[wanted])
+            # In a folder of the model's own files: weights in other files are then found there and nowhere else.
+            with TemporaryDirectory() as folder:
+                for name in others:
+                    Path(folder, name).write_bytes(self.model.file(name))
+                network = Path(folder, self._network.file)
+                network.write_bytes(self.model.file(self._network.file))
+                return onnxruntime.InferenceSession(network, options, providers=[wanted])
         except Exception as error:
             # onnxruntime has error classes of its own for every way in which bytes can fail to be a network.
             raise self._unfit(f"onnxruntime cannot load it ({type(error).__name__}: {str(error)[:300]})") from error
 
+    def _other_files(self) -> list[str]:
+        """Files of the model that hold weights of the network; PermanentError for one that is not in the model."""
+        data, name = self.model.file(self._network.file), self._network.file
+        try:
+            others = files_leaned_on(data)
+        except ValueError as error:
+            raise self._unfit(f"onnxruntime cannot load it: no whole ONNX file ({error})") from None
+        missing = [other for other in others if other not in self.model.files]
+        if missing:
+            raise self._unfit(
+                f"weights are in other files, which are not in the model: {', '.join(missing[:3])}",
+                "Put them into the file, in the folder where they are: "
+                f"onnx.save_model(onnx.load({name!r}), {name!r}, save_as_external_data=False)",
+            )
+        return others
+
     def _check(self) -> None:
-        """The declared input and output against the real ones, by names, types and one run on zeros."""
+        """The declared input and output against the real ones, by names, types, and runs on average gray and noise."""
         inputs = {each.name: each for each in self._session.get_inputs()}
         outputs = [each.name for each in self._session.get_outputs()]
         network = self._network
@@ -145,19 +173,38 @@ class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
             raise self._unfit(f"its input is {real.type} {real.shape}, and the description says float32 {given}")
         if network.dimensions == 2 and (network.tile_vox[0], network.halo_vox[0]) != (1, 0):
             raise self._unfit(f"it has 2 dimensions, but tiles of {network.tile_vox} and a halo of {network.halo_vox}")
-        (found,) = self._session.run([network.output], {network.input: np.zeros(given, np.float32)})
-        channels = 1 if network.offsets is None else len(network.offsets)
-        if found.shape != (1, channels, *given[2:]) or found.dtype != np.float32:
-            raise self._unfit(
-                f"it gives {found.dtype} {found.shape}, and the description says {(1, channels, *given[2:])}"
-            )
+        gray = np.random.default_rng(0).integers(0, 256, given).astype(np.float32)
+        for tile in (
+            np.zeros(given, np.float32),
+            (gray - np.float32(network.gray_mean)) / np.float32(network.gray_std),
+        ):
+            self._try(tile)
         if network.offsets is not None and not any(sum(map(abs, offset)) == 1 for offset in network.offsets):
             raise self._unfit(f"none of the offsets {network.offsets} is one voxel long")
 
-    def _unfit(self, found: str) -> PermanentError:
+    def _try(self, tile: npt.NDArray[np.float32]) -> None:
+        try:
+            (found,) = self._session.run([self._network.output], {self._network.input: tile})
+        except Exception as error:
+            # onnxruntime has error classes of its own for what a network cannot do with a tile.
+            raise self._unfit(
+                f"it cannot be run on a tile of {tile.shape} ({type(error).__name__}: {str(error)[:300]})",
+                "Choose another `tile_vox` (multiples of 16 for one that halves four times), or export it again",
+            ) from error
+        channels = 1 if self._network.offsets is None else len(self._network.offsets)
+        if found.shape != (1, channels, *tile.shape[2:]) or found.dtype != np.float32:
+            raise self._unfit(
+                f"it gives {found.dtype} {found.shape}, and the description says {(1, channels, *tile.shape[2:])}"
+            )
+        if not np.isfinite(found).all():
+            raise self._unfit("it gives NaN or infinity for average gray, or for noise of all gray values")
+
+    def _unfit(
+        self, found: str, remedy: str = "Correct section `network` of model.json, or export the network again"
+    ) -> PermanentError:
         return PermanentError(
             "preparing a segmentation step",
             f"predict step {self.name}, {self._network.file} of model {self.model.digest[:12]}",
             found,
-            "Correct section `network` of model.json, or export the network again",
+            remedy,
         )
