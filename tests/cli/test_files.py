@@ -75,9 +75,12 @@ def test_stitching_joins_what_the_cuts_divide(volume, tmp_path):
         (["steps", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),
         (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),
         (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", "nan", 4, 4], ["--voxel-size (nan, 4.0, 4.0)"]),
-        (["segment", "TORN", "--out", "o.npz"], ["torn.npz", "BadZipFile"]),
+        (["segment", "TORN", "--out", "o.npz"], ["torn.npz", "BadZipFile", "`grayscale`"]),
         (["segment", "NPY", "--out", "o.npz"], ["single.npy", "`grayscale`"]),
         (["evaluate", "VOLUME", "VOLUME"], ["key `labels`"]),
+        (["evaluate", "NEGATIVE", "NEGATIVE"], ["negative.npz", "-1", "labels[labels < 0] = 0"]),
+        (["evaluate", "SEEN", "SEEN"], ["seen.npz", "(9, 9, 10)"]),
+        (["train", "--data", "NEGATIVE", "--out", "FOLDER/model"], ["negative.npz", "-1"]),
         (["plan", "unknown"], ["unknown", "demo"]),
     ],
 )
@@ -88,6 +91,9 @@ def test_bad_input_ends_with_one_message_and_no_traceback(volume, tmp_path, word
         ("nan", np.full((9, 9, 9), np.nan)),
     ):
         np.savez(tmp_path / f"{name}.npz", grayscale=gray)
+    minus = np.full((9, 9, 9), -1, np.int32)
+    np.savez(tmp_path / "negative.npz", grayscale=minus.astype(np.uint8), labels=minus, groundtruth=minus)
+    np.savez(tmp_path / "seen.npz", labels=-minus, groundtruth=-minus, seen=np.array([[[0, 0, 0], [9, 9, 10]]]))
     (tmp_path / "folder.npz").mkdir()
     (tmp_path / "torn.npz").write_bytes(volume.read_bytes()[:5000])
     np.save(tmp_path / "single.npy", np.eye(3, dtype=np.uint8))
@@ -98,6 +104,9 @@ def test_bad_input_ends_with_one_message_and_no_traceback(volume, tmp_path, word
         "NAN": tmp_path / "nan.npz",
         "TORN": tmp_path / "torn.npz",
         "NPY": tmp_path / "single.npy",
+        "NEGATIVE": tmp_path / "negative.npz",
+        "SEEN": tmp_path / "seen.npz",
+        "FOLDER/model": tmp_path / "model",
         "FOLDER": tmp_path / "folder.npz",
         "BELOW": tmp_path / "float.npz" / "o.npz",
         "o.npz": tmp_path / "o.npz",

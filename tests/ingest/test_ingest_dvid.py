@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from skimage.measure import block_reduce
 from tests.refusals import refused
 
@@ -61,6 +62,32 @@ def test_an_image_is_there_as_saved_with_its_true_extents(node: Node, monkeypatc
     assert steps == [(done, receipt.bricks) for done in range(1, receipt.bricks + 1)] * 2
     assert Grayscale(node, "gray").info().extents == box
     np.testing.assert_array_equal(Grayscale(node, "gray").read(box), image)
+
+
+def test_a_second_part_extends_the_volume(node: Node) -> None:
+    """Kills extents of the second part alone: no run would ever segment the first."""
+    image = np.random.default_rng(0).integers(1, 256, (30, 40, 100)).astype(np.uint8)
+    left, right = Box((5, 0, 0), (35, 40, 70)), Box((5, 0, 70), (35, 40, 100))
+    for part in (left, right, left):
+        source = _source(image[part.slices((5, 0, 0))])
+        ingest_grayscale(node, "gray", source, VOXEL_NM, part.start)
+    whole = Box((5, 0, 0), (35, 40, 100))
+    assert Grayscale(node, "gray").info().extents == whole
+    np.testing.assert_array_equal(Grayscale(node, "gray").read(whole), image)
+
+
+def test_a_try_that_was_killed_leaves_no_larger_extents(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVID's extents grow to whole blocks with a write. Kills extents that keep this growth, and such that lose a part
+    that ends where a block ends.
+    """
+    image = np.random.default_rng(0).integers(1, 256, (30, 40, 64)).astype(np.uint8)
+    ingest_grayscale(node, "gray", _source(image), VOXEL_NM, (2, 64, 64))
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(Grayscale, "set_extents", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        ingest_grayscale(node, "gray", _source(image[:, :, :50]), VOXEL_NM, (2, 64, 128))
+    assert Grayscale(node, "gray").info().extents == Box((0, 64, 64), (64, 128, 192))
+    ingest_grayscale(node, "gray", _source(image[:, :, :50]), VOXEL_NM, (2, 64, 128))
+    assert Grayscale(node, "gray").info().extents == Box((2, 64, 64), (32, 104, 178))
 
 
 def test_an_image_of_another_type_is_refused_with_the_way_out(node: Node) -> None:
@@ -125,6 +152,8 @@ def test_an_instance_that_holds_something_else_is_refused(node: Node) -> None:
         (np.full((4, 4, 4), -1, np.int32), -1),
         (np.full((4, 4, 4), 2**48, np.uint64), 2**48),
         (np.zeros((4, 4, 4), np.float32), "float32"),
+        (np.ones((4, 4, 4), bool), "bool"),
+        (np.full((4, 4, 4), 2**64 - 3, np.uint64), 2**64 - 3),
         (np.zeros((4, 4, 4), np.uint8), "seg"),
     ],
 )
@@ -133,8 +162,16 @@ def test_what_are_no_labels_are_refused(node: Node, volume: np.ndarray, found: o
         ingest_labels(node, "seg", _source(volume), VOXEL_NM)
 
 
-def test_signed_labels_are_taken(node: Node) -> None:
-    volume = _labels((20, 30, 40)).astype(np.int64)
+def test_values_that_viewers_alone_see_are_no_labels(node: Node, tmp_path: Path) -> None:
+    """Kills ids that were inverted because white is zero in the file."""
+    tifffile.imwrite(tmp_path / "v.tif", np.full((4, 20, 20), 7, np.uint8), photometric="miniswhite")
+    with refused(PermanentError, "v.tif", "inverted"):
+        ingest_labels(node, "seg", open_source(str(tmp_path / "v.tif")), VOXEL_NM)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, ">u4"])
+def test_signed_and_big_endian_labels_are_taken(node: Node, dtype: str) -> None:
+    volume = _labels((20, 30, 40)).astype(dtype)
     ingest_labels(node, "seg", _source(volume), VOXEL_NM)
     np.testing.assert_array_equal(Labelmap(node, "seg").read(Box.of_shape((20, 30, 40))), volume)
 

@@ -39,7 +39,7 @@ class Hdf5Volume:
             axes = long_axes(dataset.shape, address)
             _check_axes(dataset, axes, address)
             _check_parts(dataset, address)
-            notes = _missing(dataset, accept_missing, address)
+            notes = _missing(dataset, accept_missing, address) + _unused(dataset, axes)
             info = SourceInfo(address, "HDF5", _said_size(dataset, axes), _said_offset(dataset, axes), notes)
             shape_of = ArrayVolume(dataset, address, info)
             self.shape, self.dtype, self.info = shape_of.shape, shape_of.dtype, shape_of.info
@@ -195,10 +195,22 @@ def _three(value: Any, axes: Sequence[int], all_axes: int) -> list[float] | None
     """The three numbers of an attribute for Z, Y, X; it may have one for every axis of the array."""
     if value is None:
         return None
-    numbers = [float(number) for number in np.asarray(value, np.float64).ravel()]
+    try:
+        numbers = [float(number) for number in np.asarray(value, np.float64).ravel()]
+    except (TypeError, ValueError):
+        return None
     if len(numbers) == all_axes:
         return [numbers[axis] for axis in axes]
     return numbers if len(numbers) == 3 else None
+
+
+def _unused(dataset: h5py.Dataset, axes: Sequence[int]) -> tuple[str, ...]:
+    """A note for each attribute of the array that has the name of a place, and is none."""
+    return tuple(
+        f"its attribute {name} is {dataset.attrs[name]!r:.60}, no three numbers: it is not used"
+        for name in (*SIZES, "offset")
+        if name in dataset.attrs and _three(dataset.attrs[name], axes, dataset.ndim) is None
+    )
 
 
 def _units(attributes: Mapping[str, Any], name: str) -> list[str]:

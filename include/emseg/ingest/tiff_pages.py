@@ -75,8 +75,8 @@ def tone_of(page: Any, on: str) -> Tone:
 
 def check_whole(page: Any, on: str) -> None:
     """Refuse a page of which a strip or a tile is not, or not wholly, in the file."""
-    size = page.parent.filehandle.size
-    expected = int(np.prod(page.chunked))
+    size, keyframe = page.parent.filehandle.size, page.keyframe
+    expected = int(np.prod(keyframe.chunked))
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     missing = expected - sum(offset > 0 and count > 0 for offset, count in parts[:expected])
     if missing > 0:
@@ -88,8 +88,8 @@ def check_whole(page: Any, on: str) -> None:
             on, f"its voxels end at byte {end}, but the file has {size}", "The file is cut off: copy it again"
         )
     stored = sum(count for _, count in parts)
-    if page.compression == 1 and stored < page.size * page.bitspersample // 8:
-        found = f"it has {stored} bytes for {page.shape} voxels of {page.bitspersample} bits"
+    if keyframe.compression == 1 and stored < keyframe.size * keyframe.bitspersample // 8:
+        found = f"it has {stored} bytes for {keyframe.shape} voxels of {keyframe.bitspersample} bits"
         raise refuse_source(on, found, "The file is damaged: write it again")
 
 
