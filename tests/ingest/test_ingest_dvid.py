@@ -24,7 +24,16 @@ from emseg.dvid import (
 from emseg.dvid.labels.bricks import ForeignBlocksError
 from emseg.errors import PermanentError
 from emseg.geometry import Box
-from emseg.ingest import grayscale, ingest_grayscale, ingest_labels, ingest_roi, labels, open_source, roi
+from emseg.ingest import (
+    bricks,
+    gray_pyramid,
+    ingest_grayscale,
+    ingest_labels,
+    ingest_roi,
+    label_bricks,
+    open_source,
+    roi,
+)
 from emseg.ingest.arrays import ArrayVolume
 
 pytestmark = pytest.mark.services
@@ -49,7 +58,7 @@ def _sizes(node: Node, numbers: list[int]) -> list[int]:
 
 def test_an_image_is_there_as_saved_with_its_true_extents(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kills a lost edge brick, an offset in the wrong direction, and extents of whole blocks."""
-    monkeypatch.setattr(grayscale, "BRICK_VOXELS", 70**3)
+    monkeypatch.setattr(bricks, "PART_BYTES", 64**3)
     image = np.random.default_rng(0).integers(0, 256, (70, 140, 100)).astype(np.uint8)
     steps: list[tuple[int, int]] = []
     for _ in range(2):
@@ -90,6 +99,24 @@ def test_a_try_that_was_killed_leaves_no_larger_extents(node: Node, monkeypatch:
     assert Grayscale(node, "gray").info().extents == Box((2, 64, 64), (32, 104, 178))
 
 
+def test_coarser_scales_of_an_image_are_instances_of_their_own(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: scikit-image. Kills scales whose bricks overwrite each other's blocks, and extents of the finest."""
+    monkeypatch.setattr(bricks, "PART_BYTES", 64**3)
+    monkeypatch.setattr(gray_pyramid, "PART_BYTES", 64**3)
+    image = np.random.default_rng(5).integers(0, 256, (140, 300, 268)).astype(np.uint8)
+    start = (4, 0, 60)
+    for _ in range(2):
+        ingest_grayscale(node, "gray", _source(image), VOXEL_NM, start, max_scale=2)
+    finer = image
+    for scale in (1, 2):
+        finer = np.floor(block_reduce(finer, (2, 2, 2), np.mean) + 0.5).astype(np.uint8)
+        box = Box.of_shape(finer.shape, tuple(at >> scale for at in start))  # type: ignore[arg-type]
+        gray = Grayscale(node, f"gray_{scale}")
+        assert gray.info().extents == box
+        assert gray.info().voxel_size_nm == tuple(edge * 2**scale for edge in VOXEL_NM)
+        np.testing.assert_array_equal(gray.read(box), finer)
+
+
 def test_an_image_of_another_type_is_refused_with_the_way_out(node: Node) -> None:
     """Kills a silent cast of 16 bits to 8."""
     with refused(PermanentError, "'gray'", "uint16", "uint8"):
@@ -102,7 +129,7 @@ def test_labels_are_there_at_every_scale_and_counted_once(
     node: Node, monkeypatch: pytest.MonkeyPatch, offset: tuple[int, int, int]
 ) -> None:
     """Oracle: numpy's counts, the server's sizes after two ingestions. Kills double counting and a shifted scale."""
-    monkeypatch.setattr(labels, "BRICK_VOXELS", 2 * 64**3)
+    monkeypatch.setattr(label_bricks, "PART_BYTES", 8 * 64**3)
     volume = _labels()
     for _ in range(2):
         receipt = ingest_labels(node, "seg", _source(volume), VOXEL_NM, 2, offset)

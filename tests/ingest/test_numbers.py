@@ -11,7 +11,7 @@ from tests.refusals import refused
 from tests.unasked import UnaskedServer
 
 from emseg.dvid import Labelmap, Node
-from emseg.dvid.instances import set_extents
+from emseg.dvid.extents import set_extents
 from emseg.errors import PermanentError
 from emseg.geometry import Box
 from emseg.ingest import ingest_grayscale, ingest_labels, ingest_roi
@@ -62,4 +62,4 @@ def test_more_scales_than_there_can_be_are_refused(node: Node, max_scale: int) -
 @pytest.mark.parametrize("box", [Box((-1, 0, 0), (4, 4, 4)), Box((4, 4, 4), (4, 4, 4))])
 def test_extents_below_zero_or_without_voxels_are_refused(node: Node, box: Box) -> None:
     with refused(PermanentError, "'bad'", box.start):
-        set_extents(node, "bad", box)
+        set_extents(node, "bad", box, 64, lambda _: None)

@@ -23,8 +23,9 @@ from emseg.ingest import (
     open_source,
     placed,
 )
-from emseg.ingest.grayscale import check_grayscale, extents_with
-from emseg.ingest.labels import check_label_source
+from emseg.ingest.gray_extents import extents_with
+from emseg.ingest.grayscale import check_grayscale
+from emseg.ingest.label_bricks import check_label_source
 from emseg.ingest.placing import known_size, told_size
 from emseg.ingest.roi import check_mask
 from emseg.ingest.summary import summary
@@ -69,6 +70,7 @@ def grayscale(
     *,
     voxel_size_nm: VoxelSize = None,
     instance: str = "grayscale",
+    max_scale: Annotated[int, typer.Option(min=0, max=4, help="Coarser scales, as instances NAME_1, NAME_2, ...")] = 0,
     offset: Offset = None,
     window: Window = None,
     gaps: OnGaps = Gaps.REFUSE,
@@ -89,7 +91,7 @@ def grayscale(
     if dry_run:
         return
     shown = bricks_shown(f"grayscale {instance}")
-    receipt = ingest_grayscale(target, instance, volume, place.voxel_size_nm, place.offset, shown)
+    receipt = ingest_grayscale(target, instance, volume, place.voxel_size_nm, place.offset, shown, max_scale)
     _show_clipped(windowed, "of all voxels")
     console.print(f"{receipt.box.voxels / 1e6:.1f} Mvoxels at {receipt.box.start} in {instance}")
 

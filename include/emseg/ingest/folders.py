@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,9 @@ class ImageFolder:
 
     def __init__(self, sections: dict[int, Path], header: ImageHeader, info: SourceInfo) -> None:
         """`sections` are the files by their Z, ascending; their headers were compared before."""
-        self._sections, self.info = sections, info
+        self._sections = sections
         self.shape, self.dtype = Coordinate(max(sections) + 1, *header.shape), np.dtype(header.dtype)
+        self.info = replace(info, chunk_vox=Coordinate(1, *header.shape))
 
     def read(self, box: Box) -> Array:
         """The voxels of `box`; every image of its Z range is decoded once."""

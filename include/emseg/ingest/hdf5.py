@@ -16,7 +16,7 @@ import h5py
 import hdf5plugin  # noqa: F401 - importing it registers Blosc, Zstd, Bitshuffle and others
 import numpy as np
 
-from emseg.geometry import Box
+from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
 from emseg.ingest.chunked.guard import EMPTY_REMEDY
 from emseg.ingest.memory import require_memory
@@ -40,7 +40,14 @@ class Hdf5Volume:
             _check_axes(dataset, axes, address)
             _check_parts(dataset, address)
             notes = _missing(dataset, accept_missing, address) + _unused(dataset, axes)
-            info = SourceInfo(address, "HDF5", _said_size(dataset, axes), _said_offset(dataset, axes), notes)
+            info = SourceInfo(
+                address,
+                "HDF5",
+                _said_size(dataset, axes),
+                _said_offset(dataset, axes),
+                notes,
+                chunk_vox=Coordinate.of([dataset.chunks[axis] for axis in axes]) if dataset.chunks else None,
+            )
             shape_of = ArrayVolume(dataset, address, info)
             self.shape, self.dtype, self.info = shape_of.shape, shape_of.dtype, shape_of.info
 

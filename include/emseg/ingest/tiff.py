@@ -7,6 +7,7 @@ off. So the pages are counted and measured here before anything is read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from math import prod
 from pathlib import Path
@@ -32,8 +33,9 @@ class TiffVolume:
 
     def __init__(self, pages: Sequence[Any], tone: Tone, info: SourceInfo) -> None:
         """The file of the pages stays open, unless it is one of several."""
-        self._pages, self._tone, self.info = pages, tone, info
+        self._pages, self._tone = pages, tone
         self.shape = Coordinate(len(pages), *pages[0].shape)
+        self.info = replace(info, chunk_vox=Coordinate(1, *self.shape[1:]))
         self.dtype = tone.shown(np.zeros(1, pages[0].dtype)).dtype
 
     def read(self, box: Box) -> Array:

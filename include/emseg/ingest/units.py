@@ -6,6 +6,7 @@ from emseg.geometry.voxel_size import LARGEST_NM, SMALLEST_NM
 
 NM_OF_UNIT = {
     "pm": 1e-3,
+    "picometer": 1e-3,
     "å": 0.1,
     "angstrom": 0.1,
     "nm": 1.0,
@@ -22,10 +23,12 @@ NM_OF_UNIT = {
     "micrometre": 1e3,
     "mm": 1e6,
     "millimeter": 1e6,
+    "millimetre": 1e6,
     "cm": 1e7,
     "inch": 2.54e7,
     "m": 1e9,
     "meter": 1e9,
+    "metre": 1e9,
 }
 """Nanometres in a unit, by its name in small letters. `pixel`, `reference frame` and the like are no lengths."""
 

@@ -12,17 +12,9 @@ from typing import Any
 
 from emseg.ingest.chunked.location import Location
 from emseg.ingest.sources import refuse_source
+from emseg.ingest.units import NM_OF_UNIT
 
 AXES = ("z", "y", "x")
-
-_NM = {
-    **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 1.0),
-    **dict.fromkeys(("um", "µm", "μm", "micron", "microns", "micrometer", "micrometers", "micrometre"), 1e3),
-    **dict.fromkeys(("mm", "millimeter", "millimetre"), 1e6),
-    **dict.fromkeys(("m", "meter", "metre"), 1e9),
-    **dict.fromkeys(("pm", "picometer", "picometre"), 1e-3),
-    **dict.fromkeys(("angstrom", "å"), 0.1),
-}
 
 PerAxis = Mapping[str, float]
 
@@ -49,7 +41,7 @@ class Layout:
 
 def nm_of(unit: Any) -> float | None:
     """Nanometres of a unit of length; None for what is none."""
-    return _NM.get(unit.strip().lower()) if isinstance(unit, str) else None
+    return NM_OF_UNIT.get(unit.strip().lower()) if isinstance(unit, str) else None
 
 
 def numbers(value: Any, count: int, what: str, on: Location) -> list[float]:

@@ -1,0 +1,116 @@
+"""Labels of a source in a DVID labelmap of their own, brick by brick: voxels at every scale, then indices and extents.
+
+Each coarser block is made as soon as its eight finer ones are there, all blocks are read back and compared with what
+was sent, and the counted voxels become the indices. Memory of `write`: `PART_BYTES` of labels, and the packed blocks of
+a brick's coarser scales.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emseg.array_types import Labels64
+from emseg.dvid import (
+    BLOCK_VOX,
+    IndexTable,
+    Labelmap,
+    LabelPyramid,
+    NewLabels,
+    Node,
+    delete_indices,
+    indexed_labels,
+    mappings,
+    post_indices,
+)
+from emseg.dvid.coordinates import one_block, voxels_of
+from emseg.dvid.instances import VecNm
+from emseg.errors import PermanentError
+from emseg.geometry import Box, Coordinate, checked_labels
+from emseg.ingest.bricks import PART_BYTES
+from emseg.ingest.sources import VolumeSource
+
+DOING = "ingesting labels"
+
+
+class LabelBricks:
+    """The labels of `source` with its voxels at `box`, in the labelmap `instance` of a node."""
+
+    def __init__(self, node: Node, instance: str, source: VolumeSource, box: Box, max_scale: int) -> None:
+        """Nothing is sent."""
+        self._labelmap = Labelmap(node, instance)
+        self._source, self._box, self._max_scale = source, box, max_scale
+
+    def create(self, voxel_size_nm: VecNm) -> None:
+        """Make the labelmap or adopt it; PermanentError where it holds another volume or somebody has worked on it."""
+        check_label_source(self._source)
+        self._labelmap.create(self._max_scale, voxel_size_nm)
+        extents = self._labelmap.info().extents
+        whole = self._box.covering(BLOCK_VOX)  # where a kill came before the true box
+        if extents not in {None, self._box, whole}:
+            raise self._refused(f"the instance holds another volume, {extents}", "Use another instance name")
+        if len(mappings(self._labelmap)[0]):
+            raise self._refused("bodies of the instance were merged or mapped", "Use another instance name")
+
+    def write(self, brick: Box) -> IndexTable:
+        """Write the blocks of a brick at every scale, and return the voxels of each label in each block."""
+        tables, parts = [], _Parts(self._source, self._box)
+        for top in brick.coarser(BLOCK_VOX << self._max_scale).coordinates():
+            pyramid = LabelPyramid(top, [{} for _ in range(self._max_scale + 1)], parts)
+            pyramid.write(self._labelmap)
+            tables.append(pyramid.counts)
+        return IndexTable.joined(tables)
+
+    def finish(self, table: IndexTable) -> int:
+        """Post the indices of all labels, remove those that an earlier, other try left, and set the extents.
+
+        Returns the number of labels. One process at a time may do it.
+        """
+        if not len(table):
+            raise self._refused("every voxel is 0", "Check that this is the right volume")
+        count = post_indices(self._labelmap, table)
+        gone = np.setdiff1d(indexed_labels(self._labelmap), table.body)
+        delete_indices(self._labelmap, gone.tolist())
+        self._labelmap.set_extents(self._box)
+        return count
+
+    def _refused(self, found: str, remedy: str) -> PermanentError:
+        return PermanentError(DOING, self._labelmap.instance, found, remedy)
+
+
+class _Parts:
+    """Blocks of a source, from parts of it that are read once where blocks are asked for in the order of a pyramid."""
+
+    def __init__(self, source: VolumeSource, box: Box) -> None:
+        self._source, self._box = source, box
+        self._held, self._labels = Box((0, 0, 0), (0, 0, 0)), np.empty((0, 0, 0), np.uint64)
+
+    def __call__(self, block: Coordinate) -> NewLabels | None:
+        """The labels of a block, None where all are 0."""
+        voxels = voxels_of(one_block(block))
+        if voxels.clipped(self._box).is_empty:
+            return None
+        if not self._held.contains(voxels):
+            side = 1 << ((PART_BYTES // 8).bit_length() - 1) // 3
+            self._held = voxels.covering(side)
+            self._labels = self._read(self._held)
+        labels = np.ascontiguousarray(self._labels[voxels.slices(self._held.start)])
+        return NewLabels(labels) if labels.any() else None
+
+    def _read(self, region: Box) -> Labels64:
+        """The region as uint64, 0 outside the volume."""
+        part = region.clipped(self._box)
+        labels = np.zeros(region.shape, np.uint64)
+        on = f"{self._source.info.address}, voxels {part.start} to {part.stop}"
+        labels[part.slices(region.start)] = checked_labels(
+            self._source.read(part.translated(-self._box.start)), DOING, on
+        )
+        return labels
+
+
+def check_label_source(source: VolumeSource) -> None:
+    """PermanentError for a source that cannot hold labels: of another type, or with values that viewers alone see."""
+    checked_labels(np.zeros(0, source.dtype), DOING, source.info.address)
+    if source.info.as_shown:
+        found = f"its values are not those that the file stores: {'; '.join(source.info.notes)}"
+        remedy = "Save the labels with black as zero (MINISBLACK), 8, 16 or 32 bits, without a palette"
+        raise PermanentError(DOING, source.info.address, found, remedy)
