@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.dvid.early import tell_node_alone
 from tests.refusals import refused
 
 from emseg.dvid import (
@@ -39,12 +40,6 @@ def shown(labels: Labelmap) -> Box | None:
     return None if low is None else Box(low[::-1], tuple(last + 1 for last in reversed(high)))
 
 
-def told_to_the_node_alone(labels: Labelmap, box: Box) -> None:
-    """The extents as emseg set them once."""
-    last = [side - 1 for side in reversed(box.stop)]
-    labels.node.server.post_json(labels.node.path("seg", "extents"), {"MinPoint": box.start[::-1], "MaxPoint": last})
-
-
 @pytest.fixture
 def branch(labelmap: Labelmap) -> Labelmap:
     """Body 5 in the first block and body 7 in the middle one of a side branch; nothing in the last block."""
@@ -72,7 +67,7 @@ def everything(labels: Labelmap) -> list:
 def test_viewers_are_told_the_extents_of_a_side_branch(branch: Labelmap) -> None:
     """Kills POST /extents alone (viewers find no extents), indexed posts (sizes double), extents of whole blocks."""
     before = everything(branch)
-    told_to_the_node_alone(branch, BOX)
+    tell_node_alone(branch.node, "seg", BOX)
     assert shown(branch) is None, "the fault that is mended: if this fails, DVID has learned to tell it"
     for _ in range(2):
         branch.set_extents(BOX)
@@ -83,7 +78,7 @@ def test_viewers_are_told_the_extents_of_a_side_branch(branch: Labelmap) -> None
 
 def test_a_node_that_inherits_extents_tells_viewers_too(branch: Labelmap) -> None:
     """Kills posting the corner blocks alone: they do not make inherited extents larger, so viewers are not told."""
-    told_to_the_node_alone(branch, BOX)
+    tell_node_alone(branch.node, "seg", BOX)
     branch.node.commit("told to the node alone")
     child = Labelmap(branch.node.branch("next"), "seg")
     child.set_extents(BOX)
@@ -109,7 +104,7 @@ def test_a_writer_that_comes_again_takes_an_empty_corner_for_none(branch: Labelm
 
 def test_viewers_are_told_of_locked_nodes_through_a_branch(branch: Labelmap) -> None:
     """Kills mending that changes the release: its node has the same blocks, and the same extents, as before."""
-    told_to_the_node_alone(branch, BOX)
+    tell_node_alone(branch.node, "seg", BOX)
     branch.node.commit("an early release")
     before, server = everything(branch), branch.node.server
     for _ in range(2):
@@ -125,10 +120,10 @@ def test_viewers_are_told_of_locked_nodes_through_a_branch(branch: Labelmap) -> 
 
 def test_extents_that_master_tells_cannot_be_mended_elsewhere(labelmap: Labelmap) -> None:
     """Kills a success that is none: DVID tells viewers what the newest node of master says."""
-    told_to_the_node_alone(labelmap, Box.of_shape((64, 64, 64)))
+    tell_node_alone(labelmap.node, "seg", Box.of_shape((64, 64, 64)))
     labelmap.node.commit("master tells less")
     side = Labelmap(labelmap.node.branch("side"), "seg")
-    told_to_the_node_alone(side, BOX)
+    tell_node_alone(side.node, "seg", BOX)
     side.node.commit("an early release")
     with refused(PermanentError, "node of master"):
         tell_viewers(side.node.server, side.node.uuid, "seg")
@@ -154,7 +149,7 @@ def test_grayscale_is_told_too(node: Node) -> None:
     for x in (0, 1):  # whole blocks one by one, as with PUT of blocks: no extents follow
         block = image[:, :, 64 * x : 64 * (x + 1)].tobytes()
         side.node.server.post(side.node.path("seg", "blocks", f"{x}_0_0", "1"), block)
-    told_to_the_node_alone(side, box)
+    tell_node_alone(side.node, "seg", box)
     side.node.commit("made elsewhere")
     assert shown(side) is None
     tell_viewers(node.server, side.node.uuid, "seg")

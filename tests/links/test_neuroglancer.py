@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import json
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
+from tests.links.viewer import state_of
 from tests.refusals import refused
 
 from emseg.errors import PermanentError
@@ -17,12 +17,6 @@ def link(**changes) -> str:
     layers = Layer(UUID, "grayscale"), Layer(UUID, "segmentation", (2**63 + 1, 17)), Layer(TRUTH, "segmentation", (5,))
     given = {"position_vox": (10, 20, 30), "voxel_size_nm": (40, 8, 4), "span_nm": 1600.0}
     return neuroglancer_link("http://127.0.0.1:8000/", *layers, **{**given, **changes})
-
-
-def state_of(url: str) -> dict:
-    fragment = urlsplit(url).fragment
-    assert fragment.startswith("!")
-    return json.loads(unquote(fragment[1:]))
 
 
 def test_axes_are_turned_round_once_for_position_and_for_voxel_size():

@@ -24,6 +24,9 @@ PANEL_PX = 400
 OTHERS_ALPHA = 0.15
 """How strongly bodies are painted that are not selected: enough to see where the selected ones end."""
 
+OBLIQUE = [-0.35, 0.35, 0.05, 0.87]
+"""How the 3-D panel is turned (a quaternion, x y z w): DVID serves no meshes, and so all three sections are seen."""
+
 T = TypeVar("T")
 
 
@@ -65,6 +68,7 @@ def neuroglancer_link(
         # Both in voxels of the finest axis: per pixel of a cross-section, and per height of the 3-D panel.
         "crossSectionScale": finest / PANEL_PX,
         "projectionScale": finest,
+        "projectionOrientation": OBLIQUE,
         "layers": [
             {"type": "image", "name": grayscale.instance, "source": _source(server, grayscale)},
             _labels(server, segmentation),
