@@ -40,7 +40,7 @@ def files_leaned_on(network: bytes) -> list[str]:
         fields = list(_fields(message))
         if kind == "TensorProto" and (_DATA_LOCATION, _EXTERNAL) in fields:
             found.add(_location(fields))
-        if kind == "NodeProto" and any(n == _OPERATOR and v == _COMPILED_ELSEWHERE for n, v in fields):
+        if kind == "NodeProto" and any(n == _OPERATOR and _text(v) == _COMPILED_ELSEWHERE for n, v in fields):
             raise ValueError("a node EPContext was compiled for one machine")
         inside = INSIDE.get(kind, {})
         left += [(inside[n], v) for n, v in fields if n in inside and isinstance(v, memoryview)]
@@ -49,8 +49,13 @@ def files_leaned_on(network: bytes) -> list[str]:
 
 def _location(fields: list[tuple[int, int | memoryview]]) -> str:
     entries = [dict(_fields(value)) for number, value in fields if number == _ENTRY and isinstance(value, memoryview)]
-    names = [bytes(each[2]).decode("utf-8", "replace") for each in entries if each.get(1) == b"location" and 2 in each]
-    return names[-1] if names else "a file without a name"
+    named = [each for each in entries if _text(each.get(1, 0)) == b"location"]
+    names = [_text(each.get(2, 0)).decode("utf-8", "replace") for each in named]
+    return next((name for name in reversed(names) if name), "a file without a name")
+
+
+def _text(value: int | memoryview) -> bytes:
+    return bytes(value) if isinstance(value, memoryview) else b""
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
