@@ -101,10 +101,10 @@ def test_a_region_outside_the_data_is_refused_with_both_extents(datasets, volume
 
 
 def node_with_truth(server: DvidServer, size_nm: VoxelSize, truth: Box, gray: Box = WHOLE) -> Node:
-    """The committed root of a new repository: grayscale of 8 nm, ground truth and a former result of the size given."""
+    """The committed root of a new repository: grayscale of 10 nm, ground truth and a former result of the size given."""
     node = Node(server, create_repo(server, "grids", "grayscale and ground truth"))
     grayscale = Grayscale(node, "grayscale")
-    grayscale.create((8, 8, 8))
+    grayscale.create((10, 10, 10))
     # Other clients can set what emseg refuses to set.
     ends = {"MinPoint": [*reversed(gray.start)], "MaxPoint": [*reversed(gray.stop - 1)]}
     server.post_json(node.path("grayscale", "extents"), ends)
@@ -119,10 +119,10 @@ def node_with_truth(server: DvidServer, size_nm: VoxelSize, truth: Box, gray: Bo
 @pytest.mark.parametrize(
     ("size_nm", "truth", "values"),
     [
-        ((16, 16, 16), Box.of_shape((32, 64, 64)), [(16.0, 16.0, 16.0), (8.0, 8.0, 8.0)]),
-        ((8, 8, 8.1), WHOLE, [(8.0, 8.0, 8.1), (8.0, 8.0, 8.0)]),
-        ((8, 8, 8), Box.of_shape((192, 128, 64)), [(192, 128, 64), (64, 128, 192), "axes"]),
-        ((8, 8, 8), Box((64, 0, 0), (128, 64, 64)), [(64, 0, 0), (64, 128, 192)]),
+        ((16, 16, 16), Box.of_shape((32, 64, 64)), [(16.0, 16.0, 16.0), (10.0, 10.0, 10.0)]),
+        ((10, 10, 10.1), WHOLE, [(10.0, 10.0, 10.1), (10.0, 10.0, 10.0)]),
+        ((10, 10, 10), Box.of_shape((192, 128, 64)), [(192, 128, 64), (64, 128, 192), "axes"]),
+        ((10, 10, 10), Box((64, 0, 0), (128, 64, 64)), [(64, 0, 0), (64, 128, 192)]),
     ],
     ids=["half the resolution", "a little off", "turned", "beside the volume"],
 )
@@ -138,16 +138,16 @@ def test_an_output_of_another_voxel_size_is_refused(datasets, server):
     node = node_with_truth(server, (16, 16, 16), WHOLE)
     truth = Node(server, create_repo(server, "truth", "of the right size"))
     labels = Labelmap(truth, "groundtruth")
-    labels.create(2, (8, 8, 8))
+    labels.create(2, (10, 10, 10))
     truth.commit("truth")
     volume = {"node": node.uuid, "groundtruth": {"instance": "groundtruth", "node": truth.uuid}}
     folder = datasets(volume=volume, output={"instance": "former", "preserve_bodies": []})
-    pinning_refused(folder, server, "output.instance = former", (16.0, 16.0, 16.0), (8.0, 8.0, 8.0))
+    pinning_refused(folder, server, "output.instance = former", (16.0, 16.0, 16.0), (10.0, 10.0, 10.0))
 
 
 def test_grayscale_below_zero_is_refused_with_the_remedy(datasets, server):
     """Kills a release with bodies at negative coordinates: one question for such a body ends DVID's process."""
-    node = node_with_truth(server, (8, 8, 8), WHOLE, Box((-64, 0, 0), (64, 128, 192)))
+    node = node_with_truth(server, (10, 10, 10), WHOLE, Box((-64, 0, 0), (64, 128, 192)))
     folder = datasets(volume={"node": node.uuid, "groundtruth": {"instance": "groundtruth"}})
     pinning_refused(folder, server, "volume.grayscale = grayscale", (-64, 0, 0), "offset of 0 or more")
 
