@@ -10,7 +10,7 @@ from tests.refusals import refused
 
 from emseg.config import RunParameters
 from emseg.dvid import DvidServer
-from emseg.errors import IntegrityError, PermanentError
+from emseg.errors import PermanentError
 from emseg.phases.models import load_model, model_digests, store_model
 from emseg.phases.services import DvidServices
 from emseg.segment import ModelDescription, ModelFolder
@@ -80,16 +80,20 @@ def test_a_model_that_is_not_what_its_digest_says_is_never_used(store, change):
         store.delete(f"models/{digest}/forest.txt")
     else:
         store.put(f"models/{digest}/{'forest' if change == 'changed' else 'other'}.txt", b"corrected")
-    with refused(IntegrityError, store.address(f"models/{digest}")):
+    with refused(PermanentError, store.address(f"models/{digest}"), "emseg model store"):
         load_model(store, digest)
 
 
-def test_a_damaged_model_is_not_hidden_by_storing_it_again(store):
-    """Kills `put_if_absent` taken for a repair: it leaves the damaged file where it is."""
+@pytest.mark.parametrize("harm", ["changed", "added", "lost"])
+def test_storing_a_damaged_model_again_mends_it(store, harm):
+    """The remedy of the error. Kills `put_if_absent` taken for a repair: it leaves the damaged file where it is."""
     digest = store_model(store, model())
-    store.put(f"models/{digest}/forest.txt", b"damaged")
-    with pytest.raises(IntegrityError):
-        store_model(store, model())
+    if harm == "lost":
+        store.delete(f"models/{digest}/forest.txt")
+    else:
+        store.put(f"models/{digest}/{'forest' if harm == 'changed' else 'other'}.txt", b"damaged")
+    assert store_model(store, model()) == digest
+    assert load_model(store, digest).files == model().files
 
 
 def test_a_model_of_another_version_is_kept_but_not_read(store):

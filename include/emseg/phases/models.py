@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emseg.errors import IntegrityError, PermanentError
+from emseg.errors import PermanentError
 from emseg.segment import ModelFolder
 from emseg.segment.model import DESCRIPTION
 from emseg.store import ObjectStore, join_key
@@ -16,14 +16,20 @@ FOLDER = "models"
 
 
 def store_model(store: ObjectStore, model: ModelFolder) -> str:
-    """Keep `model` in the store and return its digest; nothing happens where it is there already."""
+    """Keep `model` in the store and return its digest; one that is there is left as it is, a damaged one is mended."""
+    folder = join_key(FOLDER, model.digest)
+    for key in list(store.keys_under(folder)):
+        if key.removeprefix(f"{folder}/") not in model.files:
+            store.delete(key)
     for name in sorted(model.files, key=lambda name: name == DESCRIPTION):
-        store.put_if_absent(join_key(FOLDER, model.digest, name), model.files[name])
+        key = join_key(FOLDER, model.digest, name)
+        if not store.put_if_absent(key, model.files[name]):
+            store.put(key, model.files[name])  # the digest tells what belongs there: what is there is damaged
     return load_model(store, model.digest).digest
 
 
 def load_model(store: ObjectStore, digest: str) -> ModelFolder:
-    """The model called `digest`; PermanentError where there is none, IntegrityError where it was changed."""
+    """The model called `digest`; PermanentError where there is none, or where it was changed."""
     folder = join_key(FOLDER, digest)
     keys = list(store.keys_under(folder))
     files = {key.rsplit("/", 1)[1]: key for key in keys}
@@ -33,11 +39,11 @@ def load_model(store: ObjectStore, digest: str) -> ModelFolder:
         )
     model = ModelFolder({name: store.get(key) for name, key in files.items()})
     if model.digest != digest:
-        raise IntegrityError(
+        raise PermanentError(
             "reading a model",
             store.address(folder),
             f"its contents have the digest {model.digest}",
-            "Delete this folder and store the model again",
+            "Store the model again, which mends it: emseg model store DIR. Then clear the task",
         )
     return model
 
