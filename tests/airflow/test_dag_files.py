@@ -39,6 +39,7 @@ def test_every_dag_file_is_imported_and_only_scheduled_datasets_get_a_dag_of_the
     """Kills a scheduled DAG for a dataset without a schedule, and a generic DAG with one."""
     assert bag.import_errors == {}
     assert {d.dag_id: d.schedule for d in bag.dags.values()} == {
+        "housekeeping": "@weekly",
         "segment_volume": None,
         "segment_volume_nightly": "0 2 * * *",
         "train_model": None,
@@ -54,7 +55,7 @@ def test_a_broken_dataset_file_is_an_import_error_that_leaves_the_dag_for_all_da
     """Kills reading the files where only their names are needed, and swallowing the error."""
     (datasets / "broken.yaml").write_text("name: broken\ndescription: no volume\n")
     bag = parsed()
-    assert set(bag.dags) == {"segment_volume", "train_model"}
+    assert set(bag.dags) == {"housekeeping", "segment_volume", "train_model"}
     (message,) = bag.import_errors.values()
     assert "broken.yaml" in message
     assert "volume" in message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,6 +14,7 @@ import pytest
 
 from emseg.config.connections import S3Connection
 from emseg.store import FolderStore, ObjectStore, S3Store
+from emseg.store.s3 import _client as s3_client
 
 BOTH = ["folder", pytest.param("s3", marks=pytest.mark.services)]
 
@@ -34,6 +35,22 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Path | S3Connect
 def store(location: Path | S3Connection) -> ObjectStore:
     """An empty store; each test that takes it runs once on a folder and once on the real S3 server."""
     return FolderStore(location) if isinstance(location, Path) else S3Store.open(location)
+
+
+@pytest.fixture
+def unfinished(location: Path | S3Connection) -> Callable[[str], None]:
+    """Leaves behind what a writer leaves that is killed while it stores a large object under a key."""
+
+    def leave(key: str) -> None:
+        if isinstance(location, Path):
+            (location / key).parent.mkdir(parents=True, exist_ok=True)
+            (location / key).with_name(f".{uuid4().hex}").write_bytes(b"half")
+            return
+        client, where = s3_client(location), {"Bucket": location.bucket, "Key": f"{location.prefix}/{key}"}
+        upload = client.create_multipart_upload(**where)["UploadId"]
+        client.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"half")
+
+    return leave
 
 
 class FaultyProxy(ThreadingHTTPServer):

@@ -1,7 +1,9 @@
 """What every store must do, run on a folder and on the real S3 server."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from time import sleep
 
 import pytest
 from hypothesis import given
@@ -169,3 +171,43 @@ def test_a_joined_key_never_leaves_its_folder(parts):
     assert all(part.isascii() and part[0].isalnum() and ".." not in part for part in parts)
     assert checked_key(key) == key
     assert checked_folder(key) == f"{key}/"
+
+
+def test_a_listing_with_sizes_and_times_names_the_same_keys(store):
+    """Kills sizes of something else, and times of this computer or without a zone, which cannot be compared."""
+    keys = [f"a/{n}/x" for n in range(3)] + ["a.b", "b/c"]
+    for key in keys:
+        store.put(key, b"12345"[: len(key)])
+    listed = list(store.objects_under(""))
+    assert [each.key for each in listed] == list(store.keys_under(""))
+    assert {each.key: each.size for each in listed} == {key: min(5, len(key)) for key in keys}
+    assert [each.key for each in store.objects_under("a")] == ["a/0/x", "a/1/x", "a/2/x"]
+    (before,) = (each.modified for each in listed if each.key == "b/c")
+    assert abs((datetime.now(UTC) - before).total_seconds()) < 600
+    sleep(1.1)
+    store.put("b/c", b"again")
+    (after,) = store.objects_under("b")
+    assert after.modified > before
+
+
+def test_folders_are_named_without_what_is_in_them(store):
+    """Kills objects among the folders, and folders of a deeper level."""
+    for key in ("marker.json", "brain/runs/one/spec.json", "brain/runs/two/spec.json", "brain/x", "probe/1"):
+        store.put(key, b"x")
+    assert list(store.folders_under("")) == ["brain", "probe"]
+    assert list(store.folders_under("brain")) == ["runs"]
+    assert list(store.folders_under("brain/runs/")) == ["one", "two"]
+    assert list(store.folders_under("nowhere")) == []
+
+
+def test_a_write_that_was_not_ended_is_dropped_when_it_is_old(store, unfinished):
+    """Kills parts of uploads that S3 keeps and shows nowhere, and dropping the upload of a writer that lives."""
+    store.put("big/object", b"whole")
+    unfinished("big/other")
+    past, future = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(hours=1)
+    assert store.drop_unfinished(past, dry_run=False) == 0
+    assert store.drop_unfinished(future, dry_run=True) == 1
+    assert store.drop_unfinished(future, dry_run=False) == 1
+    assert store.drop_unfinished(future, dry_run=False) == 0
+    assert list(store.keys_under("")) == ["big/object"]
+    assert store.get("big/object") == b"whole"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from emseg.cli.console import console
 from emseg.config import StitchMode
 from emseg.config.base import validated
 from emseg.config.dataset import Segmentation, Stitching
-from emseg.disk import write_whole
+from emseg.disk import scratch_folder, write_whole
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
 from emseg.geometry import Box, VoxelSize, checked_labels, checked_voxel_size
@@ -62,8 +61,8 @@ def segment(
     segmentation = validated(Segmentation, fields, "checking the options", "emseg segment")
     trained = None if model is None else ModelFolder.read(model)
     size = said_voxel_size(voxel_size, trained)
-    with TemporaryDirectory() as folder:
-        store = FolderStore(Path(folder))
+    with scratch_folder() as folder:
+        store = FolderStore(folder)
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
     boxes = [] if trained is None else _trained_on(trained, grayscale)
     write_whole(out, _npz(labels=labels, seen=_array_of(boxes)))

@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("history", "Show the releases of a dataset, which of them is served, and where to look at it."),
     "rollback": ("history", "Serve an earlier release again, as a new release of the same DVID node."),
     "releases": ("releases", "Check that the release records of a dataset are whole, and mend them."),
+    "tidy": (
+        "tidy",
+        "Remove from the object store what no kept run, release or running attempt names; without --apply show it.",
+    ),
     "demo": (
         "demo",
         "Take a volume through the whole pipeline; pictures, pages and summary.json are left in build/demo.",

@@ -6,13 +6,16 @@ with replacing_folder(Path("model")) as folder: ... # the same for a folder of f
 
 from emseg.disk.faults import disk_fault, telling_faults
 from emseg.disk.partial import partial_file, remove_leftovers
+from emseg.disk.scratch import remove_scratch, scratch_folder
 from emseg.disk.whole import replacing_folder, write_whole
 
 __all__ = [
     "disk_fault",
     "partial_file",
     "remove_leftovers",
+    "remove_scratch",
     "replacing_folder",
+    "scratch_folder",
     "telling_faults",
     "write_whole",
 ]

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from emseg.config.dataset import GatePolicy
+from emseg.disk import scratch_folder
 from emseg.errors import IntegrityError
 from emseg.quality.datadocs import written_offline
 from emseg.quality.rows import METRICS, VOLUME_METRICS, MetricRow
@@ -51,8 +51,8 @@ def run_suite(rows: Sequence[MetricRow], policy: GatePolicy, docs: Path, run: st
         data=asset.add_batch_definition_whole_dataframe("all rows"),
         suite=context.suites.add(gx.ExpectationSuite(_SITE, expectations=_expectations())),
     )
-    with TemporaryDirectory() as site:
-        context.add_data_docs_site(_SITE, _site(site))
+    with scratch_folder() as site:
+        context.add_data_docs_site(_SITE, _site(str(site)))
         checkpoint = gx.Checkpoint(
             name=_SITE,
             validation_definitions=[context.validation_definitions.add(definition)],
@@ -68,7 +68,7 @@ def run_suite(rows: Sequence[MetricRow], policy: GatePolicy, docs: Path, run: st
             expectation_parameters=policy.model_dump(),
             run_id=gx.RunIdentifier(run_name=run),
         )
-        written_offline(Path(site), docs)
+        written_offline(site, docs)
     (validation,) = outcome.run_results.values()
     return _result(validation.results, run)
 

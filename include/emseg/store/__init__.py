@@ -3,7 +3,7 @@
 from emseg.store.folder import FolderStore
 from emseg.store.lease import Lease, LeaseHeldError, LeaseLostError
 from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker, content_digest
-from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
+from emseg.store.objects import ObjectMissingError, ObjectStore, StoredObject, join_key
 from emseg.store.phase_folder import PhaseFolder
 from emseg.store.s3 import S3Store
 
@@ -20,6 +20,7 @@ __all__ = [
     "PhaseFolder",
     "PhaseMarker",
     "S3Store",
+    "StoredObject",
     "content_digest",
     "join_key",
 ]

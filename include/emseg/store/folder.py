@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from emseg.disk import disk_fault, partial_file, remove_leftovers
-from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
+from emseg.store.objects import ObjectMissingError, StoredObject, checked_folder, checked_key
 
 
 class FolderStore:
@@ -70,6 +71,23 @@ class FolderStore:
         folder = self._root / checked_folder(prefix)
         names = (Path(at, name) for at, _, names in os.walk(folder) for name in names if not name.startswith("."))
         yield from sorted(path.relative_to(self._root).as_posix() for path in names)
+
+    def objects_under(self, prefix: str) -> Iterator[StoredObject]:
+        """The same with sizes and times; what is deleted meanwhile is left out."""
+        for key in self.keys_under(prefix):
+            with suppress(FileNotFoundError):
+                found = (self._root / key).stat()
+                yield StoredObject(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def folders_under(self, prefix: str) -> Iterator[str]:
+        """Names of the folders in folder `prefix`, sorted; also of those that hold nothing any more."""
+        folder = self._root / checked_folder(prefix)
+        with _os_errors("listing folders", folder), suppress(FileNotFoundError):
+            yield from sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+
+    def drop_unfinished(self, begun_before: datetime, dry_run: bool) -> int:  # noqa: ARG002
+        """Nothing is left to do: what killed writers left has gone when this store was opened."""
+        return 0
 
     def delete(self, key: str) -> None:
         """Remove the file, if any."""

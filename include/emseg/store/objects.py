@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from emseg.errors import PermanentError
@@ -27,6 +29,15 @@ class ObjectMissingError(PermanentError):
             "there is none",
             "Run the phase that writes it, or correct the dataset or phase named in the key",
         )
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object of a listing: its key, its size in bytes, and when it was last written by the clock of the store."""
+
+    key: str
+    size: int
+    modified: datetime
 
 
 class ObjectStore(Protocol):
@@ -59,6 +70,18 @@ class ObjectStore(Protocol):
 
     def keys_under(self, prefix: str) -> Iterator[str]:
         """Full keys of all objects in folder `prefix` (`""`: all), at any depth, in ascending order."""
+
+    def objects_under(self, prefix: str) -> Iterator[StoredObject]:
+        """The same listing with sizes and times."""
+
+    def folders_under(self, prefix: str) -> Iterator[str]:
+        """Names of the folders directly in `prefix`, ascending; what is in them is not listed."""
+
+    def drop_unfinished(self, begun_before: datetime, dry_run: bool) -> int:
+        """Remove what writers left that were killed before they had ended a write; returns how many such writes.
+
+        They are no objects and in no listing, but take room. A dry run only counts them.
+        """
 
     def delete(self, key: str) -> None:
         """Remove the object; nothing happens where there is none."""

@@ -143,7 +143,7 @@ class PhaseFolder:
         self.store.put(key, data)
         digest = content_digest(markers)
         ours = PhaseMarker(self.phase, self.phase_key, attempt, len(markers), digest, manifest, dict(results))
-        if self.store.put_if_absent(self._marker_key(), PHASE.seal(ours, self._marker_key())):
+        if self.store.put_if_absent(self.marker_key, PHASE.seal(ours, self.marker_key)):
             return ours
         winner = self.phase_marker()
         if winner is None:  # set aside by a reader since
@@ -165,7 +165,7 @@ class PhaseFolder:
 
     def phase_marker(self) -> PhaseMarker | None:
         """The phase's marker, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
-        return self._marker(PHASE, self._marker_key())
+        return self._marker(PHASE, self.marker_key)
 
     def manifest(self) -> list[ItemMarker]:
         """Markers of all items of the finished phase, verified against its marker. `PermanentError`: not done."""
@@ -173,17 +173,17 @@ class PhaseFolder:
         if marker is None:
             raise PermanentError(
                 "reading a manifest",
-                self.store.address(self._marker_key()),
+                self.store.address(self.marker_key),
                 f"phase {self.phase} is not done",
                 f"Run phase {self.phase} first",
             )
         data = self._verified(marker.manifest)
         if isinstance(data, str):
             self._quarantine(marker.manifest.key)
-            self._reject(self._marker_key(), f"its manifest fails: {data}")
+            self._reject(self.marker_key, f"its manifest fails: {data}")
         markers = read_manifest(data, self.store.address(marker.manifest.key))
         if (len(markers), content_digest(markers)) != (marker.items, marker.content_digest):
-            self._reject(self._marker_key(), "its manifest lists other items")
+            self._reject(self.marker_key, "its manifest lists other items")
         return markers
 
     def _marker(self, form: Form[Marker], key: str) -> Marker | None:
@@ -267,7 +267,7 @@ class PhaseFolder:
         if not self.attempt:
             raise PermanentError(
                 "writing to a phase",
-                self.store.address(self._marker_key()),
+                self.store.address(self.marker_key),
                 "the folder was opened without an attempt, for reading",
                 "Open it with an attempt",
             )
@@ -290,7 +290,8 @@ class PhaseFolder:
     def _item_key(self, item: str) -> str:
         return self._key("items", f"{item}.json")
 
-    def _marker_key(self) -> str:
+    @property
+    def marker_key(self) -> str:
         """Key of the phase marker: one for the whole phase, one for each choice of items that a run does without."""
         if not self.given_up:
             return self._key("marker.json")

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from io import BytesIO
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -27,7 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from emseg.config.connections import S3Connection, is_this_computer
 from emseg.errors import EmsegError, PermanentError
 from emseg.outside_addresses import is_readable_on_the_way
-from emseg.store.objects import ObjectMissingError, checked_folder, checked_key
+from emseg.store.objects import ObjectMissingError, StoredObject, checked_folder, checked_key
 from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
 
 T = TypeVar("T")
@@ -118,13 +119,30 @@ class S3Store:
 
     def keys_under(self, prefix: str) -> Iterator[str]:
         """Full keys of all objects in folder `prefix`, ascending, 1000 a request."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix + checked_folder(prefix)
-        )
-        with self._errors("listing objects", prefix or "."):
-            for page in pages:
-                for found in page.get("Contents", ()):
-                    yield found["Key"].removeprefix(self._prefix)
+        return (found.key for found in self.objects_under(prefix))
+
+    def objects_under(self, prefix: str) -> Iterator[StoredObject]:
+        """The same with sizes and times; a page of the listing is held at a time."""
+        for page in self._pages(prefix):
+            for found in page.get("Contents", ()):
+                key = found["Key"].removeprefix(self._prefix)
+                yield StoredObject(key, int(found["Size"]), found["LastModified"])
+
+    def folders_under(self, prefix: str) -> Iterator[str]:
+        """Names of the folders directly in `prefix`, ascending."""
+        for page in self._pages(prefix, Delimiter="/"):
+            for found in page.get("CommonPrefixes", ()):
+                yield found["Prefix"].removesuffix("/").rpartition("/")[2]
+
+    def drop_unfinished(self, begun_before: datetime, dry_run: bool) -> int:
+        """End the uploads in parts that their writers left; S3 keeps their parts for ever, and shows them nowhere."""
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=self._prefix)
+        with self._errors("listing uploads that were not ended", "."):
+            found = [upload for page in pages for upload in page.get("Uploads", ())]
+            left = [upload for upload in found if upload["Initiated"] < begun_before]
+            for upload in [] if dry_run else left:
+                self._abort(upload["Key"], upload["UploadId"])
+        return len(left)
 
     def delete(self, key: str) -> None:
         """Remove the object, if any."""
@@ -134,6 +152,20 @@ class S3Store:
     def address(self, key: str) -> str:
         """`s3://bucket/prefix/key`."""
         return f"s3://{self._bucket}/{self._prefix}{key}"
+
+    def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + checked_folder(prefix), **options
+        )
+        with self._errors("listing objects", prefix or "."):
+            yield from pages
+
+    def _abort(self, key: str, upload: str) -> None:
+        try:
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+        except ClientError as error:
+            if status_of(error) != 404:  # its writer, or another sweep, has just ended it
+                raise
 
     def _full(self, key: str) -> str:
         return self._prefix + checked_key(key)

@@ -28,7 +28,8 @@ _REMEDIES = {
     "RequestTimeTooSkewed": "Set the clock of this computer",
     "PermanentRedirect": "Correct AWS_DEFAULT_REGION: the bucket is in another region",
     "AuthorizationHeaderMalformed": "Correct AWS_DEFAULT_REGION: the bucket is in another region",
-    "AccessDenied": "Give this user s3:GetObject, PutObject, DeleteObject and ListBucket on the bucket and prefix",
+    "AccessDenied": "Give this user s3:GetObject, PutObject, DeleteObject and ListBucket on the bucket and prefix (and "
+    "AbortMultipartUpload and ListBucketMultipartUploads, for large objects and housekeeping)",
     "EntityTooLarge": "Store less than 5 GB under a key that is written conditionally",
 }
 

@@ -6,11 +6,10 @@ All of it is kept in the run folder: `verdict.json`, `findings.json`, `report.ht
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from emseg.disk import scratch_folder
 from emseg.engine.items import InProcess
 from emseg.evaluate import per_segment
 from emseg.phases.evaluate.work import Evaluation, read_evaluation
@@ -55,9 +54,9 @@ def _judged(run: RunContext[DvidServices]) -> Verdict:
     folder = RunFolder(run.open_services().store, spec.dataset, spec.run)
     evaluation = read_evaluation(run.folder("evaluate"))
     rows = metric_rows(spec.dataset, evaluation.score, evaluation.subvolumes, spec.gate)
-    with TemporaryDirectory() as docs:
-        verdict = judge(rows, spec.gate, Path(docs), dataset=spec.dataset, run=spec.run, fingerprint=run.keys["write"])
-        for page in sorted(Path(docs).iterdir()):
+    with scratch_folder() as docs:
+        verdict = judge(rows, spec.gate, docs, dataset=spec.dataset, run=spec.run, fingerprint=run.keys["write"])
+        for page in sorted(docs.iterdir()):
             folder.write_file(f"datadocs/{page.name}", page.read_bytes(), "text/html")
     findings = with_views(run, worst_findings(evaluation.whole), per_segment(evaluation.whole))
     folder.write("findings", findings)
