@@ -175,6 +175,7 @@ def test_an_impossible_choice_for_a_run_is_refused_by_its_name(folder: Path, at:
 
 @fuzzed
 @given(st.lists(st.tuples(st.sampled_from(list(places(WHOLE))), ANYTHING), min_size=1, max_size=3))
+@pytest.mark.fault("F19")
 def test_any_values_are_taken_or_refused_in_words(folder: Path, changes: list[tuple[Place, Any]]) -> None:
     """Kills tracebacks of pydantic, YAML and Python."""
     document = WHOLE
@@ -188,6 +189,7 @@ def test_any_values_are_taken_or_refused_in_words(folder: Path, changes: list[tu
 
 @fuzzed
 @given(st.dictionaries(st.sampled_from(list(CHOICES)) | st.text(max_size=5), ANYTHING, max_size=4))
+@pytest.mark.fault("F19")
 def test_any_choices_are_taken_or_refused_in_words(folder: Path, choices: dict[str, Any]) -> None:
     (folder / "brain.yaml").write_text(yaml.safe_dump(WHOLE))
     with pytest.raises((PermanentError, Asked)):
@@ -196,6 +198,7 @@ def test_any_choices_are_taken_or_refused_in_words(folder: Path, choices: dict[s
 
 @fuzzed
 @given(st.integers(0, 3000), st.integers(0, 60), st.binary(max_size=12) | st.text(max_size=6).map(str.encode))
+@pytest.mark.fault("F19")
 def test_any_damage_to_a_file_is_refused_in_words(folder: Path, at: int, cut: int, put: bytes) -> None:
     """Kills decoders and parsers whose own errors escape."""
     data = yaml.safe_dump(WHOLE).encode()
