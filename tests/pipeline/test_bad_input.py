@@ -101,7 +101,7 @@ def test_a_region_outside_the_data_is_refused_with_both_extents(datasets, volume
 
 
 def node_with_truth(server: DvidServer, size_nm: VoxelSize, truth: Box, gray: Box = WHOLE) -> Node:
-    """The committed root of a new repository: grayscale of 10 nm, ground truth and a former result of the size given."""
+    """A new repository, committed: grayscale of 10 nm; ground truth and a former result of the size given."""
     node = Node(server, create_repo(server, "grids", "grayscale and ground truth"))
     grayscale = Grayscale(node, "grayscale")
     grayscale.create((10, 10, 10))
