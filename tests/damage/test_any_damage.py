@@ -92,17 +92,33 @@ def test_every_kind_of_object_is_there(finished):
         assert part in names
 
 
+def wrong(objects: dict[str, bytes], told: tuple[object, ...], done: str) -> list[str]:
+    """What is wrong with a run over these objects: nothing, where all that it tells is as it was."""
+    try:
+        if FinishedRun(MemoryStore(objects), *arrays()).tell() != told:
+            return [f"believed: {done}"]
+    except Exception as error:  # noqa: BLE001 - each is a finding, and all of them are told
+        return [f"not mended: {done}: {type(error).__name__}: {error}"[:600]]
+    return []
+
+
 @pytest.mark.fault("F13")
 @pytest.mark.fault("F14")
 def test_no_damage_is_believed_and_the_documented_way_mends_every_one(finished):
     """Each trial begins with the whole run. Kills any reader that trusts the store, and any wedge."""
-    objects, told = finished
-    gray_and_truth, wrong = arrays(), []
+    found = []
     for seed in range(DAMAGES):
-        bad, done = harmed(objects, Random(seed))
-        try:
-            if FinishedRun(MemoryStore(bad), *gray_and_truth).tell() != told:
-                wrong.append(f"seed {seed} is believed: {done}")
-        except Exception as error:  # noqa: BLE001 - each is a finding, and all of them are told
-            wrong.append(f"seed {seed} is not mended: {done}: {type(error).__name__}: {error}"[:600])
-    assert not wrong, "\n".join([f"{len(wrong)} of {DAMAGES}", *wrong[:10]])
+        bad, done = harmed(finished[0], Random(seed))
+        found += wrong(bad, finished[1], f"seed {seed}: {done}")
+    assert not found, "\n".join([f"{len(found)} of {DAMAGES}", *found[:10]])
+
+
+@pytest.mark.fault("F13")
+def test_no_two_objects_of_a_kind_are_believed_in_each_others_place(finished):
+    """Both are whole. Kills a checksum of the content alone."""
+    objects, found = finished[0], []
+    pairs = {(one, other) for one in objects for other in alike(one, objects) if one < other}
+    assert {one.split("/")[1] for one, _ in pairs} >= {"phases", "releases"}
+    for one, other in sorted(pairs):
+        found += wrong(objects | {one: objects[other], other: objects[one]}, finished[1], f"{one} and {other}")
+    assert not found, "\n".join(found[:10])
