@@ -123,8 +123,8 @@ class ModelFolder:
         try:
             document = json.loads(self.files[DESCRIPTION], object_pairs_hook=_each_key_once)
         except (KeyError, ValueError, RecursionError) as error:
-            found = f"{DESCRIPTION} is missing or no JSON ({type(error).__name__}: {error})"
-            raise _unusable(self.digest[:12], found) from None
+            fault = f"{DESCRIPTION} is missing or no JSON ({type(error).__name__}: {error})"
+            raise _unusable(self.digest[:12], fault) from None
         found = document.get("version") if isinstance(document, dict) else None
         if found != MODEL_VERSION:
             raise _unusable(self.digest[:12], f"it has version {found}, and this emseg reads version {MODEL_VERSION}")

@@ -23,7 +23,7 @@ INSIDE = {
 }
 """Fields of each message in which tensors can lie; all others are skipped."""
 
-_DATA_LOCATION, _EXTERNAL, _ENTRY = 14, 1, 13
+_DATA_LOCATION, _EXTERNAL, _ENTRY, _KEY, _VALUE = 14, 1, 13, 1, 2
 _OPERATOR, _COMPILED_ELSEWHERE = 4, b"EPContext"
 _VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -40,7 +40,7 @@ def files_leaned_on(network: bytes) -> list[str]:
         fields = list(_fields(message))
         if kind == "TensorProto" and (_DATA_LOCATION, _EXTERNAL) in fields:
             found.add(_location(fields))
-        if kind == "NodeProto" and any(n == _OPERATOR and v == _COMPILED_ELSEWHERE for n, v in fields):
+        if kind == "NodeProto" and _COMPILED_ELSEWHERE in _texts(fields, _OPERATOR):
             raise ValueError("a node EPContext was compiled for one machine")
         inside = INSIDE.get(kind, {})
         left += [(inside[n], v) for n, v in fields if n in inside and isinstance(v, memoryview)]
@@ -48,9 +48,13 @@ def files_leaned_on(network: bytes) -> list[str]:
 
 
 def _location(fields: list[tuple[int, int | memoryview]]) -> str:
-    entries = [dict(_fields(value)) for number, value in fields if number == _ENTRY and isinstance(value, memoryview)]
-    names = [bytes(each[2]).decode("utf-8", "replace") for each in entries if each.get(1) == b"location" and 2 in each]
-    return names[-1] if names else "a file without a name"
+    entries = [list(_fields(memoryview(entry))) for entry in _texts(fields, _ENTRY)]
+    names = [name for each in entries if b"location" in _texts(each, _KEY) for name in _texts(each, _VALUE)]
+    return names[-1].decode("utf-8", "replace") if names else "a file without a name"
+
+
+def _texts(fields: list[tuple[int, int | memoryview]], number: int) -> list[bytes]:
+    return [bytes(value) for each, value in fields if each == number and isinstance(value, memoryview)]
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
