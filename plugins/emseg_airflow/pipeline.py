@@ -38,7 +38,7 @@ def segmentation_dag(
     with DAG(
         dag_id,
         description="Grayscale in DVID to judged and published neurons",
-        doc_md=RUNBOOK.read_text(),
+        doc_md=RUNBOOK.read_text(encoding="utf-8"),
         schedule=schedule,
         catchup=False,
         max_active_runs=1,

@@ -41,7 +41,7 @@ def training_dag(dag_id: str, datasets: Sequence[str], presets: Sequence[str]) -
     with DAG(
         dag_id,
         description="Ground truth in DVID to a model of the trained steps",
-        doc_md=GUIDE.read_text(),
+        doc_md=GUIDE.read_text(encoding="utf-8"),
         schedule=None,
         catchup=False,
         max_active_runs=1,

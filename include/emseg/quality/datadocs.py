@@ -59,7 +59,7 @@ def written_offline(site: Path, docs: Path) -> tuple[Path, Path]:
                 f"{len(found)} pages where there should be one",
                 "Check the installed great_expectations against requirements.txt",
             )
-        (docs / name).write_text(offline_page(found[0].read_text()))
+        (docs / name).write_text(offline_page(found[0].read_text(encoding="utf-8")), encoding="utf-8")
     return docs / "index.html", docs / "suite.html"
 
 

@@ -23,7 +23,7 @@ INSIDE = {
 }
 """Fields of each message in which tensors can lie; all others are skipped."""
 
-_DATA_LOCATION, _EXTERNAL, _ENTRY = 14, 1, 13
+_DATA_LOCATION, _EXTERNAL, _ENTRY, _KEY, _VALUE = 14, 1, 13, 1, 2
 _OPERATOR, _COMPILED_ELSEWHERE = 4, b"EPContext"
 _VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -40,7 +40,7 @@ def files_leaned_on(network: bytes) -> list[str]:
         fields = list(_fields(message))
         if kind == "TensorProto" and (_DATA_LOCATION, _EXTERNAL) in fields:
             found.add(_location(fields))
-        if kind == "NodeProto" and any(n == _OPERATOR and _text(v) == _COMPILED_ELSEWHERE for n, v in fields):
+        if kind == "NodeProto" and _COMPILED_ELSEWHERE in _texts(fields, _OPERATOR):
             raise ValueError("a node EPContext was compiled for one machine")
         inside = INSIDE.get(kind, {})
         left += [(inside[n], v) for n, v in fields if n in inside and isinstance(v, memoryview)]
@@ -48,14 +48,13 @@ def files_leaned_on(network: bytes) -> list[str]:
 
 
 def _location(fields: list[tuple[int, int | memoryview]]) -> str:
-    entries = [dict(_fields(value)) for number, value in fields if number == _ENTRY and isinstance(value, memoryview)]
-    named = [each for each in entries if _text(each.get(1, 0)) == b"location"]
-    names = [_text(each.get(2, 0)).decode("utf-8", "replace") for each in named]
-    return next((name for name in reversed(names) if name), "a file without a name")
+    entries = [list(_fields(memoryview(entry))) for entry in _texts(fields, _ENTRY)]
+    names = [name for each in entries if b"location" in _texts(each, _KEY) for name in _texts(each, _VALUE)]
+    return names[-1].decode("utf-8", "replace") if names else "a file without a name"
 
 
-def _text(value: int | memoryview) -> bytes:
-    return bytes(value) if isinstance(value, memoryview) else b""
+def _texts(fields: list[tuple[int, int | memoryview]], number: int) -> list[bytes]:
+    return [bytes(value) for each, value in fields if each == number and isinstance(value, memoryview)]
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
