@@ -17,7 +17,6 @@ from emseg.dvid.nodes import RELEASE_LINE
 from emseg.engine.items import InProcess
 from emseg.engine.report import Failure
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
-from emseg.evaluate import per_body, per_segment
 from emseg.phases import phase_named, stages
 from emseg.phases.edits import change_edits, read_edits
 from emseg.phases.evaluate.work import read_evaluation
@@ -110,7 +109,7 @@ class FinishedRun:
         figures = {"vi_split": evaluation.score.vi_split, "vi_merge": evaluation.score.vi_merge}
         given = {"fingerprint": run.keys["write"], "dataset": run.spec.dataset, "run": run.spec.run, "rows": ()}
         verdict = Verdict(passed=True, reasons=(), figures=figures, **given)
-        self.folder.write("findings", worst_findings(per_body(evaluation.whole), per_segment(evaluation.whole)))
+        self.folder.write("findings", worst_findings(evaluation.whole))
         self.folder.write("verdict", verdict)
         return verdict
 
