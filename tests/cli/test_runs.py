@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.cli.called import modules_after_calling
+from tests.links.viewer import state_of
 
 from emseg.config import s3_connection
 from emseg.dvid import DvidServer
@@ -113,7 +115,11 @@ def test_a_dataset_is_run_published_and_rolled_back_from_the_command_line(emseg,
     status = emseg("status", "operators")
     assert status.returncode == 0, status.stderr
     assert re.search(r"^release 1, served: node [0-9a-f]{32}", status.stdout)
-    assert "neuroglancer" in status.stdout
+    folder = RunFolder(store, "operators", published)
+    report = dict(folder.files())["report.html"].decode()
+    (link,) = [line for line in status.stdout.splitlines() if "neuroglancer" in line]
+    assert escape(link) in report, "the report and the command line lead to one place"
+    assert "tell-viewers" not in status.stdout
     _is_refused(emseg("rollback", "operators", 7), "release 7")
     again = emseg("rollback", "operators", 1)
     assert again.returncode == 0, again.stderr
@@ -140,7 +146,8 @@ def test_a_join_is_explained_taken_back_and_compared(emseg, published, store, de
     explained = emseg("stitch", "explain", body, "-d", "operators")
     assert explained.returncode == 0, explained.stderr
     assert str(join["second"]) in explained.stdout
-    assert "neuroglancer" in explained.stdout
+    (link,) = [line for line in explained.stdout.splitlines() if "neuroglancer" in line]
+    assert state_of(link)["layers"][1]["segments"] == [str(body)]
 
     ends = (join["second"], join["first"])
     undone = emseg("stitch", "undo", *ends, "-d", "operators", "--why", "glia")

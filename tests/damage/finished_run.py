@@ -105,7 +105,7 @@ class FinishedRun:
         with all_of_it(("resolve", "evaluate"), run, InProcess()):
             for name in ("segment", "resolve", "evaluate"):
                 complete(name, run, InProcess())
-            evaluation = read_evaluation(run.folder("evaluate"))
+            evaluation = read_evaluation(run)
             run.folder("segment").manifest()
         figures = {"vi_split": evaluation.score.vi_split, "vi_merge": evaluation.score.vi_merge}
         given = {"fingerprint": run.keys["write"], "dataset": run.spec.dataset, "run": run.spec.run, "rows": ()}

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from skimage.metrics import adapted_rand_error, variation_of_information
 
+from emseg.config.dataset import Unassigned
 from emseg.errors import PermanentError
-from emseg.evaluate import ContingencyTable, contingency_table, merged, score
+from emseg.evaluate import ContingencyTable, contingency_table, merged, per_body, per_segment, score
 
 SAME = pytest.approx
 
@@ -49,6 +50,49 @@ def test_real_supervoxels_score_as_scikit_image_scores_them_whole_and_block_by_b
     cuts = [0, 40, 90, 125]
     parts = [contingency_table(seg[a:b], truth[a:b]) for a, b in pairwise(cuts)]
     assert score(merged(parts)) == score(contingency_table(seg, truth))
+
+
+def each_alone(segmentation):
+    """The same labels, with another new id for every voxel of label 0."""
+    alone = segmentation.astype(np.uint64)
+    alone[alone == 0] = np.arange(int((alone == 0).sum()), dtype=np.uint64) + alone.max() + np.uint64(1)
+    return alone
+
+
+@pytest.mark.parametrize(("segments", "bodies"), [(40, 5), (5, 40), (1, 9), (0, 4)])
+def test_singletons_score_as_scikit_image_scores_unassigned_voxels_that_are_renumbered(segments, bodies):
+    """Oracle: every unassigned voxel under an id of its own. Kills unassigned voxels dropped, and the other rule."""
+    rng = np.random.default_rng(segments * 1000 + bodies)
+    seg, truth = rng.integers(0, segments + 1, (12, 13, 14)), rng.integers(0, bodies + 1, (12, 13, 14))
+    known, alone = truth != 0, each_alone(seg)
+    split, merge = variation_of_information(truth[known], alone[known])
+    found = score(contingency_table(seg, truth), Unassigned.SINGLETONS)
+    assert (found.vi_split, found.vi_merge) == SAME((split, merge), abs=1e-9)
+    if segments:  # without pairs scikit-image divides by 0
+        error, by_bodies, by_segments = adapted_rand_error(truth[known], alone[known], ignore_labels=())
+        assert found.adapted_rand_error == SAME(error, abs=1e-9)
+        assert (found.pair_recall, found.pair_precision) == SAME((by_bodies, by_segments), abs=1e-9)
+    other = score(contingency_table(seg, truth))
+    assert found != other
+    for name in ("voxels", "segments", "bodies", "assigned_share", "largest_segment_share", "best_overlap_share"):
+        assert getattr(found, name) == getattr(other, name)
+
+
+def test_half_a_body_left_unassigned_by_hand():
+    """8 voxels, 4 of them unassigned. One segment: 1 bit of split. Single voxels: 4/8 log2(8/4) + 4/8 log2(8) = 2."""
+    half = table((0, 1, 4), (5, 1, 4))
+    assert (score(half).vi_split, score(half).vi_merge) == SAME((1.0, 0.0))
+    alone = score(half, Unassigned.SINGLETONS)
+    assert (alone.vi_split, alone.vi_merge, alone.pair_recall) == SAME((2.0, 0.0, 12 / 56))
+
+
+def test_what_spans_two_bodies_costs_merge_as_a_segment_and_none_as_single_voxels():
+    """Kills singletons that keep the size of segment 0 inside the logarithm of VI merge."""
+    both = table((0, 1, 4), (0, 2, 4))
+    assert score(both).vi_merge == SAME(1.0)
+    assert score(both, Unassigned.SINGLETONS).vi_merge == SAME(0.0)
+    for of in (per_body, per_segment):
+        assert of(both, Unassigned.SINGLETONS).vi_split.sum() == SAME(score(both, Unassigned.SINGLETONS).vi_split)
 
 
 def table(*rows) -> ContingencyTable:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.airflow.browser import chromium
 from tests.dvid.early import tell_node_alone
-from tests.links.viewer import browser, magenta, pixels
+from tests.links.viewer import browser, magenta, pixels, textured
 
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, Labelmap, Node, create_repo, post_indices, tell_viewers, write_brick
@@ -71,6 +71,7 @@ def test_bodies_are_seen_before_and_after_a_restart(
     """Kills extents that DVID tells viewers of master only, or forgets; a link that opens and shows nothing."""
     with browser() as opened:
         seen = pixels(opened, link(stack, "segmentation"), tmp_path / "now.png", SHARE)
+        assert textured(seen), "the grayscale, too"
         assert magenta(seen) >= SHARE, f"see {tmp_path / 'now.png'}"
 
         missing = pixels(opened, link(stack, "early"), tmp_path / "early.png", SHARE, timeout_s=6)
@@ -83,3 +84,4 @@ def test_bodies_are_seen_before_and_after_a_restart(
         for instance in ("segmentation", "early"):
             after = pixels(opened, link(stack, instance), tmp_path / f"{instance}-restarted.png", SHARE)
             assert magenta(after) >= SHARE, f"{instance} after a restart of DVID"
+            assert textured(after), "the grayscale after a restart of DVID"

@@ -69,7 +69,7 @@ def pixels(opened: Browser, link: str, picture: Path, wanted: float, timeout_s: 
         for _ in range(timeout_s):
             page.wait_for_timeout(1000)
             seen = _screen(page)
-            if magenta(seen) >= wanted:
+            if magenta(seen) >= wanted and textured(seen):
                 break
         Image.fromarray(seen).save(picture)
         return seen
@@ -88,6 +88,12 @@ def magenta(screen: npt.NDArray[np.uint8]) -> float:
     red, green, blue = np.moveaxis(screen.astype(int), 2, 0)
     painted = np.minimum(red, blue) - green >= STANDS_OUT
     return min(float(panel.mean()) for panel in panels(painted))
+
+
+def textured(screen: npt.NDArray[np.uint8]) -> bool:
+    """Whether the noise of the grayscale is seen through the labels, beside the axes of the first panel."""
+    xy = screen[120:240, 90:210, 1]
+    return float(xy.std()) > 2
 
 
 def _screen(page: Page) -> npt.NDArray[np.uint8]:

@@ -9,9 +9,11 @@ import pytest
 from tests.refusals import refused
 from tests.running import a_spec
 
+from emseg.config.dataset import Unassigned
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth
 from emseg.engine.items import InProcess
 from emseg.errors import PermanentError
+from emseg.evaluate import score
 from emseg.geometry import Box, Roi
 from emseg.phases import phase_named
 from emseg.phases.evaluate.work import read_evaluation
@@ -33,21 +35,32 @@ def read_only(array):
     return SimpleNamespace(read=lambda box: array[box.slices(START)].copy())
 
 
-def run_of(tmp_path, *excluded: Box, roi: Roi | None = None) -> RunContext:
+def run_of(tmp_path, *excluded: Box, roi: Roi | None = None, **groundtruth) -> RunContext:
     services = SimpleNamespace(
         store=FolderStore(tmp_path),
         roi=lambda _: roi,
         labelmap=lambda _, instance: read_only(TRUTH if instance == "groundtruth" else FOUND),
     )
     trained_on = tuple(PinnedBox(start=box.start, stop=box.stop) for box in excluded)
-    truth = PinnedGroundTruth(node="ab", instance="groundtruth", excluded=trained_on)
+    truth = PinnedGroundTruth(node="ab", instance="groundtruth", excluded=trained_on, **groundtruth)
     spec = a_spec(BOUNDS, groundtruth=truth)
     return RunContext(spec, "one", lambda: services)
 
 
 def evaluated(run: RunContext):
     run_phases("evaluate", (phase_named("evaluate"),), run, InProcess())
-    return read_evaluation(run.folder("evaluate"))
+    return read_evaluation(run)
+
+
+def test_the_rule_for_unassigned_voxels_is_that_of_the_spec(tmp_path, monkeypatch):
+    """Kills a rule that reaches the whole volume only, or subvolumes only."""
+    monkeypatch.setitem(globals(), "FOUND", np.where(FOUND == 1, 0, FOUND).astype(np.uint64))
+    found = [evaluated(run_of(tmp_path, unassigned=rule)) for rule in Unassigned]
+    for evaluation, rule in zip(found, Unassigned, strict=True):
+        assert evaluation.score == score(evaluation.whole, rule)
+    one, alone = found
+    assert one.whole == alone.whole
+    assert all(alone.subvolumes[item].vi_split > one.subvolumes[item].vi_split for item in one.subvolumes)
 
 
 def without(*boxes: Box):

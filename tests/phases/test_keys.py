@@ -10,7 +10,7 @@ from tests.running import a_spec
 
 from emseg.config import RunSpec, StitchMode
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, Output, Stitching
+from emseg.config.dataset import GatePolicy, Output, Stitching, Unassigned
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.config.pipeline import Isolation
 from emseg.config.runspec import PinnedGroundTruth, PinnedStep
@@ -38,6 +38,7 @@ def changed(**fields: object) -> RunSpec:
         (changed(run="run-2"), None),
         (changed(gate=GatePolicy(are_max=0.1)), None),
         (changed(groundtruth=PinnedGroundTruth(node="ef01", instance="gt")), "evaluate"),
+        (changed(groundtruth=SPEC.groundtruth.model_copy(update={"unassigned": Unassigned.SINGLETONS})), "evaluate"),
         (changed(output=Output(max_scale=3)), "write"),
         (changed(output=Output(instance="other")), "write"),
         (changed(output=Output(preserve_bodies=(7,))), "segment"),

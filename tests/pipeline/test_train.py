@@ -52,7 +52,7 @@ def test_a_model_is_trained_by_the_dag_and_never_scored_on_what_it_has_seen(
     assert [(box.start, box.stop) for box in spec.groundtruth.excluded] == [BOX]
     run = RunContext(spec, "one", lambda: services)
     after(run, "segment", "stitch", "evaluate")
-    evaluation = read_evaluation(run.folder("evaluate"))
+    evaluation = read_evaluation(run)
     unseen = volume.groundtruth.copy()
     unseen[tuple(slice(a, b) for a, b in zip(*BOX, strict=True))] = 0
     assert evaluation.whole.count.sum() == np.count_nonzero(unseen)

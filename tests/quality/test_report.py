@@ -28,6 +28,20 @@ def test_a_passed_run_says_so_and_shows_no_empty_sections():
         assert empty not in html
 
 
+def test_the_page_says_what_unassigned_voxels_count_as():
+    """Kills figures of two rules that look alike."""
+    assert "one more segment" in page(verdict())
+    assert "one voxel each" in page(verdict(unassigned="singletons"))
+
+
+def test_a_finding_leads_to_where_it_is_seen():
+    """Kills the link of another finding: a body may have the id of a segment."""
+    cut, joining = (Finding(body=5, voxels=7, bits=bits, partners=2) for bits in (0.5, 0.25))
+    look = {cut: "https://viewer/#cut", joining: "https://viewer/#joining"}
+    html = report_page(verdict(), Findings(cut=(cut,), joining=(joining,)), (), {}, {}, look=look).decode()
+    assert html.index('<a href="https://viewer/#cut">5</a>') < html.index('<a href="https://viewer/#joining">5</a>')
+
+
 def test_joins_that_wait_for_a_person_are_told():
     told = report_page(verdict(), Findings(), (), {}, {}, stitching={"joined": 12_345, "parked": 3}).decode()
     assert "12,345" in told

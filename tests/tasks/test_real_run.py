@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from emseg.phases.segment.labels import SegmentedSubvolume
 from emseg.phases.services import DvidServices
 from emseg.phases.write import work as write
 from emseg.phases.write.replaced_region import ReplacedRegion
+from emseg.quality import Findings, View
 from emseg.stitch import Ids
 from emseg.store import FolderStore
 from emseg.tasks.gate import gate_run
@@ -33,6 +35,7 @@ from emseg.tasks.pin import pin_run
 from emseg.tasks.plan import plan_run
 from emseg.tasks.publish import publish_run
 from emseg.tasks.run_folder import RunFolder
+from emseg.tasks.run_links import finding_links, hidden_from_viewers, run_links, view_link
 
 pytestmark = pytest.mark.services
 
@@ -54,7 +57,7 @@ def segmentation(run, volume) -> np.ndarray:
 
 def test_scores_equal_those_of_scikit_image_on_what_dvid_returns(run, segmentation, volume):
     """Kills tables that do not add up over subvolumes, and a labelmap that is not what was measured."""
-    figures = read_evaluation(run.folder("evaluate")).score
+    figures = read_evaluation(run).score
     _, renamed = np.unique(segmentation, return_inverse=True)  # scikit-image counts up to the largest id
     truth = volume.groundtruth.astype(np.int64)
     split, merge = variation_of_information(truth, renamed)
@@ -151,11 +154,50 @@ def test_a_damaged_artefact_is_set_aside_and_computed_again_to_the_same_bytes(
     assert [m.attempt for m in repaired.manifest()].count("second") == 1
 
 
-def test_the_gate_and_publication_leave_everything_that_explains_them(run):
-    services = run.open_services()
-    folder = RunFolder(services.store, run.spec.dataset, run.spec.run)
-    verdict = gate_run(run)
-    assert verdict.passed
+@pytest.fixture(scope="module")
+def judged(run) -> RunFolder:
+    """The folder of the run, with its verdict."""
+    assert gate_run(run).passed
+    return RunFolder(run.open_services().store, run.spec.dataset, run.spec.run)
+
+
+def test_every_link_is_at_a_voxel_of_what_it_is_about_and_selects_it(run, judged, segmentation, volume):
+    """Kills links to the middle of the volume or of a block, and positions in another order of the axes."""
+    findings = judged.read("findings", Findings)
+    assert findings.cut
+    assert findings.joining
+    ids, sizes = np.unique(segmentation[segmentation != 0], return_counts=True)
+    assert findings.view.segments == tuple(ids[np.lexsort((ids, -sizes))][:20].tolist())
+    assert at(segmentation, findings.view) == findings.view.segments[0]
+    for cut in findings.cut:
+        assert (cut.view.bodies, at(volume.groundtruth, cut.view)) == ((cut.body,), cut.body)
+        assert at(segmentation, cut.view) in cut.view.segments == cut.partner_ids
+    for joining in findings.joining:
+        assert (joining.view.segments, at(segmentation, joining.view)) == ((joining.body,), joining.body)
+        assert at(volume.groundtruth, joining.view) in joining.view.bodies == joining.partner_ids
+    # 192 voxels of 10 nm; seen from a voxel near a corner the volume is nearly twice as wide.
+    assert all(640 <= each.view.span_nm < 2 * 1920 for each in (*findings.cut, *findings.joining))
+
+
+def at(labels: np.ndarray, view: View) -> int:
+    return int(labels[tuple(int(position) for position in view.position_vox)])
+
+
+def test_report_alert_and_command_line_have_the_same_links(run, judged):
+    """Kills a page that looks elsewhere: all links come from one function."""
+    findings = judged.read("findings", Findings)
+    links = finding_links(run, findings)
+    assert len(links) == len(findings.cut) + len(findings.joining)
+    report = dict(judged.files())["report.html"].decode()
+    assert all(
+        escape(link) in report for link in (*links.values(), *run_links(run).values()) if link.startswith("http")
+    )
+    assert view_link(run) in run_links(run).values()
+    assert hidden_from_viewers(run) == ()
+
+
+def test_the_gate_and_publication_leave_everything_that_explains_them(run, judged):
+    folder = judged
     paths = {path for path, _ in folder.files()}
     assert paths >= {"report.html", "datadocs/index.html", "pictures/slices.png", "verdict.json", "findings.json"}
     release = publish_run(run)
@@ -184,7 +226,7 @@ def test_a_region_with_a_hole_is_segmented_and_nothing_else_is_touched(
     inside = Roi.of_blocks(blocks).mask(Box.of_shape(volume.grayscale.shape))
     assert not labels[~inside].any()
     assert (labels[inside] != 0).mean() > 0.95
-    assert read_evaluation(run.folder("evaluate")).whole.count.sum() == (inside & (volume.groundtruth != 0)).sum()
+    assert read_evaluation(run).whole.count.sum() == (inside & (volume.groundtruth != 0)).sum()
 
 
 def test_an_output_instance_that_the_run_would_inherit_labels_from_is_refused(server, volume, dataset_files, tmp_path):

@@ -16,7 +16,7 @@ from emseg.array_types import AnyLabels
 from emseg.cli.console import console
 from emseg.config import StitchMode
 from emseg.config.base import validated
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation, Stitching, Unassigned
 from emseg.disk import scratch_folder, write_whole
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
@@ -72,6 +72,9 @@ def segment(
 def evaluate(
     segmented: Annotated[Path, typer.Argument(help="npz file with key `labels`")],
     truth: Annotated[Path, typer.Argument(help="npz file with key `groundtruth`; 0 is ignored")],
+    unassigned: Annotated[
+        Unassigned, typer.Option(help="What label 0 of the segmentation counts as: one segment, or one for each voxel")
+    ] = Unassigned.SEGMENT,
 ) -> None:
     """Score a segmentation of a file against ground truth of the same shape."""
     labels, groundtruth = load_labels(segmented, "labels"), unseen(segmented, truth)
@@ -82,7 +85,7 @@ def evaluate(
             f"shapes {labels.shape} and {groundtruth.shape}",
             "Give two volumes of one shape",
         )
-    console.print(score_table(score(contingency_table(labels, groundtruth))))
+    console.print(score_table(score(contingency_table(labels, groundtruth), unassigned)))
 
 
 def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -> VoxelSize:

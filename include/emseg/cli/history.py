@@ -11,7 +11,7 @@ from emseg.cli.console import console
 from emseg.config import datasets_folder, load_dataset
 from emseg.publish import releases, roll_back, served_release
 from emseg.tasks.run_folder import RunFolder
-from emseg.tasks.run_links import view_link
+from emseg.tasks.run_links import hidden_from_viewers, view_link
 from emseg.tasks.run_list import RunSummary, runs_of
 
 DatasetName = Annotated[str, typer.Argument(help="Dataset file under include/datasets, without .yaml")]
@@ -49,7 +49,12 @@ def status(dataset: DatasetName) -> None:
             f"release {release.number}{state}: node {release.uuid}, instance {release.instance}"
             f", VI split {split:.3f}, merge {merge:.3f} bits"
         )
-    console.print(view_link(RunFolder(services.store, dataset, served.run).pinned_context(lambda: services)))
+    run = RunFolder(services.store, dataset, served.run).pinned_context(lambda: services)
+    console.print(view_link(run))
+    for instance in hidden_from_viewers(run):
+        console.print(
+            f"The link does not open {instance} in full. Do: emseg dvid tell-viewers {served.uuid} {instance}"
+        )
 
 
 def rollback(

@@ -41,11 +41,23 @@ class StitchMode(StrEnum):
     IOU = "iou"
 
 
+class Unassigned(StrEnum):
+    """What the voxels count as that a segmentation leaves unassigned (label 0) and that have ground truth.
+
+    Example: a body of 8 voxels, of which 4 are segment 5 and 4 are unassigned. `segment`: it is cut in two halves.
+    `singletons`: it is cut in one half and four single voxels.
+    """
+
+    SEGMENT = "segment"
+    SINGLETONS = "singletons"
+
+
 class GroundTruth(Record):
     """A labelmap to measure against; `node` defaults to the node of the grayscale."""
 
     instance: InstanceName
     node: NodeReference | None = None
+    unassigned: Unassigned = Unassigned.SEGMENT
 
 
 class Volume(Record):

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue
 
 from emseg.config.base import Name, Position3, Record, VoxelSizeNm
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching
+from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching, Unassigned
 from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
 from emseg.geometry import Box
@@ -77,6 +77,7 @@ class PinnedGroundTruth(Record):
 
     node: str
     instance: InstanceName
+    unassigned: Unassigned = Unassigned.SEGMENT
     excluded: tuple[PinnedBox, ...] = ()
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from emseg.array_types import Counts, Floats, Ids
 from emseg.codec.column_table import ColumnTable
+from emseg.config.dataset import Unassigned
 from emseg.evaluate.contingency import ContingencyTable
-from emseg.evaluate.metrics import Marginals, marginals, vi_terms
+from emseg.evaluate.metrics import marginals, vi_terms
 
 FRAGMENTS_SHARE = 0.9
 """A body's fragments are the fewest partners that hold this share of it: single voxels at borders do not count."""
@@ -33,36 +34,38 @@ class BodyScores(ColumnTable):
     best_share: Floats
     """Share of the body's voxels in its best partner, 0 to 1."""
     fragments: Counts
-    """Fewest partners that together hold 90 % of the body."""
+    """Fewest partners that together hold 90 % of the body; segment 0 is one partner, whatever it counts as."""
 
     def worst(self, rows: int) -> BodyScores:
         """The first `rows` rows."""
         return self.rows(slice(rows))
 
 
-def per_body(table: ContingencyTable) -> BodyScores:
+def per_body(table: ContingencyTable, unassigned: Unassigned = Unassigned.SEGMENT) -> BodyScores:
     """One row a ground-truth body. A body cut in equal halves of a volume it fills adds 1 bit of VI split."""
     sizes = marginals(table)
-    return _grouped(table, sizes, sizes.body_ids, sizes.body, sizes.body_voxels, table.segmentation)
+    terms = vi_terms(table, sizes, unassigned)
+    return _grouped(table, terms, sizes.body_ids, sizes.body, sizes.body_voxels, table.segmentation)
 
 
-def per_segment(table: ContingencyTable) -> BodyScores:
+def per_segment(table: ContingencyTable, unassigned: Unassigned = Unassigned.SEGMENT) -> BodyScores:
     """One row a segment, 0 (unassigned) included. A segment that joins two equal bodies and fills the volume adds 1
     bit of VI merge.
     """
     sizes = marginals(table)
-    return _grouped(table, sizes, sizes.segment_ids, sizes.segment, sizes.segment_voxels, table.groundtruth)
+    terms = vi_terms(table, sizes, unassigned)
+    return _grouped(table, terms, sizes.segment_ids, sizes.segment, sizes.segment_voxels, table.groundtruth)
 
 
 def _grouped(
     table: ContingencyTable,
-    sizes: Marginals,
+    vi: tuple[Floats, Floats],
     ids: Ids,
     group: Counts,
     voxels: Counts,
     partner: Ids,
 ) -> BodyScores:
-    split, merge = (_summed(terms, group, len(ids)) for terms in vi_terms(table, sizes))
+    split, merge = (_summed(terms, group, len(ids)) for terms in vi)
     order = np.lexsort((partner, -table.count, group))
     first = np.searchsorted(group[order], np.arange(len(ids)))
     best = order[first]

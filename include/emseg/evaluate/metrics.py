@@ -13,6 +13,9 @@ Worked example, 8 voxels: body 1 is cut in segments of 3 and 1, body 2 shares th
 VI split = 3/8 log2(4/3) + 1/8 log2(4) = 0.4056; VI merge = 1/8 log2(5) + 4/8 log2(5/4) = 0.4512;
 precision = (6 + 0 + 12) / (6 + 20) = 0.6923, recall = 18 / 24 = 0.75, error = 0.28.
 
+Segment 0 (unassigned voxels) is a segment like any other, or each of its voxels is one of its own (`Unassigned`). In
+the second case n_ij and a_i of its rows are 1 inside the logarithms, and its voxels are in no pair of one segment.
+
 A new metric is a field of `Score`, with what computes it. If the gate is to judge it, the field also names a limit,
 which is a field of `emseg.config.dataset.GatePolicy`.
 """
@@ -27,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from emseg.array_types import Counts, Floats, Ids
+from emseg.config.dataset import Unassigned
 from emseg.errors import PermanentError
 from emseg.evaluate.contingency import ContingencyTable
 
@@ -60,12 +64,15 @@ def marginals(table: ContingencyTable) -> Marginals:
     return Marginals(segment_ids, body_ids, segment, body, segment_voxels, body_voxels)
 
 
-def vi_terms(table: ContingencyTable, sizes: Marginals) -> tuple[Floats, Floats]:
+def vi_terms(table: ContingencyTable, sizes: Marginals, unassigned: Unassigned) -> tuple[Floats, Floats]:
     """What each row adds to VI split and to VI merge, bits; the sum over any set of rows is that set's share."""
     n = table.count.astype(np.float64)
     share = n / n.sum()
+    segment_voxels = sizes.segment_voxels[sizes.segment].astype(np.float64)
+    if unassigned is Unassigned.SINGLETONS:
+        n[table.segmentation == 0] = segment_voxels[table.segmentation == 0] = 1
     split = share * np.log2(sizes.body_voxels[sizes.body] / n)
-    merge = share * np.log2(sizes.segment_voxels[sizes.segment] / n)
+    merge = share * np.log2(segment_voxels / n)
     return split, merge
 
 
@@ -75,11 +82,12 @@ class Comparison:
 
     table: ContingencyTable
     sizes: Marginals
+    unassigned: Unassigned
 
     @cached_property
     def vi_terms(self) -> tuple[Floats, Floats]:
         """What each row adds to VI split and to VI merge, bits."""
-        return vi_terms(self.table, self.sizes)
+        return vi_terms(self.table, self.sizes, self.unassigned)
 
     @cached_property
     def assigned(self) -> Counts:
@@ -97,7 +105,10 @@ class Comparison:
     @cached_property
     def pairs(self) -> tuple[float, float, float]:
         """Voxel pairs that share segment and body, that share a segment, and that share a body."""
-        return _pairs(self.table.count), _pairs(self.sizes.segment_voxels), _pairs(self.sizes.body_voxels)
+        shared, segments = self.table.count, self.sizes.segment_voxels
+        if self.unassigned is Unassigned.SINGLETONS:
+            shared, segments = shared[self.table.segmentation != 0], self.assigned
+        return _pairs(shared), _pairs(segments), _pairs(self.sizes.body_voxels)
 
 
 @dataclass(frozen=True)
@@ -152,9 +163,9 @@ def gated_metrics() -> Mapping[str, Gated]:
     return {each.name: each.metadata["gated"] for each in fields(Score) if each.metadata["gated"]}
 
 
-def score(table: ContingencyTable) -> Score:
+def score(table: ContingencyTable, unassigned: Unassigned = Unassigned.SEGMENT) -> Score:
     """Every whole-volume number of one table; PermanentError for an empty one."""
-    comparison = Comparison(table, marginals(table))
+    comparison = Comparison(table, marginals(table), unassigned)
     return Score(**{each.name: each.metadata["compute"](comparison) for each in fields(Score)})
 
 

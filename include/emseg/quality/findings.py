@@ -11,6 +11,7 @@ from pydantic import Field
 
 from emseg.array_types import Counts, Ids
 from emseg.config.base import Record
+from emseg.config.dataset import Unassigned
 from emseg.evaluate import BodyScores, ContingencyTable, per_body, per_segment
 
 
@@ -74,12 +75,12 @@ PARTNERS_KEPT = 20
 """Partners that a finding names, so that its link stays short."""
 
 
-def worst_findings(table: ContingencyTable, count: int = 10) -> Findings:
+def worst_findings(table: ContingencyTable, count: int = 10, unassigned: Unassigned = Unassigned.SEGMENT) -> Findings:
     """The `count` worst of each kind, without views.
 
     Segment 0 (unassigned) and bodies that cost nothing are left out.
     """
-    bodies, segments = per_body(table), per_segment(table)
+    bodies, segments = per_body(table, unassigned), per_segment(table, unassigned)
     cut, joining = _worst(bodies, bodies.vi_split, count), _worst(segments, segments.vi_merge, count)
     return Findings(
         cut=tuple(_with_partners(f, table.groundtruth, table.segmentation, table.count) for f in cut),

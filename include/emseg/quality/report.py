@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
+from emseg.config.dataset import Unassigned
 from emseg.quality.findings import Finding, Findings, ImageFinding
 from emseg.quality.page import document, link, link_list, picture, section, table
 from emseg.quality.rows import METRICS, MetricRow
@@ -17,7 +18,10 @@ from emseg.quality.verdict import Verdict
 _TITLE = {(metric.scope, metric.name): metric.title for metric in METRICS}
 _UNIT = {(metric.scope, metric.name): metric.unit for metric in METRICS}
 
-
+UNASSIGNED = {
+    Unassigned.SEGMENT: "Unassigned voxels (label 0) count as one more segment.",
+    Unassigned.SINGLETONS: "Unassigned voxels (label 0) count as segments of one voxel each.",
+}
 IMAGE_FINDINGS_SHOWN = 100
 STITCH_COUNTS = {
     "candidates": "taken as candidates by the mode",
@@ -51,7 +55,10 @@ def report_page(
         [
             _verdict(verdict),
             section(
-                "Figures", _metric_table("Of the volume, with the limits of the gate", volume) + _unscored(left_out)
+                "Figures",
+                _metric_table("Of the volume, with the limits of the gate", volume)
+                + f"<p>{UNASSIGNED[verdict.unassigned]}</p>"
+                + _unscored(left_out),
             ),
             section("Worst subvolumes", _metric_table(_about_subvolumes(verdict), subvolumes) if subvolumes else ""),
             section(

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from emseg.config.base import Record
-from emseg.config.dataset import GatePolicy
+from emseg.config.dataset import GatePolicy, Unassigned
 from emseg.errors import IntegrityError
 from emseg.quality.rows import METRICS, VOLUME_METRICS, MetricRow
 from emseg.quality.suite import SuiteResult, run_suite
@@ -32,6 +32,7 @@ class Verdict(Record, allow_inf_nan=True):  # a figure that was not measured is 
     fingerprint: str
     dataset: str
     run: str
+    unassigned: Unassigned = Field(default=Unassigned.SEGMENT, description="What unassigned voxels count as")
     reasons: tuple[str, ...] = Field(description="Why it failed, a sentence each; empty when passed")
     figures: dict[str, float] = Field(description="Volume metrics, number of subvolumes and of failing ones")
     rows: tuple[MetricRow, ...] = Field(description="Volume rows, then the worst failing subvolumes")
@@ -44,7 +45,14 @@ class Verdict(Record, allow_inf_nan=True):  # a figure that was not measured is 
 
 
 def judge(
-    rows: Sequence[MetricRow], policy: GatePolicy, docs: Path, *, dataset: str, run: str, fingerprint: str
+    rows: Sequence[MetricRow],
+    policy: GatePolicy,
+    docs: Path,
+    *,
+    dataset: str,
+    run: str,
+    fingerprint: str,
+    unassigned: Unassigned = Unassigned.SEGMENT,
 ) -> Verdict:
     """Judge the rows and write Data Docs into folder `docs`.
 
@@ -63,6 +71,7 @@ def judge(
         fingerprint=fingerprint,
         dataset=dataset,
         run=run,
+        unassigned=unassigned,
         reasons=(
             *(f"{metric.title} of the volume has no row: it was not measured" for metric in missing),
             *(_sentence(rows[i]) for i in sorted(failed) if rows[i].scope == "volume"),

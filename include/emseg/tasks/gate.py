@@ -52,13 +52,22 @@ def gate_run(run: RunContext[DvidServices]) -> Verdict:
 def _judged(run: RunContext[DvidServices]) -> Verdict:
     spec = run.spec
     folder = RunFolder(run.open_services().store, spec.dataset, spec.run)
-    evaluation = read_evaluation(run.folder("evaluate"))
+    evaluation = read_evaluation(run)
     rows = metric_rows(spec.dataset, evaluation.score, evaluation.subvolumes, spec.gate)
     with scratch_folder() as docs:
-        verdict = judge(rows, spec.gate, docs, dataset=spec.dataset, run=spec.run, fingerprint=run.keys["write"])
+        verdict = judge(
+            rows,
+            spec.gate,
+            docs,
+            dataset=spec.dataset,
+            run=spec.run,
+            fingerprint=run.keys["write"],
+            unassigned=spec.groundtruth.unassigned,
+        )
         for page in sorted(docs.iterdir()):
             folder.write_file(f"datadocs/{page.name}", page.read_bytes(), "text/html")
-    findings = with_views(run, worst_findings(evaluation.whole), per_segment(evaluation.whole))
+    findings = worst_findings(evaluation.whole, unassigned=spec.groundtruth.unassigned)
+    findings = with_views(run, findings, per_segment(evaluation.whole))
     folder.write("findings", findings)
     pictures = _pictures(run, evaluation)
     for caption, png in pictures.items():

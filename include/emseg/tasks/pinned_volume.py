@@ -82,7 +82,7 @@ def pinned_groundtruth(
     check_voxel_size(info.voxel_size_nm, volume.voxel_size_nm, DOING, on)
     if info.extents is not None:  # other clients may leave them out
         check_overlap(check_extents(info.extents, DOING, on), volume.bounds, DOING, on)
-    return PinnedGroundTruth(node=node, instance=wanted.instance, excluded=excluded)
+    return PinnedGroundTruth(node=node, instance=wanted.instance, unassigned=wanted.unassigned, excluded=excluded)
 
 
 def _require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emseg.dvid import Node
 from emseg.links import Layer, instance_address, neuroglancer_link, node_address
 from emseg.phases.labelmaps import segmentation_uuid
 from emseg.phases.run_context import RunContext
@@ -28,6 +29,14 @@ def view_link(run: RunContext[DvidServices]) -> str:
     folder = RunFolder(run.open_services().store, run.spec.dataset, run.spec.run)
     findings = folder.read("findings", Findings) if folder.has("findings") else Findings()
     return link_to(run, findings.view or whole_view(run.spec))
+
+
+def hidden_from_viewers(run: RunContext[DvidServices]) -> tuple[str, ...]:
+    """The instances of these links whose extents DVID does not tell viewers in full: `emseg dvid tell-viewers`."""
+    found = Node(run.open_services().server, segmentation_uuid(run)).repo().instances
+    shown = {name: found[name].shown for name in (run.spec.volume.grayscale, run.spec.output.instance)}
+    bounds = run.spec.volume.bounds
+    return tuple(name for name, box in shown.items() if box is None or not box.contains(bounds))
 
 
 def finding_links(run: RunContext[DvidServices], findings: Findings) -> dict[Finding, str]:

@@ -68,7 +68,7 @@ class MergeTables:
                 + (" that the model was not trained on" if self.run.spec.groundtruth.excluded else ""),
                 "Name a ground truth that covers the ROI, and train on a part of it only",
             )
-        figures = score(whole)
+        figures = score(whole, self.run.spec.groundtruth.unassigned)
         return {
             "voxels": voxels,
             LEFT_OUT: sum(int(marker.statistics[LEFT_OUT]) for marker in markers),
@@ -96,11 +96,12 @@ class Evaluation:
     left_out: int
 
 
-def read_evaluation(folder: PhaseFolder) -> Evaluation:
+def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
     """The result of the phase, from its manifest."""
+    folder, unassigned = run.folder(NAME), run.spec.groundtruth.unassigned
     markers = folder.manifest()
     tables = {marker.item: table_of(folder, marker) for marker in markers}
     whole = merged(tables.values())
-    scored = {item: score(table) for item, table in tables.items() if table.count.sum() > 0}
+    scored = {item: score(table, unassigned) for item, table in tables.items() if table.count.sum() > 0}
     left_out = sum(int(marker.statistics[LEFT_OUT]) for marker in markers)
-    return Evaluation(whole, score(whole), scored, left_out)
+    return Evaluation(whole, score(whole, unassigned), scored, left_out)
