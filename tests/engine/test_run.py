@@ -158,6 +158,7 @@ def test_few_failures_are_given_up_and_the_rest_goes_on(tmp_path):
     assert {marker.item for marker in folder.without(result.given_up).manifest()} == folder.done_items()
 
 
+@pytest.mark.fault("F15")
 def test_an_item_that_found_no_room_is_not_given_up_and_a_retry_does_it_when_there_is_room(tmp_path):
     """Kills a full disk that empties subvolumes, and one that fails three retries in a row."""
     folder = folder_in(tmp_path, "first")

@@ -27,6 +27,7 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.fault("F15")
 def test_a_full_disk_is_told_with_path_and_need_and_leaves_nothing_half_written(tmp_path: Path):
     """Kills a retry that cannot succeed, an object that is cut, and a temporary file that keeps the disk full."""
     store = FolderStore(tmp_path)
