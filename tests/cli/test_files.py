@@ -75,7 +75,7 @@ def test_a_full_disk_under_what_is_printed_is_told():
     [
         (["segment", "absent.npz", "--out", "o.npz"], ["absent.npz", "key `grayscale`"]),
         (["segment", "VOLUME", "--out", "o.npz", "--preset", "miracle"], ["miracle", "classical"]),
-        (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 65], ["core_vox", "(64, 64, 65)"]),
+        (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 65], ["core_vox.2 = 65", "multiple of 64"]),
         (["segment", "VOLUME", "--out", "o.npz", "--core", 64, 64, 64, "--halo", 90, 20, 20], ["halo"]),
         (["segment", "FLOAT", "--out", "o.npz"], ["float32", "uint8"]),
         (["segment", "CONSTANT", "--out", "o.npz"], ["constant.npz", "90"]),
@@ -91,6 +91,9 @@ def test_a_full_disk_under_what_is_printed_is_told():
         (["evaluate", "VOLUME", "VOLUME"], ["key `labels`"]),
         (["evaluate", "NEGATIVE", "NEGATIVE"], ["negative.npz", "-1", "labels[labels < 0] = 0"]),
         (["evaluate", "SEEN", "SEEN"], ["seen.npz", "(9, 9, 10)"]),
+        (["evaluate", "AT8NM", "AT16NM"], ["at8nm.npz", "at16nm.npz", "(8.0, 8.0, 8.0) nm", "(16.0, 16.0, 16.0) nm"]),
+        (["evaluate", "AT8NM", "AT0NM"], ["at0nm.npz", "(0.0, 0.0, 0.0)"]),
+        (["evaluate", "EMPTY", "EMPTY"], ["empty.npz", "(0, 9, 9)"]),
         (["train", "--data", "NEGATIVE", "--out", "FOLDER/model"], ["negative.npz", "-1"]),
         (["plan", "unknown"], ["unknown", "demo"]),
     ],
@@ -105,6 +108,9 @@ def test_bad_input_ends_with_one_message_and_no_traceback(volume, tmp_path, word
     minus = np.full((9, 9, 9), -1, np.int32)
     np.savez(tmp_path / "negative.npz", grayscale=minus.astype(np.uint8), labels=minus, groundtruth=minus)
     np.savez(tmp_path / "seen.npz", labels=-minus, groundtruth=-minus, seen=np.array([[[0, 0, 0], [9, 9, 10]]]))
+    for size in (0, 8, 16):
+        np.savez(tmp_path / f"at{size}nm.npz", labels=-minus, groundtruth=-minus, voxel_size_nm=[size] * 3)
+    np.savez(tmp_path / "empty.npz", labels=-minus[:0], groundtruth=-minus[:0])
     (tmp_path / "folder.npz").mkdir()
     (tmp_path / "torn.npz").write_bytes(volume.read_bytes()[:5000])
     np.save(tmp_path / "single.npy", np.eye(3, dtype=np.uint8))
@@ -117,6 +123,10 @@ def test_bad_input_ends_with_one_message_and_no_traceback(volume, tmp_path, word
         "NPY": tmp_path / "single.npy",
         "NEGATIVE": tmp_path / "negative.npz",
         "SEEN": tmp_path / "seen.npz",
+        "AT0NM": tmp_path / "at0nm.npz",
+        "AT8NM": tmp_path / "at8nm.npz",
+        "AT16NM": tmp_path / "at16nm.npz",
+        "EMPTY": tmp_path / "empty.npz",
         "FOLDER/model": tmp_path / "model",
         "FOLDER": tmp_path / "folder.npz",
         "BELOW": tmp_path / "float.npz" / "o.npz",

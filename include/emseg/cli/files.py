@@ -20,7 +20,7 @@ from emseg.config.dataset import Segmentation, Stitching, Unassigned
 from emseg.disk import scratch_folder, write_whole
 from emseg.errors import PermanentError
 from emseg.evaluate import Score, contingency_table, score
-from emseg.geometry import Box, VoxelSize, checked_labels, checked_voxel_size
+from emseg.geometry import Box, VoxelSize, checked_labels, checked_voxel_size, same_voxel_size
 from emseg.ingest.guarding import guarded
 from emseg.ingest.numpy_files import npz_names, read_npz_array
 from emseg.segment import ModelFolder
@@ -65,7 +65,7 @@ def segment(
         store = FolderStore(folder)
         labels = segment_array(grayscale, segmentation, Stitching(mode=stitch), store, size, trained)
     boxes = [] if trained is None else _trained_on(trained, grayscale)
-    write_whole(out, _npz(labels=labels, seen=_array_of(boxes)))
+    write_whole(out, _npz(labels=labels, seen=_array_of(boxes), voxel_size_nm=np.array(size)))
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
 
 
@@ -78,14 +78,31 @@ def evaluate(
 ) -> None:
     """Score a segmentation of a file against ground truth of the same shape."""
     labels, groundtruth = load_labels(segmented, "labels"), unseen(segmented, truth)
-    if labels.shape != groundtruth.shape:
+    if labels.shape != groundtruth.shape or not labels.size:
         raise PermanentError(
             "evaluating a segmentation",
             f"{segmented} and {truth}",
             f"shapes {labels.shape} and {groundtruth.shape}",
-            "Give two volumes of one shape",
+            "Give two volumes of one shape, with voxels in them",
         )
+    _require_one_size(segmented, truth)
     console.print(score_table(score(contingency_table(labels, groundtruth), unassigned)))
+
+
+def _require_one_size(segmented: Path, truth: Path) -> None:
+    """PermanentError where both files have a key `voxel_size_nm`, nm Z Y X, and tell different sizes."""
+    sizes = [
+        checked_voxel_size(load_array(file, "voxel_size_nm").ravel().tolist(), "evaluating a segmentation", str(file))
+        for file in (segmented, truth)
+        if "voxel_size_nm" in npz_names(file)
+    ]
+    if len(sizes) == 2 and not same_voxel_size(*sizes):
+        raise PermanentError(
+            "evaluating a segmentation",
+            f"{segmented} and {truth}",
+            f"the voxels are {sizes[0]} nm and {sizes[1]} nm (Z Y X), so equal positions are not the same tissue",
+            "Give two volumes of one voxel size",
+        )
 
 
 def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -> VoxelSize:
