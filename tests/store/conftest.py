@@ -14,7 +14,7 @@ import pytest
 
 from emseg.config.connections import S3Connection
 from emseg.store import FolderStore, ObjectStore, S3Store
-from emseg.store.s3 import _client as s3_client
+from emseg.store.s3 import s3_client
 
 BOTH = ["folder", pytest.param("s3", marks=pytest.mark.services)]
 

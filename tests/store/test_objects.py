@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.refusals import refused
 
 from emseg.errors import PermanentError
-from emseg.store import ObjectMissingError, join_key
+from emseg.store import ObjectMissingError, S3Store, join_key
 from emseg.store.objects import checked_folder, checked_key
 
 
@@ -205,9 +205,10 @@ def test_a_write_that_was_not_ended_is_dropped_when_it_is_old(store, unfinished)
     store.put("big/object", b"whole")
     unfinished("big/other")
     past, future = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(hours=1)
+    left = 1 if isinstance(store, S3Store) else 0  # a folder is rid of them when it is opened
     assert store.drop_unfinished(past, dry_run=False) == 0
-    assert store.drop_unfinished(future, dry_run=True) == 1
-    assert store.drop_unfinished(future, dry_run=False) == 1
+    assert store.drop_unfinished(future, dry_run=True) == left
+    assert store.drop_unfinished(future, dry_run=False) == left
     assert store.drop_unfinished(future, dry_run=False) == 0
     assert list(store.keys_under("")) == ["big/object"]
     assert store.get("big/object") == b"whole"
