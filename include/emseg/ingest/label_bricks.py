@@ -110,7 +110,7 @@ class _Parts:
 def check_label_source(source: VolumeSource) -> None:
     """PermanentError for a source that cannot hold labels: of another type, or with values that viewers alone see."""
     checked_labels(np.zeros(0, source.dtype), DOING, source.info.address)
-    if source.info.as_shown:
+    if source.info.altered:
         found = f"its values are not those that the file stores: {'; '.join(source.info.notes)}"
         remedy = "Save the labels with black as zero (MINISBLACK), 8, 16 or 32 bits, without a palette"
         raise PermanentError(DOING, source.info.address, found, remedy)
