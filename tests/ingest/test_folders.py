@@ -42,8 +42,9 @@ def _levels(path: Path, gaps: Gaps = Gaps.REFUSE) -> list[int]:
         ([f"z{z}_t{99 - z}.png" for z in range(3)], ("2 numbers",)),
         ([*(f"z{z}.png" for z in range(9)), "montage.png"], ("montage.png", "z0.png")),
         (["a.png", "b.png", "c.png"], ("b.png",)),
+        ([*(f"z{z}.png" for z in range(9)), "z9.bmp"], ("z9.bmp",)),
     ],
-    ids=["gaps", "every second", "twice", "two formats", "tiles", "two counters", "overview", "no numbers"],
+    ids=["gaps", "every second", "twice", "two formats", "tiles", "two counters", "overview", "no numbers", "format"],
 )
 def test_names_that_tell_no_order_are_refused_with_what_is_wrong(
     tmp_path: Path, names: list[str], found: tuple[object, ...]
@@ -117,3 +118,21 @@ def test_sections_may_have_more_pixels_than_pillow_thinks_honest(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
     assert _levels(_folder(tmp_path / "s", ["z0.png"])) == [1]
     assert Image.MAX_IMAGE_PIXELS == 20
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_values_that_pillow_stretches_are_no_labels(tmp_path: Path, bits: int) -> None:
+    """Kills ids times 85 or 17: a PNG of 2 or 4 bits is shown stretched to 8."""
+    (tmp_path / "s").mkdir()
+    image = Image.fromarray(np.tile(np.arange(4, dtype=np.uint8), (4, 1)))
+    image.save(tmp_path / "s" / "z0.png", bits=bits)
+    assert (tmp_path / "s" / "z0.png").read_bytes()[24] == bits
+    assert open_source(str(tmp_path / "s")).info.altered
+
+
+def test_a_link_to_a_section_that_is_gone_is_no_section_left_out(tmp_path: Path) -> None:
+    """Kills a stack that ends early because its last files are links to another disk."""
+    folder = _folder(tmp_path / "stack", ["z0.png", "z1.png"])
+    (folder / "z2.png").symlink_to(tmp_path / "gone.png")
+    with refused(PermanentError, "z2.png"):
+        open_source(str(folder))

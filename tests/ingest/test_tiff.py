@@ -120,13 +120,13 @@ def test_white_as_zero_and_palettes_of_grays_are_read_as_viewers_show_them(tmp_p
     source = open_source(str(tmp_path / "w.tif"))
     with Image.open(tmp_path / "w.tif") as image:
         np.testing.assert_array_equal(source.read(Box((0, 0, 0), (1, 40, 30)))[0], np.asarray(image))
-    assert source.info.as_shown
+    assert source.info.altered
     assert "inverted" in str(source.info.notes)
     grays = np.repeat(np.arange(255, -1, -1, dtype=np.uint16)[None] * 257, 3, 0)
     tifffile.imwrite(tmp_path / "p.tif", STACK, photometric="palette", colormap=grays)
     np.testing.assert_array_equal(_whole(tmp_path / "p.tif"), 255 - STACK)
     tifffile.imwrite(tmp_path / "i.tif", STACK, photometric="palette", colormap=grays[:, ::-1])
-    assert not open_source(str(tmp_path / "i.tif")).info.as_shown
+    assert not open_source(str(tmp_path / "i.tif")).info.altered
     grays[0, 7] = 3
     tifffile.imwrite(tmp_path / "c.tif", STACK, photometric="palette", colormap=grays)
     with refused(PermanentError, "c.tif", "palette of colours"):

@@ -138,12 +138,13 @@ def test_the_classical_preset_is_as_good_on_real_tissue_as_it_was(shared_data):
     [
         (np.zeros(GRAY.shape, np.int64), "int64 (4, 5, 6)"),
         (np.zeros((4, 5, 5), np.uint32), "uint32 (4, 5, 5)"),
+        (np.full(GRAY.shape, -1, np.int32).astype(np.uint32), 2**32 - 1),
         (None, "NoneType"),
         (ValueError("no such channel"), "ValueError: no such channel"),
     ],
 )
 def test_a_step_that_breaks_its_contract_is_named_with_what_it_did(foreign, output, value):
-    """Kills casting a wrong dtype in silence, and a fault of a step that is retried for ever."""
+    """Kills casting a wrong dtype in silence, -1 that has become a body, and a fault that is retried for ever."""
     with refused(StepError, "segment step foreign", value):
         foreign(output).segment_subvolume(GRAY, EVERYWHERE)
 

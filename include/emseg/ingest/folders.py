@@ -15,7 +15,7 @@ from emseg.geometry import Box, Coordinate
 from emseg.ingest.guarding import guarded
 from emseg.ingest.images import SUFFIXES, TIFFS, ImageHeader, image_header, read_image
 from emseg.ingest.ome import members, ome_header
-from emseg.ingest.section_numbers import missing_between, numbered, told
+from emseg.ingest.section_numbers import check_others, missing_between, numbered, told
 from emseg.ingest.sources import Array, SaidSize, SourceInfo, VolumeSource, refuse_source
 from emseg.ingest.tiff import open_tiff
 from emseg.ingest.tiff_places import said_size
@@ -51,12 +51,13 @@ class ImageFolder:
 def open_folder(folder: Path, gaps: Gaps = Gaps.REFUSE) -> VolumeSource:
     """The stack in `folder`; refused unless it is clear which image is which section, and all are alike."""
     visible = [file for file in folder.iterdir() if not file.name.startswith(".")]
-    images = sorted(file for file in visible if file.suffix.lower() in SUFFIXES and file.is_file())
+    images = sorted(file for file in visible if file.suffix.lower() in SUFFIXES and not file.is_dir())
     if not images:
         raise refuse_source(folder, "it holds no png, tif or jpg image", "Give the folder that holds the images")
     if images[0].suffix.lower() in TIFFS and (whole := _set_in(folder, images)) is not None:
         return whole
     by_number = numbered(images, folder)
+    check_others(by_number, [file for file in visible if file not in set(images)], folder)
     sections, notes = _placed(by_number, gaps, folder)
     header = _common_header(list(by_number.values()))
     ignored = sorted(file.name for file in folder.iterdir() if file not in set(images))
@@ -68,7 +69,7 @@ def open_folder(folder: Path, gaps: Gaps = Gaps.REFUSE) -> VolumeSource:
         _said_size(images[0]),
         None,
         tuple(notes),
-        header.as_shown,
+        header.altered,
     )
     return ImageFolder(sections, header, info)
 

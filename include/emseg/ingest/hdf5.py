@@ -7,24 +7,20 @@ both are looked for when the file is opened.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
 import h5py
 import hdf5plugin  # noqa: F401 - importing it registers Blosc, Zstd, Bitshuffle and others
-import numpy as np
 
 from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
 from emseg.ingest.chunked.guard import EMPTY_REMEDY
+from emseg.ingest.hdf5_places import said_offset, said_size, unused
 from emseg.ingest.memory import require_memory
-from emseg.ingest.sources import Array, SaidSize, SourceInfo, chosen_name, long_axes, refuse_source
-from emseg.ingest.units import in_nm
-
-SIZES = ("resolution", "voxel_size", "element_size_um")
-"""Attributes for the size of a voxel: CREMI's, funlib's (both nm, Z Y X), ilastik's (µm)."""
+from emseg.ingest.sources import Array, SourceInfo, chosen_name, long_axes, refuse_source
 
 
 class Hdf5Volume:
@@ -39,12 +35,12 @@ class Hdf5Volume:
             axes = long_axes(dataset.shape, address)
             _check_axes(dataset, axes, address)
             _check_parts(dataset, address)
-            notes = _missing(dataset, accept_missing, address) + _unused(dataset, axes)
+            notes = _missing(dataset, accept_missing, address) + unused(dataset, axes)
             info = SourceInfo(
                 address,
                 "HDF5",
-                _said_size(dataset, axes),
-                _said_offset(dataset, axes),
+                said_size(dataset, axes),
+                said_offset(dataset, axes),
                 notes,
                 chunk_vox=Coordinate.of([dataset.chunks[axis] for axis in axes]) if dataset.chunks else None,
             )
@@ -59,6 +55,8 @@ class Hdf5Volume:
 
 def _found(opened: h5py.File, file: Path, name: str) -> str:
     """The name to open; refused where it leads nowhere, to a group, or is needed and was not given."""
+    if name and _is_array(opened, name):
+        return name
     objects: dict[object, str] = {}
     names, broken = [], []
     for path, item in _named(opened):
@@ -75,7 +73,14 @@ def _found(opened: h5py.File, file: Path, name: str) -> str:
         return next(iter(objects.values()))
     if not name and not names and broken:
         raise refuse_source(file, "; ".join(_leads_to(opened, path) for path in broken), "Copy the files that it needs")
-    return chosen_name(file, name, names, nested=bool(name) and isinstance(opened.get(name), h5py.Dataset))
+    return chosen_name(file, name, names)
+
+
+def _is_array(opened: h5py.File, name: str) -> bool:
+    try:
+        return isinstance(opened[name], h5py.Dataset)
+    except (KeyError, OSError):
+        return False
 
 
 def _named(group: h5py.Group, above: str = "", seen: frozenset[object] = frozenset()) -> Iterator[tuple[str, Any]]:
@@ -166,62 +171,3 @@ def _missing(dataset: h5py.Dataset, accept: bool, address: str) -> tuple[str, ..
     if found and not accept:
         raise refuse_source(address, found, EMPTY_REMEDY)
     return (f"{found}: they read as {dataset.fillvalue}",) if found else ()
-
-
-def _said_size(dataset: h5py.Dataset, axes: Sequence[int]) -> SaidSize | None:
-    for attributes in _attributes(dataset):
-        for name in SIZES:
-            numbers = _three(attributes.get(name), axes, dataset.ndim)
-            if numbers is not None:
-                units = _units(attributes, name)
-                z, y, x = (in_nm(number, unit) for number, unit in zip(numbers, units, strict=True))
-                return None if (z, y, x) == (None, None, None) else (z, y, x)
-    return None
-
-
-def _said_offset(dataset: h5py.Dataset, axes: Sequence[int]) -> tuple[float, float, float] | None:
-    for attributes in _attributes(dataset):
-        numbers = _three(attributes.get("offset"), axes, dataset.ndim)
-        if numbers is not None:
-            z, y, x = numbers
-            return z, y, x
-    return None
-
-
-def _attributes(dataset: h5py.Dataset) -> Iterator[Mapping[str, Any]]:
-    """Attributes of the array, then those of the groups that it lies in."""
-    yield dataset.attrs
-    group = dataset.parent
-    while group.name != "/":
-        yield group.attrs
-        group = group.parent
-    yield group.attrs
-
-
-def _three(value: Any, axes: Sequence[int], all_axes: int) -> list[float] | None:
-    """The three numbers of an attribute for Z, Y, X; it may have one for every axis of the array."""
-    if value is None:
-        return None
-    try:
-        numbers = [float(number) for number in np.asarray(value, np.float64).ravel()]
-    except (TypeError, ValueError):
-        return None
-    if len(numbers) == all_axes:
-        return [numbers[axis] for axis in axes]
-    return numbers if len(numbers) == 3 else None
-
-
-def _unused(dataset: h5py.Dataset, axes: Sequence[int]) -> tuple[str, ...]:
-    """A note for each attribute of the array that has the name of a place, and is none."""
-    return tuple(
-        f"its attribute {name} is {dataset.attrs[name]!r:.60}, no three numbers: it is not used"
-        for name in (*SIZES, "offset")
-        if name in dataset.attrs and _three(dataset.attrs[name], axes, dataset.ndim) is None
-    )
-
-
-def _units(attributes: Mapping[str, Any], name: str) -> list[str]:
-    if name == "element_size_um":
-        return ["um"] * 3
-    said = [each.decode() if isinstance(each, bytes) else str(each) for each in np.ravel(attributes.get("units", "nm"))]
-    return said if len(said) == 3 else [said[0]] * 3

@@ -10,13 +10,15 @@ from PIL import Image
 
 from emseg.ingest.memory import require_memory
 from emseg.ingest.sources import Array, refuse_source
-from emseg.ingest.tiff_pages import page_of_image, read_part, tone_of
+from emseg.ingest.tiff_pages import LOSSY, page_of_image, read_part, tone_of
 
 TIFFS = frozenset({".tif", ".tiff"})
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg"}) | TIFFS
 DTYPE_OF_MODE = {"L": np.uint8, "1": np.bool_, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16}
 """Pillow's names of grays of 8, 1 and 16 bits."""
 ORIENTATION, UPRIGHT = 274, 1
+PNG_BITS_AT = 24
+"""Place of the bits of a value in a PNG; Pillow stretches 2 and 4 bits to 8."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ImageHeader:
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
     note: str = ""
-    as_shown: bool = False
+    altered: bool = False
 
 
 def image_header(file: Path) -> ImageHeader:
@@ -34,10 +36,11 @@ def image_header(file: Path) -> ImageHeader:
     if file.suffix.lower() in TIFFS:
         page = page_of_image(file)
         tone = tone_of(page, str(file))
-        return ImageHeader(page.shape, tone.shown(np.zeros(1, page.dtype)).dtype, tone.note, tone.as_shown)
+        return ImageHeader(page.shape, tone.shown(np.zeros(1, page.dtype)).dtype, tone.note, tone.altered)
     with _opened(file) as image:
         _check(image, file)
-        return ImageHeader((image.height, image.width), np.dtype(DTYPE_OF_MODE[image.mode]))
+        note = _note(image, file)
+        return ImageHeader((image.height, image.width), np.dtype(DTYPE_OF_MODE[image.mode]), note, bool(note))
 
 
 def read_image(file: Path) -> Array:
@@ -60,6 +63,14 @@ def _opened(file: Path) -> Image.Image:
         Image.MAX_IMAGE_PIXELS = most
     require_memory(4 * image.width * image.height, "opening a volume", str(file))
     return image
+
+
+def _note(image: Image.Image, file: Path) -> str:
+    if image.format == "JPEG":
+        return LOSSY
+    with file.open("rb") as raw:
+        bits = raw.read(PNG_BITS_AT + 1)[-1]
+    return f"{bits} bits a voxel, scaled to 8 as viewers show them" if bits in {2, 4} else ""
 
 
 def _check(image: Image.Image, file: Path) -> None:

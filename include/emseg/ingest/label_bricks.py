@@ -108,9 +108,9 @@ class _Parts:
 
 
 def check_label_source(source: VolumeSource) -> None:
-    """PermanentError for a source that cannot hold labels: of another type, or with values that viewers alone see."""
+    """PermanentError for a source that cannot hold labels: of another type, or with values that were not saved like that."""
     checked_labels(np.zeros(0, source.dtype), DOING, source.info.address)
-    if source.info.as_shown:
-        found = f"its values are not those that the file stores: {'; '.join(source.info.notes)}"
-        remedy = "Save the labels with black as zero (MINISBLACK), 8, 16 or 32 bits, without a palette"
+    if source.info.altered:
+        found = f"its values are not exactly those that were saved: {'; '.join(source.info.notes)}"
+        remedy = "Save the labels with black as zero (MINISBLACK), 8, 16 or 32 bits, without a palette and not as JPEG"
         raise PermanentError(DOING, source.info.address, found, remedy)

@@ -52,6 +52,19 @@ def _ascending(values: Mapping[Path, tuple[int, ...]], counter: int | None, fold
     return dict(sorted(by_number.items()))
 
 
+def check_others(by_number: Mapping[int, Path], others: Sequence[Path], folder: Path) -> None:
+    """Refuse other files that are named like a section of their own: `z0011.bmp` beside `z0001.png` to `z0010.png`."""
+    files = list(by_number.values())
+    counted = list(zip(*(map(int, NUMBER.findall(file.stem)) for file in files), strict=True))
+    for other in others:
+        numbers = list(map(int, NUMBER.findall(other.stem)))
+        if other.is_dir() or _pattern(other) != _pattern(files[0]) or not numbers:
+            continue
+        if any(number not in column for number, column in zip(numbers, counted, strict=True)):
+            found = f"{other.name} is named like a section, and emseg does not read {other.suffix or 'such'} files"
+            raise refuse_source(folder, found, "Convert it to png or tif, or move it out of the folder")
+
+
 def missing_between(numbers: Sequence[int]) -> list[range]:
     """The numbers that lie between ascending `numbers` and are none of them."""
     return [range(a + 1, b) for a, b in pairwise(numbers) if b > a + 1]

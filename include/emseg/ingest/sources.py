@@ -24,8 +24,8 @@ class SourceInfo:
 
     `format` is for people, for example `TIFF, 40 pages`. `voxel_size_nm` and `offset_nm` (position of the first voxel),
     Z Y X, are None where the file does not tell. `notes` are remarks in plain words: numbers of the sections, the level
-    of a pyramid that was chosen, what the reading library warned of. `as_shown` says that the values are those that a
-    viewer shows and not those that the file stores (white is zero, a palette of grays): labels are refused then.
+    of a pyramid that was chosen, what the reading library warned of. `altered` says that the
+    values are not exactly those that were saved (white is zero, a palette of grays, JPEG): labels are refused then.
     `chunk_vox` is what has to be decoded at once, Z Y X, where the voxels lie in chunks.
     """
 
@@ -34,7 +34,7 @@ class SourceInfo:
     voxel_size_nm: SaidSize | None = None
     offset_nm: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = ()
-    as_shown: bool = False
+    altered: bool = False
     chunk_vox: Coordinate | None = None
 
 
@@ -97,9 +97,9 @@ def long_axes(shape: tuple[int, ...], address: str) -> tuple[int, ...]:
     return tuple(kept)
 
 
-def chosen_name(file: Path, name: str, names: Sequence[str], nested: bool = False) -> str:
-    """`name`, or the only one of `names` where none is given; `nested` says that `name` leads to an array though."""
-    if name in names or (nested and name):
+def chosen_name(file: Path, name: str, names: Sequence[str]) -> str:
+    """`name`, or the only one of `names` where none is given."""
+    if name in names:
         return name
     if not name and len(names) == 1:
         return names[0]

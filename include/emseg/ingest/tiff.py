@@ -21,7 +21,7 @@ from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
 from emseg.ingest.ome import members, ome_header
 from emseg.ingest.sources import Array, SourceInfo, VolumeSource, refuse_source
-from emseg.ingest.tiff_pages import Tone, check_chain, check_whole, read_part, tone_of
+from emseg.ingest.tiff_pages import PALETTE, Tone, check_chain, check_whole, read_part, tone_of
 from emseg.ingest.tiff_places import said_size
 
 ONE_CHAIN = frozenset({"ome", "imagej", "shaped", "uniform", "generic"})
@@ -63,7 +63,7 @@ def _volume(opened: Any, file: Path) -> VolumeSource:
     header = ome_header(opened, file)
     files = members(header, file) if header is not None else []
     reduced = [page for page in pages if page.is_reduced]
-    pages = [page for page in pages if not page.is_reduced]
+    pages = [page for page in pages if not page.is_reduced] or pages
     _check_layout(opened, pages, file)
     if header is not None:
         pages = _of_set(opened, pages, header, file)
@@ -76,7 +76,7 @@ def _volume(opened: Any, file: Path) -> VolumeSource:
     promised = _promised(opened, pages)
     name = f"OME-TIFF of {len(files)} files" if len(files) > 1 else "TIFF"
     info = SourceInfo(
-        str(file), f"{name}, {promised} sections", said_size(opened, header), None, tuple(notes), tone.as_shown
+        str(file), f"{name}, {promised} sections", said_size(opened, header), None, tuple(notes), tone.altered
     )
     if promised == len(pages):
         return TiffVolume(pages, tone, info)
@@ -129,18 +129,21 @@ def _of_set(opened: Any, pages: Sequence[Any], header: Element, file: Path) -> l
 
 def _check_alike(pages: Sequence[Any], file: Path) -> None:
     """Refuse pages of several sizes or types, naming them."""
-    kinds = [
-        (str(page.shape), str(page.keyframe.dtype), page.keyframe.photometric, page.keyframe.bitspersample)
-        for page in pages
-    ]
+    kinds = [_kind(page.keyframe) for page in pages]
     runs = [(kind, len(list(group))) for kind, group in groupby(kinds)]
     if len(runs) > 1:
-        told = ", then ".join(f"{count} of {shape} {dtype}" for (shape, dtype, _, _), count in runs[:5])
+        told = ", then ".join(f"{count} of {shape} {dtype}" for (shape, dtype, *_), count in runs[:5])
         raise refuse_source(
             file,
             f"its {len(pages)} pages are not alike: {told}{' ...' if len(runs) > 5 else ''}",
             "Give all sections one size and type, or save each part as a file of its own",
         )
+
+
+def _kind(page: Any) -> tuple[object, ...]:
+    """What must be the same for all pages."""
+    colours = page.colormap.tobytes() if page.photometric == PALETTE and page.colormap is not None else b""
+    return page.shape, page.dtype, page.photometric, page.bitspersample, page.tags.valueof("Orientation", 1), colours
 
 
 def _promised(opened: Any, pages: Sequence[Any]) -> int:

@@ -19,11 +19,15 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, PALETTE = 0, 1, 3
 UPRIGHT = 1
 JPEG = frozenset({6, 7, 33007, 34892})
 """Compressions whose pages keep a part of the header apart."""
+LOSSY = "JPEG: values are near those that were saved"
 
 
 @dataclass(frozen=True, eq=False)
 class Tone:
-    """How the stored values become those that a viewer shows: as they are, inverted, or looked up."""
+    """How the stored values become those that a viewer shows: as they are, inverted, or looked up.
+
+    With a note, the values are not exactly those that were saved.
+    """
 
     note: str = ""
     greatest: int | None = None
@@ -38,8 +42,8 @@ class Tone:
         return np.asarray(~stored if stored.dtype == bool else self.greatest - stored)
 
     @property
-    def as_shown(self) -> bool:
-        """Whether `shown` changes anything."""
+    def altered(self) -> bool:
+        """Whether the values are not exactly those that were saved."""
         return bool(self.note)
 
 
@@ -70,7 +74,7 @@ def tone_of(page: Any, on: str) -> Tone:
         return Tone(f"{bits} bits a voxel, scaled to 8 as viewers show them", table=scale[::-1] if inverted else scale)
     if inverted:
         return Tone("white is zero in the file: inverted, to what viewers show", greatest=(1 << bits) - 1)
-    return Tone()
+    return Tone(LOSSY) if page.compression in JPEG else Tone()
 
 
 def check_whole(page: Any, on: str) -> None:
