@@ -108,7 +108,7 @@ class _Parts:
 
 
 def check_label_source(source: VolumeSource) -> None:
-    """PermanentError for a source that cannot hold labels: of another type, or with values that were not saved like that."""
+    """PermanentError for a source that cannot hold labels: of another type, or with values that were not saved so."""
     checked_labels(np.zeros(0, source.dtype), DOING, source.info.address)
     if source.info.altered:
         found = f"its values are not exactly those that were saved: {'; '.join(source.info.notes)}"
