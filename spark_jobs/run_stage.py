@@ -1,5 +1,7 @@
 """The main of every Spark job: one stage of one run. `spark-submit spark_jobs/run_stage.py STAGE DATASET RUN`.
 
+An ingestion is the stage `ingest` of a run in the folder `ingestions`, which stands where a dataset's name stands.
+
 Services come from the environment. The exit code tells Airflow whether a retry is of use; the run folder says why.
 """
 
@@ -15,11 +17,13 @@ from uuid import uuid4
 
 from pyspark import SparkConf, SparkContext
 
+from emseg.config.ingestion import INGEST, IngestSpec
 from emseg.engine.items import Outcome, Work, attempt_item
 from emseg.engine.progress import Progress
-from emseg.engine.report import Failure
+from emseg.engine.report import Failure, StageReport
 from emseg.errors import EmsegError, NoRoomError
 from emseg.phases.services import services_from_environment
+from emseg.tasks.ingestion import run_ingestion
 from emseg.tasks.jobs import run_stage
 from emseg.tasks.run_folder import RunFolder
 
@@ -108,14 +112,26 @@ def main(stage: str, dataset: str, run: str) -> int:
 
 
 def _run(stage: str, folder: RunFolder) -> None:
-    run = folder.context(uuid4().hex[:12], services_from_environment, before=stage)
     executor = SparkExecutor(f"emseg {stage} {folder.dataset} {folder.run}")
     try:
-        report = run_stage(stage, run, executor).report
+        report = (_ingested if stage == INGEST else _segmented)(stage, folder, executor)
     finally:
         executor.stop()
-    folder.write_report(report, run)
     log.info("%s: %d items done, %d reused, %.1f s", stage, report.items_done, report.items_reused, report.seconds)
+
+
+def _segmented(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
+    run = folder.context(uuid4().hex[:12], services_from_environment, before=stage)
+    report = run_stage(stage, run, executor).report
+    folder.write_report(report, run)
+    return report
+
+
+def _ingested(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
+    spec = folder.read("ingestion", IngestSpec)
+    report = run_ingestion(spec, uuid4().hex[:12], services_from_environment, executor)
+    folder.write(f"report-{stage}", report)
+    return report
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import Param
+from pydantic import BaseModel
 
 from emseg.config import PipelineConfig, RunParameters
 from emseg.config.presets import preset
@@ -21,14 +22,19 @@ ADVANCED = ("step_parameters", "core_vox", "halo_vox")
 
 def form_params(datasets: Sequence[str], presets: Sequence[str], fixed: str | None = None) -> dict[str, Param]:
     """One Param for each field of RunParameters; with `fixed` the dataset is that one and cannot be chosen."""
-    model = RunParameters.model_json_schema()
-    params = {name: _param(schema, model, name) for name, schema in model["properties"].items()}
+    params = params_of(RunParameters, "as in the dataset file")
     params["preset"].schema["enum"] = [*presets, None]
     params["step_parameters"].schema["description_md"] = parameters_by_preset(presets)
     params["dataset"].schema["enum"] = [fixed] if fixed else list(datasets)
     if fixed:
         params["dataset"].value = fixed
     return params
+
+
+def params_of(kind: type[BaseModel], empty: str) -> dict[str, Param]:
+    """One Param for each field of a model; `empty` is how the form shows that nothing is chosen."""
+    model = kind.model_json_schema()
+    return {name: _param(schema, model, name, empty) for name, schema in model["properties"].items()}
 
 
 def parameters_by_preset(presets: Sequence[str]) -> str:
@@ -48,7 +54,7 @@ def _parameters_of(step: str) -> str:
     return "; ".join(["", *told])
 
 
-def _param(field: dict[str, Any], model: dict[str, Any], name: str) -> Param:
+def _param(field: dict[str, Any], model: dict[str, Any], name: str, empty: str) -> Param:
     variants = [_resolved(variant, model) for variant in field.get("anyOf", [field])]
     nullable = {"type": "null"} in variants
     schema = {k: v for k, v in variants[0].items() if k not in {"title", "description", "default", "prefixItems"}}
@@ -56,7 +62,7 @@ def _param(field: dict[str, Any], model: dict[str, Any], name: str) -> Param:
         schema["items"] = variants[0]["prefixItems"][0]
     if nullable:
         schema["type"] = [schema["type"], "null"]
-        schema["values_display"] = {"null": "as in the dataset file"}
+        schema["values_display"] = {"null": empty}
         if "enum" in schema:
             schema["enum"] = [*schema["enum"], None]
     if name in ADVANCED:

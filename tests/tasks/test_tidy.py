@@ -373,6 +373,20 @@ def test_what_killed_processes_left_beside_the_datasets_goes_when_it_is_old(runs
     assert "feed" in report.listed[0]
 
 
+def test_ingestions_go_when_nothing_of_them_is_young(runs):
+    """Kills a sweep that takes ingestions for a dataset, and one that removes the markers of a running one."""
+    old = {f"ingestions/phases/ingest/0123/{name}" for name in ("marker.json", "items/br-00000000.json")}
+    old |= {"ingestions/runs/run-1/ingestion.json"}
+    young, turn = "ingestions/phases/ingest/4567/items/br-00000001.json", "ingestions/targets/feed-gray.json"
+    for key in (*old, turn, "ingestions/phases/ingest/4567/items/br-00000000.json"):
+        runs.store.put(key, b"{}")
+    runs.age(IN_FLIGHT.days + 1)
+    runs.store.put(young, b"{}")
+    report = tidied(runs.store)
+    assert runs.keys() == {young, young.replace("1.json", "0.json"), turn}
+    assert report.left_alone == []
+
+
 def test_datasets_do_not_disturb_each_other_and_one_alone_can_be_chosen(two):
     """Kills a sweep of another dataset than the one named."""
     from emseg.tasks.tidy import tidy

@@ -7,6 +7,8 @@ a brick's coarser scales.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from emseg.array_types import Labels64
@@ -60,14 +62,14 @@ class LabelBricks:
             tables.append(pyramid.counts)
         return IndexTable.joined(tables)
 
-    def finish(self, table: IndexTable) -> int:
+    def finish(self, table: IndexTable, before_post: Callable[[], object] = bool) -> int:
         """Post the indices of all labels, remove those that an earlier, other try left, and set the extents.
 
-        Returns the number of labels. One process at a time may do it.
+        Returns the number of labels. One process at a time may do it; `before_post` is called before each post.
         """
         if not len(table):
             raise self._refused("every voxel is 0", "Check that this is the right volume")
-        count = post_indices(self._labelmap, table)
+        count = post_indices(self._labelmap, table, before_post)
         gone = np.setdiff1d(indexed_labels(self._labelmap), table.body)
         delete_indices(self._labelmap, gone.tolist())
         self._labelmap.set_extents(self._box)

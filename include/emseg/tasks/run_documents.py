@@ -19,10 +19,17 @@ M = TypeVar("M", bound=BaseModel)
 SCHEMA = 2
 """Number of the stored form of all of them; up to 1 they had no seal."""
 
-_WRITERS = {"spec": "pin", "plan": "plan", "findings": "gate", "verdict": "gate", "release": "publish"}
+_WRITERS = {
+    "spec": "pin",
+    "ingestion": "pin",
+    "plan": "plan",
+    "findings": "gate",
+    "verdict": "gate",
+    "release": "publish",
+}
 """Task that writes a document; that of a report or failure is in its name."""
 
-_DECIDE_WHAT_RUNS = {"spec", "report"}
+_DECIDE_WHAT_RUNS = {"spec", "ingestion", "report"}
 
 
 def form_of(name: str, model: type[M]) -> Form[M]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from emseg.config.housekeeping import HousekeepingPolicy
+from emseg.config.ingestion import INGEST, INGESTIONS
 from emseg.disk import remove_scratch
 from emseg.dvid import DvidServer, Node, NotFoundError, repo_info
 from emseg.errors import IntegrityError, PermanentError
@@ -22,7 +23,7 @@ from emseg.tasks.tidy.phase_folders import UNNAMED, PhaseFolders
 from emseg.tasks.tidy.references import IN_FLIGHT, References, references
 from emseg.tasks.tidy.report import TidyReport
 
-BESIDE_DATASETS = ("models", "model-reports", "probe")
+BESIDE_DATASETS = ("models", "model-reports", "probe", INGESTIONS)
 """Folders at the top of the store that are no datasets."""
 
 
@@ -48,6 +49,7 @@ def tidy(
             report.left_alone.append(f"{name}: {error}")
     if dataset is None:
         _tidy_beside(store, now, report)
+        _tidy_ingestions(report.broom, min(now - timedelta(days=policy.older_than_days), now - IN_FLIGHT))
         if not report.left_alone:
             unused = sorted(set(model_digests(store)) - models)
             report.listed += [f"model {digest}: no kept run names it (a dataset file may)" for digest in unused]
@@ -124,6 +126,19 @@ def _tidy_beside(store: ObjectStore, now: datetime, report: TidyReport) -> None:
         report.unfinished = store.drop_unfinished(old, report.broom.dry_run)
     except PermanentError as error:  # it takes a right of its own
         report.left_alone.append(f"unfinished uploads: {error}")
+
+
+def _tidy_ingestions(broom: Broom, cutoff: datetime) -> None:
+    """Markers and documents of ingestions that nobody has gone on with: without them all bricks are written again."""
+    phases = join_key(INGESTIONS, "phases", INGEST)
+    for parent, what in ((phases, "ingestion"), (join_key(INGESTIONS, "runs"), "run")):
+        for name in broom.store.folders_under(parent):
+            where = join_key(*parent.split("/"), name)
+            objects = list(broom.store.objects_under(where))
+            if all(each.modified <= cutoff for each in objects):
+                # The phase marker goes first: it vouches for the items.
+                objects.sort(key=lambda each: not each.key.endswith("/marker.json"))
+                broom.sweep(INGESTIONS, what, "the policy does not keep it", where, objects)
 
 
 def _is_committed(server: DvidServer, uuid: str) -> bool:

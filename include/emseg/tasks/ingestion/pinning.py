@@ -1,0 +1,88 @@
+"""From what a person chose to an `IngestSpec`: the source is opened and shown, bad choices are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from emseg.config.ingestion import IngestParameters, IngestSpec
+from emseg.config.runspec import digest_of
+from emseg.dvid import Node, resolve_node
+from emseg.errors import PermanentError
+from emseg.geometry import placed_box
+from emseg.ingest import VolumeSource, WindowedSource, open_source, placed
+from emseg.ingest.grayscale import check_grayscale
+from emseg.ingest.label_bricks import check_label_source
+from emseg.ingest.placing import Place, told_size
+from emseg.ingest.summary import summary
+from emseg.phases.code_version import version_of
+from emseg.phases.declaration import SHAPES_NO_RESULT
+from emseg.phases.services import DvidServices
+from emseg.tasks.ingestion.turns import with_turn
+from emseg.tasks.ingestion.work import box_of
+
+DOING = "pinning an ingestion"
+
+
+def pin_ingestion(parameters: IngestParameters, services: DvidServices) -> tuple[IngestSpec, list[tuple[str, str]]]:
+    """The spec, and rows of name and value that a person reads. PermanentError for what cannot be ingested."""
+    source = open_source(parameters.source, parameters.missing_chunks)
+    if parameters.window:
+        source = WindowedSource(source, *parameters.window)
+    if parameters.kind == "labels":
+        check_label_source(source)
+    else:
+        check_grayscale(source, parameters.instance)
+    place = placed(source.info, parameters.voxel_size_nm, parameters.offset_vox, parameters.overrule_file)
+    placed_box(source.shape, place.offset, DOING, parameters.source)
+    spec = IngestSpec(
+        source=parameters.source,
+        source_digest=_digest(source),
+        missing_chunks=parameters.missing_chunks,
+        node=_open_node(parameters, services),
+        instance=parameters.instance,
+        kind=parameters.kind,
+        shape_vox=tuple(source.shape),
+        voxel_size_nm=place.voxel_size_nm,
+        offset_vox=tuple(place.offset),
+        window=parameters.window,
+        max_scale=parameters.max_scale,
+        code=code_version(),
+    )
+    rows = _rows(source, spec, place)  # reads a sample: what is damaged there is refused before the turn begins
+    return with_turn(services.store, spec), rows
+
+
+def code_version() -> str:
+    """Version of the code that writes bricks, as installed here."""
+    return version_of(("emseg.tasks.ingestion.work",), (*SHAPES_NO_RESULT, "emseg.phases.services"))
+
+
+def _digest(source: VolumeSource) -> str:
+    """Of what the source tells of itself; of a file also its size and time."""
+    info = source.info
+    file = Path(info.address)
+    told: list[JsonValue] = [str(info), str(source.shape), source.dtype.str]
+    if file.is_file():
+        told += [file.stat().st_size, file.stat().st_mtime_ns]
+    return digest_of(told)
+
+
+def _open_node(parameters: IngestParameters, services: DvidServices) -> str:
+    node = resolve_node(services.server, parameters.node)
+    if node.locked:
+        raise PermanentError(
+            DOING,
+            f"node {node.uuid}",
+            "it is committed, so nothing can be written to it",
+            "Name an open node: `emseg ingest repo` makes a repository with one",
+        )
+    return Node(services.server, node.uuid).uuid
+
+
+def _rows(source: VolumeSource, spec: IngestSpec, place: Place) -> list[tuple[str, str]]:
+    size = f"{told_size(place.voxel_size_nm)} nm, Z Y X, says {place.said[0]}"
+    offset = f"{spec.offset_vox}, Z Y X, says {place.said[1]}"
+    goes_to = f"node {spec.node}, {spec.kind} {spec.instance}, scales 0 to {spec.max_scale}"
+    return summary(source, box_of(spec), size, offset, goes_to)

@@ -1,0 +1,84 @@
+"""The work on one brick of an ingestion, wherever it runs.
+
+Memory of a task: 400 MB for grayscale and labels alike (a part of 128 MB of the source, up to twice that beside it for
+a window or for what is encoded), the chunks that are decoded at a time, and 100 MB of Python and its libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from emseg.config.ingestion import INGEST, INGESTIONS, IngestSpec
+from emseg.dvid import DvidServer, Node
+from emseg.geometry import Box
+from emseg.ingest import VolumeSource, WindowedSource, open_source
+from emseg.ingest.bricks import LABEL_BYTES, bricks_of
+from emseg.ingest.gray_pyramid import GrayPyramid
+from emseg.ingest.label_bricks import LabelBricks
+from emseg.phases.services import DvidServices
+from emseg.phases.write.artefacts import NEW_COUNTS, counts_table
+from emseg.store import ItemMarker, PhaseFolder
+
+_PREFIX = "br-"
+
+
+@dataclass(frozen=True)
+class IngestBrick:
+    """The work on one brick; it travels to Spark's workers, and holds no connection and no secret."""
+
+    spec: IngestSpec
+    attempt: str
+    open_services: Callable[[], DvidServices]
+
+    def __call__(self, item: str) -> ItemMarker:
+        """Write the brick named `item` at every scale, and commit it."""
+        services = self.open_services()
+        brick = bricks_of_source(self.spec)[int(item.removeprefix(_PREFIX))]
+        folder = phase_folder(self.spec, services, self.attempt)
+        voxels = brick.clipped(box_of(self.spec)).voxels
+        if self.spec.kind == "grayscale":
+            gray_target(self.spec, services.server).write(brick)
+            return folder.commit_item(item, [], {"voxels": voxels})
+        counts = label_target(self.spec, services.server).write(brick)
+        return folder.commit_item(item, [NEW_COUNTS.write(folder, item, counts_table(counts))], {"voxels": voxels})
+
+
+def items_of(spec: IngestSpec) -> tuple[str, ...]:
+    """Names of all bricks."""
+    return tuple(f"{_PREFIX}{number:08d}" for number in range(len(bricks_of_source(spec))))
+
+
+def box_of(spec: IngestSpec) -> Box:
+    """The voxels of the source, where they lie in DVID."""
+    return Box.of_shape(spec.shape_vox, spec.offset_vox)
+
+
+def phase_folder(spec: IngestSpec, services: DvidServices, attempt: str) -> PhaseFolder:
+    """Where the markers are."""
+    return PhaseFolder(services.store, INGESTIONS, INGEST, spec.key, attempt)
+
+
+def gray_target(spec: IngestSpec, server: DvidServer) -> GrayPyramid:
+    """Where grayscale goes."""
+    return GrayPyramid(Node(server, spec.node), spec.instance, source_of(spec), box_of(spec), spec.max_scale)
+
+
+def label_target(spec: IngestSpec, server: DvidServer) -> LabelBricks:
+    """Where labels go."""
+    return LabelBricks(Node(server, spec.node), spec.instance, source_of(spec), box_of(spec), spec.max_scale)
+
+
+def bricks_of_source(spec: IngestSpec) -> list[Box]:
+    """The bricks in the order of their numbers, the same in every process."""
+    source = source_of(spec)
+    size = LABEL_BYTES if spec.kind == "labels" else source.dtype.itemsize
+    return bricks_of(box_of(spec), spec.max_scale, size, source.info.chunk_vox)
+
+
+@cache
+def source_of(spec: IngestSpec) -> VolumeSource:
+    """The source, opened once a process."""
+    opened = open_source(spec.source, spec.missing_chunks)
+    return WindowedSource(opened, *spec.window) if spec.window else opened

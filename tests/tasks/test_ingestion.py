@@ -1,0 +1,172 @@
+"""Ingestions by the engine, in one process, on a real DVID and store: what is reused, what is not, what is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import zarr
+from skimage.measure import block_reduce
+from tests.refusals import refused
+
+from emseg.config.ingestion import INGEST, INGESTIONS, IngestParameters, IngestSpec
+from emseg.devstack import DevStack
+from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, create_repo
+from emseg.engine.items import InProcess
+from emseg.engine.report import StageReport
+from emseg.errors import PermanentError
+from emseg.geometry import Box
+from emseg.phases.services import DvidServices
+from emseg.store import FolderStore, S3Store
+from emseg.tasks.ingestion import pin_ingestion, run_ingestion
+from emseg.tasks.ingestion.job import IngestBrick
+from emseg.tasks.ingestion.work import items_of, phase_folder
+from emseg.tasks.run_folder import RunFolder
+
+pytestmark = pytest.mark.services
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+SHAPE = (70, 100, 300)
+
+
+@dataclass
+class Place:
+    """A repository, a store, and a source that lies across two bricks."""
+
+    services: DvidServices
+    node: Node
+    source: str
+
+    def pinned(self, **chosen: object) -> IngestSpec:
+        values = {"source": self.source, "node": self.node.uuid, "voxel_size_nm": (40, 4, 4), "max_scale": 1}
+        return pin_ingestion(IngestParameters.model_validate(values | chosen), self.services)[0]
+
+    def run(self, spec: IngestSpec, attempt: str = "") -> StageReport:
+        return run_ingestion(spec, attempt or uuid4().hex[:8], lambda: self.services, InProcess())
+
+
+@pytest.fixture
+def place(devstack: DevStack, tmp_path: Path) -> Place:
+    server = DvidServer(devstack.dvid)
+    node = Node(server, create_repo(server, "test", "a test of emseg", uuid4().hex))
+    zarr.create_array(tmp_path / "v.zarr", data=_volume(), chunks=(64, 64, 64))
+    return Place(DvidServices(FolderStore(tmp_path / "store"), server), node, str(tmp_path / "v.zarr"))
+
+
+def _volume() -> np.ndarray:
+    return np.random.default_rng(7).integers(1, 200, SHAPE).astype(np.uint16)
+
+
+def _figures(report: StageReport) -> tuple[int, int]:
+    return report.items_done, report.items_reused
+
+
+def test_grayscale_is_written_once_and_a_killed_try_is_gone_on_with(place: Place) -> None:
+    """Kills bricks that are written twice, scales without the bricks of the first try, and extents of one try."""
+    spec = place.pinned(window=(0, 255), offset_vox=(0, 0, 100))
+    first, second = items_of(spec)
+    killed = IngestBrick(spec, "killed", lambda: place.services)
+    Grayscale(place.node, "grayscale").create((40, 4, 4))
+    Grayscale(place.node, "grayscale_1").create((80, 8, 8))
+    killed(first)
+    report = place.run(place.pinned(window=(0, 255), offset_vox=(0, 0, 100)))
+    assert _figures(report) == (1, 1)
+    assert _figures(place.run(spec)) == (0, 2)
+    box = Box.of_shape(SHAPE, (0, 0, 100))
+    fine, coarse = Grayscale(place.node, "grayscale"), Grayscale(place.node, "grayscale_1")
+    np.testing.assert_array_equal(fine.read(box), _volume())
+    halved = np.floor(block_reduce(_volume().astype(float), (2, 2, 2), np.mean) + 0.5)
+    np.testing.assert_array_equal(coarse.read(box.coarser(2)), halved)
+    assert (fine.info().extents, coarse.info().extents) == (box, box.coarser(2))
+    assert {marker.item for marker in phase_folder(spec, place.services, "").manifest()} == {first, second}
+
+
+def test_labels_are_there_with_their_indices(place: Place) -> None:
+    """Kills labels of which only the bricks of the last try are indexed."""
+    spec = place.pinned(kind="labels", instance="seg")
+    labelmap = Labelmap(place.node, "seg")
+    labelmap.create(1, (40, 4, 4))
+    IngestBrick(spec, "killed", lambda: place.services)(items_of(spec)[1])
+    assert _figures(place.run(spec)) == (1, 1)
+    np.testing.assert_array_equal(labelmap.read(Box.of_shape(SHAPE)), _volume())
+    sizes = place.node.server.get_json(place.node.path("seg", "size", "7"))
+    assert sizes["voxels"] == np.count_nonzero(_volume() == 7)
+
+
+def test_what_was_written_over_is_ingested_again(place: Place) -> None:
+    """Kills taking markers of a first ingestion for done after a second one wrote over its voxels."""
+    narrow, wide = {"window": (0, 199)}, {"window": (0, 255)}
+    assert _figures(place.run(place.pinned(**narrow))) == (2, 0)
+    assert _figures(place.run(place.pinned(**narrow))) == (0, 2)
+    of_before = place.pinned(**narrow)
+    assert _figures(place.run(place.pinned(**wide))) == (2, 0)
+    with refused(PermanentError, "'grayscale'", "pin"):
+        place.run(of_before)
+    assert _figures(place.run(place.pinned(**narrow))) == (2, 0)
+
+
+def test_a_changed_source_is_another_ingestion(place: Place, tmp_path: Path) -> None:
+    """Kills a key of the address alone."""
+    place.run(place.pinned(window=(0, 255)))
+    zarr.create_array(tmp_path / "v.zarr", data=_volume()[:60], chunks=(64, 64, 64), overwrite=True)
+    assert _figures(place.run(place.pinned(window=(0, 255)))) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        ({}, "uint16"),
+        ({"window": (300, 200)}, 300),
+        ({"voxel_size_nm": None, "window": (0, 255)}, "voxels"),
+        ({"offset_vox": (0, 0, 2**26), "window": (0, 255)}, 2**26),
+        ({"source": "/nowhere.zarr"}, "/nowhere.zarr"),
+    ],
+)
+def test_what_cannot_be_ingested_is_refused_before_anything_is_written(
+    place: Place, chosen: dict[str, object], found: object
+) -> None:
+    with refused(PermanentError, found):
+        place.pinned(**chosen)
+    assert set(place.node.repo().instances) == set()
+
+
+def test_a_committed_node_and_other_code_are_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = place.pinned(window=(0, 255))
+    with refused(PermanentError, "pin"):
+        place.run(spec.model_copy(update={"code": "0" * 16}))
+    place.node.commit("done")
+    with refused(PermanentError, place.node.uuid):
+        place.pinned(window=(0, 255))
+
+
+@pytest.mark.spark
+def test_a_spark_job_ingests_what_was_pinned(place: Place, devstack: DevStack) -> None:
+    """Kills work that cannot travel to a worker, and a source that only the driver has opened."""
+    services = DvidServices(S3Store.open(devstack.s3), place.services.server)
+    chosen = {"source": place.source, "node": place.node.uuid, "window": (0, 255), "voxel_size_nm": (40, 4, 4)}
+    spec, _ = pin_ingestion(IngestParameters.model_validate(chosen), services)
+    run = RunFolder(services.store, INGESTIONS, f"run-{uuid4().hex[:8]}")
+    run.write("ingestion", spec)
+    done = subprocess.run(
+        [sys.executable, PROJECT / "spark_jobs" / "run_stage.py", INGEST, INGESTIONS, run.run],
+        env={
+            **os.environ,
+            **devstack.environment(),
+            "PYSPARK_SUBMIT_ARGS": "--master local[2] pyspark-shell",
+            "PYSPARK_PYTHON": sys.executable,
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert run.read(f"report-{INGEST}", StageReport).items_done == len(items_of(spec)) == 2
+    np.testing.assert_array_equal(Grayscale(place.node, "grayscale").read(Box.of_shape(SHAPE)), _volume())
