@@ -128,7 +128,7 @@ def test_a_seed_below_0_is_no_seed(files):
         (("--data", "one.npz", "--out", "new", "--node", "de30"), "--node"),
         (("--data", "one.npz"), "--out"),
         (("--out", "new"), "--data"),
-        (("--data", "none.npz", "--out", "new"), "FileNotFoundError"),
+        (("--data", "none.npz", "--out", "new"), "there is no such file"),
     ],
 )
 def test_bad_input_is_refused_by_name_and_writes_nothing(files, monkeypatch, words, found):
