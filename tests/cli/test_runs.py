@@ -93,7 +93,7 @@ def test_a_plan_counts_the_items_of_every_phase_and_takes_the_choices_of_the_for
     assert re.search(r"^ *segment +9 +0 +9 *$", coarser.stdout, re.MULTILINE)
     assert runs_of(store, "operators") == ()
     _is_refused(emseg("plan", "operators", "--step-parameters", '{"agglomerate": {"treshold": 1}}'), "treshold")
-    _is_refused(emseg("plan", "operators", "--core-vox", 64, 64, 65), "core_vox", "(64, 64, 65)")
+    _is_refused(emseg("plan", "operators", "--core-vox", 64, 64, 65), "core_vox", "65", "multiple of 64")
 
 
 def test_a_dataset_is_run_published_and_rolled_back_from_the_command_line(emseg, store, published):

@@ -63,7 +63,7 @@ class FaultRun:
 
     def context(self) -> RunContext[DvidServices]:
         """The run, to look at."""
-        return self.folder.context("look", lambda: self.services)
+        return self.folder.pinned_context(lambda: self.services)
 
     def committed(self) -> dict[str, str]:
         """Which attempt committed each item of each phase so far."""

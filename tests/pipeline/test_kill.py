@@ -53,7 +53,7 @@ class Killer:
         self.committed: dict[str, str] = {}
 
     def segmented(self) -> PhaseFolder:
-        return self._run.folder.context("killer", lambda: self._services).folder("segment")
+        return self._run.folder.pinned_context(lambda: self._services).folder("segment")
 
     def look(self) -> None:
         if self.killed or not self._run.folder.has("spec") or self.segmented().phase_marker() is not None:
