@@ -59,7 +59,7 @@ def yaml_document(file: Path, doing: str) -> Document:
         walk.count(root, ())
         return Document(loader.construct_document(root), walk.lines)
     except yaml.YAMLError as error:
-        remedy = "YAML wants spaces where the file has tabs" if "'\\t'" in str(error) else "Correct the file"
+        remedy = "YAML wants spaces where the file has tabs" if "\t" in text else "Correct the file"
         raise PermanentError(doing, file.name, f"not YAML: {error}", remedy) from None
     except RecursionError:
         raise PermanentError(doing, file.name, "it is nested too deeply", "Correct the file") from None
