@@ -137,7 +137,9 @@ def test_a_model_with_impossible_numbers_is_refused_before_any_voxel_is_read(tra
         part = part[key]
     part[field[-1]] = value
     damaged = ModelFolder({**model.files, "model.json": json.dumps(document).encode()})
-    with refused(PermanentError, section, field[0]):
+    # NaN is no JSON, so the reader of the document refuses it before there are fields.
+    told = ["model.json", "NaN"] if "NaN" in json.dumps(value) else [section, field[0]]
+    with refused(PermanentError, *told):
         Pipeline(with_model(preset("default"), damaged.digest), ISOTROPIC, lambda _: damaged)
 
 
@@ -145,7 +147,7 @@ def test_a_model_with_impossible_numbers_is_refused_before_any_voxel_is_read(tra
 def test_a_model_for_voxels_of_no_size_is_refused(trained, size):
     document = json.loads(trained["default"].model.files["model.json"])
     document["voxel_size_nm"][1] = size
-    with refused(PermanentError, "voxel_size_nm.1"):
+    with refused(PermanentError, "NaN" if size != size else "voxel_size_nm.1"):  # noqa: PLR0124 - only NaN differs
         _ = ModelFolder({"model.json": json.dumps(document).encode()}).description
 
 
