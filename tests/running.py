@@ -1,7 +1,11 @@
-"""Runs for tests of any room: specs, and the real stages in one process."""
+"""Runs for tests of any room: specs, the real stages in one process, and the main of the Spark jobs."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from emseg.config import RunSpec
@@ -20,6 +24,28 @@ def after(run: RunContext[Any], *stages: str) -> RunContext[Any]:
     for stage in stages:
         run = run_stage(stage, run, InProcess()).run
     return run
+
+
+MAIN = Path(__file__).parents[1] / "spark_jobs" / "run_stage.py"
+"""The main of every Spark job."""
+
+
+def spark_job(
+    stage: str, dataset: str, run: str, environment: Mapping[str, str], cores: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """A Spark driver of its own process that does one stage of a run, on `cores` of this computer, to its end."""
+    spark = {
+        "PYSPARK_SUBMIT_ARGS": f"--master local[{cores}] pyspark-shell",
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    return subprocess.run(
+        [sys.executable, MAIN, stage, dataset, run],
+        env={**environment, **spark},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def a_spec(bounds: Box, **fields: Any) -> RunSpec:

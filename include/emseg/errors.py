@@ -13,8 +13,12 @@ import re
 import resource
 from typing import ClassVar
 
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""A full disk, a quota that is used up, a file over a limit."""
+NO_SPACE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota of this user on that disk is used up",
+    errno.EFBIG: "the file would be larger than this process (ulimit -f) or that disk allows",
+}
+"""What the operating system's errors mean that say that there is no space."""
 
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """What a terminal obeys instead of showing it, what turns the direction of a line or has no width, half characters."""

@@ -61,11 +61,15 @@ def refuse_inside(address: str, doing: str, host: str) -> None:
 def is_readable_on_the_way(url: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether `url` is plain http to another computer that the deployment has not listed in EMSEG_INSIDE_HOSTS."""
     scheme, host, _ = _parts(url)
-    return (
-        scheme == "http"
-        and not (host == "localhost" or host.startswith("127.") or host == "::1")
-        and (host not in inside_hosts(environment))
-    )
+    return scheme == "http" and not is_this_computer(host) and host not in inside_hosts(environment)
+
+
+def is_this_computer(host: str) -> bool:
+    """Whether a host name or address, without port, leads to this computer itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def inside_hosts(environment: Mapping[str, str] = os.environ) -> frozenset[str]:

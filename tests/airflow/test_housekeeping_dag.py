@@ -8,8 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,9 +17,9 @@ import pytest
 from airflow.cli.cli_parser import get_parser
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
-from airflow.sdk.definitions._internal.contextmanager import _CURRENT_CONTEXT
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
+from tests.airflow.contexts import running
 from tests.refusals import refused
 
 from emseg.errors import PermanentError
@@ -86,15 +84,6 @@ def test_a_run_that_all_its_tries_keep_busy_is_not_taken_for_over() -> None:
     assert (RETRIES + 1) * JOB_TIMEOUT < IN_FLIGHT
 
 
-@contextmanager
-def running(**params: Any) -> Iterator[None]:
-    _CURRENT_CONTEXT.append({"params": params})
-    try:
-        yield
-    finally:
-        _CURRENT_CONTEXT.pop()
-
-
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
     """What the tasks work on: an artefact that nobody names."""
@@ -106,12 +95,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
 
 def test_the_dry_run_shows_and_the_removal_removes(store: FolderStore, caplog: pytest.LogCaptureFixture) -> None:
     """Kills a `look` that removes, and a `sweep` that only looks."""
-    with running(**FORM), caplog.at_level(logging.INFO):
+    with running(params=FORM), caplog.at_level(logging.INFO):
         assert housekeeping.look.function() == {"objects": 1, "bytes": 5}
         assert not housekeeping.unless_only_looking.function()
     assert "| brain | phase match | 1 | 1 |" in caplog.text
     assert store.exists(LEFT)
-    with running(**FORM | {"apply": True}):
+    with running(params=FORM | {"apply": True}):
         assert housekeeping.unless_only_looking.function()
         assert housekeeping.sweep.function() == {"objects": 1, "bytes": 5}
     assert not store.exists(LEFT)
@@ -120,7 +109,7 @@ def test_the_dry_run_shows_and_the_removal_removes(store: FolderStore, caplog: p
 def test_the_policy_of_the_form_is_the_one_that_counts(store: FolderStore) -> None:
     """Kills defaults that overrule the form, and a dataset that is shown and not used."""
     for changed in ({"older_than_days": 1}, {"dataset": "other"}):
-        with running(**FORM | {"apply": True} | changed):
+        with running(params=FORM | {"apply": True} | changed):
             assert housekeeping.sweep.function() == {"objects": 0, "bytes": 0}
     assert store.exists(LEFT)
 
@@ -128,9 +117,9 @@ def test_the_policy_of_the_form_is_the_one_that_counts(store: FolderStore) -> No
 def test_what_is_left_alone_fails_the_last_task_and_keeps_nothing_else_back(store: FolderStore) -> None:
     """Kills a damaged dataset that stops the housekeeping of all others, and one that nobody hears of."""
     store.put("damaged/releases/by-number/00000001.json", b"{")
-    with running(**FORM), refused(PermanentError, "damaged"):
+    with running(params=FORM), refused(PermanentError, "damaged"):
         housekeeping.look.function()
-    with running(**FORM | {"apply": True}):
+    with running(params=FORM | {"apply": True}):
         housekeeping.look.function()
         with refused(PermanentError, "damaged"):
             housekeeping.sweep.function()

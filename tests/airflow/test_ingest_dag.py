@@ -6,8 +6,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +13,9 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
-from airflow.sdk.definitions._internal.contextmanager import _CURRENT_CONTEXT
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
+from tests.airflow.contexts import running
 from tests.refusals import refused
 
 from emseg.config.ingestion import IngestParameters, IngestSpec
@@ -108,17 +106,8 @@ def test_a_bad_value_is_refused_by_the_form_and_by_the_task(dag: DAG, name: str,
     """Kills a check that callers of the API pass by."""
     with pytest.raises(ParamValidationError):
         dag.params.get_param(name).resolve(value)
-    with running(GOOD | {name: value}), refused(PermanentError, name):
+    with running(params=GOOD | {name: value}, run_id="manual__1"), refused(PermanentError, name):
         ingestion.pin_source.function()
-
-
-@contextmanager
-def running(params: dict[str, Any]) -> Iterator[None]:
-    _CURRENT_CONTEXT.append({"params": params, "run_id": "manual__1"})
-    try:
-        yield
-    finally:
-        _CURRENT_CONTEXT.pop()
 
 
 def test_the_pin_shows_what_was_found_and_hands_on_where_its_spec_is(
@@ -128,7 +117,7 @@ def test_the_pin_shows_what_was_found_and_hands_on_where_its_spec_is(
     store = FolderStore(tmp_path)
     monkeypatch.setattr(ingestion, "services", lambda: SimpleNamespace(store=store))
     monkeypatch.setattr(library, "pin_ingestion", lambda chosen, _: (SPEC, [("format", f"OME-Zarr, {chosen.kind}")]))
-    with running(GOOD), caplog.at_level(logging.INFO):
+    with running(params=GOOD, run_id="manual__1"), caplog.at_level(logging.INFO):
         returned = ingestion.pin_source.function()
     assert returned["dataset"] == "ingestions"
     assert RunFolder(store, "ingestions", returned["run"]).read("ingestion", IngestSpec) == SPEC

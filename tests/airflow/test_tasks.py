@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import Asset
-from airflow.sdk.definitions._internal.contextmanager import _CURRENT_CONTEXT
+from tests.airflow.contexts import running
 from tests.refusals import refused
 
 from emseg.errors import PermanentError
@@ -55,15 +53,6 @@ class OutletEvents(dict[Any, Any]):
         return self[outlet]
 
 
-@contextmanager
-def running(**context: Any) -> Iterator[None]:
-    _CURRENT_CONTEXT.append({"ti": TaskInstance(), **context})
-    try:
-        yield
-    finally:
-        _CURRENT_CONTEXT.pop()
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run folder in a store on disk; the spec is not read, because nothing below it is."""
@@ -76,13 +65,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
 
 @pytest.mark.parametrize("dry", [True, False])
 def test_a_dry_run_goes_no_further(dry: bool) -> None:
-    with running(params={"dry_run": dry}):
+    with running(ti=TaskInstance(), params={"dry_run": dry}):
         assert tasks.unless_dry_run.function() is not dry
 
 
 def test_a_passed_gate_returns_the_figures(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "gate_run", lambda *_: VERDICT)
-    with running():
+    with running(ti=TaskInstance()):
         returned = tasks.gate.function()
     assert returned == {"passed": True, "fingerprint": "f" * 32, "figures": {"vi_split": 0.5}}
     assert len(json.dumps(returned)) < 4096
@@ -95,7 +84,10 @@ def test_a_refused_result_fails_the_gate_for_good_and_says_why(
     verdict = VERDICT.model_copy(update={"passed": False, "reasons": ("VI split is 2 bits; at most 1",)})
     monkeypatch.setattr(gate, "gate_run", lambda *_: verdict)
     folder.write("findings", Findings())
-    with running(), refused(GateRefusalError, *verdict.reasons, folder.address("report.html")) as caught:
+    with (
+        running(ti=TaskInstance()),
+        refused(GateRefusalError, *verdict.reasons, folder.address("report.html")) as caught,
+    ):
         tasks.gate.function()
     assert isinstance(caught.value, PermanentError)
     assert caught.value.links["DVID node"] == "http://dvid/node"
@@ -105,7 +97,7 @@ def test_a_release_is_an_event_of_the_asset_of_its_dataset(folder: RunFolder, mo
     """Downstream DAGs read which node to use from the event, so it must hold no moving name."""
     monkeypatch.setattr(publish, "publish_run", lambda *_: RELEASE)
     events = OutletEvents()
-    with running(outlet_events=events):
+    with running(ti=TaskInstance(), outlet_events=events):
         returned = tasks.publish.function()
     ((asset, extra),) = events[tasks.RELEASES].added
     assert asset.name == "emseg_demo"
@@ -120,5 +112,5 @@ def test_datasets_have_assets_of_their_own() -> None:
 def test_parameters_that_the_form_does_not_know_are_refused(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The form cannot refuse an unknown name in a REST call; a misspelled `presett` would silently do nothing."""
     params = {"dataset": "demo", "presett": "classical"}
-    with running(run_id="manual__x", params=params), refused(PermanentError, "presett"):
+    with running(ti=TaskInstance(), run_id="manual__x", params=params), refused(PermanentError, "presett"):
         tasks.pin.function()

@@ -6,8 +6,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +13,9 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, RetryAction
-from airflow.sdk.definitions._internal.contextmanager import _CURRENT_CONTEXT
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
+from tests.airflow.contexts import running
 
 from emseg.config.presets import trained_preset_names
 from emseg.errors import PermanentError, TransientError
@@ -101,15 +99,6 @@ def test_a_bad_value_is_refused_by_the_form(dag: DAG, name: str, value: Any) -> 
         dag.params.get_param(name).resolve(value)
 
 
-@contextmanager
-def running(**params: Any) -> Iterator[None]:
-    _CURRENT_CONTEXT.append({"params": params})
-    try:
-        yield
-    finally:
-        _CURRENT_CONTEXT.pop()
-
-
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, datasets: Path) -> list[Any]:
     """What the task asks of the library, which answers at once."""
@@ -129,7 +118,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, datasets: Path) -> list[Any]:
 
 def test_the_task_returns_little_and_tells_its_progress(asked: list[Any], caplog: pytest.LogCaptureFixture) -> None:
     """Kills a model in Airflow's database, and an hour without a line in the log."""
-    with running(**GOOD), caplog.at_level(logging.INFO):
+    with running(params=GOOD), caplog.at_level(logging.INFO):
         returned = training.train_model.function()
     assert returned["model"] == "1f" * 32
     assert returned["figures"]["vi_split"] == 0.5
@@ -141,7 +130,7 @@ def test_the_task_returns_little_and_tells_its_progress(asked: list[Any], caplog
 def test_the_task_trains_on_what_the_form_says(asked: list[Any]) -> None:
     """Kills boxes in X Y Z, a forgotten box, and a node that is shown in the form and not used."""
     second = [64, 0, 0, 80, 10, 20]
-    with running(**GOOD | {"boxes": [BOX, second], "node": "abcd:master"}):
+    with running(params=GOOD | {"boxes": [BOX, second], "node": "abcd:master"}):
         training.train_model.function()
     dataset, boxes, preset, seed, services, _ = asked
     assert (dataset.name, dataset.volume.node) == ("by-hand", "abcd:master")
@@ -155,13 +144,13 @@ def test_the_task_trains_on_what_the_form_says(asked: list[Any]) -> None:
 )
 def test_the_task_checks_what_callers_of_the_api_gave(name: str, value: Any, asked: list[Any]) -> None:
     """Kills a task that trusts the form: whoever calls the API does not see it, and can add keys."""
-    with running(**GOOD | {name: value}), pytest.raises(PermanentError, match=name):
+    with running(params=GOOD | {name: value}), pytest.raises(PermanentError, match=name):
         training.train_model.function()
     assert asked == []
 
 
 def test_without_a_node_the_datasets_own_is_used(asked: list[Any]) -> None:
-    with running(**GOOD):
+    with running(params=GOOD):
         training.train_model.function()
     assert asked[0].volume.node == "de30000000000000000000000000de30"
 

@@ -21,7 +21,7 @@ from emseg.ingest.arrays import ArrayVolume
 from emseg.phases import phases
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.store import ObjectMissingError, S3Store
+from emseg.store import S3Store
 from emseg.synthetic import make_volume
 from emseg.tasks.pin import pin_run
 from emseg.tasks.run_folder import RunFolder
@@ -167,12 +167,3 @@ def undisturbed(faults: FaultStack) -> dict[str, str]:
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Says a figure of this test for the table that `make faults` prints."""
     return lambda text: request.node.user_properties.append(("figure", text))
-
-
-def is_there(store: S3Store, key: str) -> bool:
-    """Whether there is an object."""
-    try:
-        store.get(key)
-    except ObjectMissingError:
-        return False
-    return True

@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.faults.conftest import PATIENCE_S, FaultRun, FaultStack
+from tests.running import MAIN
 
 pytestmark = [pytest.mark.services, pytest.mark.spark, pytest.mark.long]
 
 Figure = Callable[[str], None]
 
-MAIN = Path(__file__).resolve().parents[2] / "spark_jobs" / "run_stage.py"
 SUBMIT = Path(sys.executable).with_name("spark-submit")
 
 

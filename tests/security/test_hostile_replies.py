@@ -112,6 +112,7 @@ def test_a_redirect_takes_the_token_nowhere(liar):
     ("url", "warned"),
     [
         ("http://dvid.example.org", True),
+        ("http://127.example.org", True),
         ("http://inside", False),
         ("https://dvid.example.org", False),
         ("http://127.0.0.1:8000", False),

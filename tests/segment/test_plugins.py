@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.refusals import refused
+from tests.running import spark_job
 from tests.segment.conftest import EXAMPLE, allowed
 
 from emseg.config import RunParameters
@@ -182,18 +183,8 @@ def test_the_installed_step_runs_in_a_spark_job(example_package, devstack, volum
         spec = pin_run(RunParameters(dataset="plugin"), "on-spark", tmp_path, server)
     run = RunFolder(services.store, spec.dataset, spec.run)
     run.write("spec", spec)
-    done = subprocess.run(
-        [sys.executable, PROJECT / "spark_jobs" / "run_stage.py", "segment", spec.dataset, spec.run],
-        env={
-            **environment(example_package, NAME),
-            **devstack.environment(),
-            "PYSPARK_SUBMIT_ARGS": "--master local[1] pyspark-shell",
-            "PYSPARK_PYTHON": sys.executable,
-            "SPARK_LOCAL_IP": "127.0.0.1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    done = spark_job(
+        "segment", spec.dataset, spec.run, {**environment(example_package, NAME), **devstack.environment()}
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert run.read("report-segment", StageReport).items_done == 1

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import h5py
 import numpy as np
 import pytest
 import zarr
 from skimage.measure import block_reduce
 from tests.refusals import refused
+from tests.running import spark_job
 
 from emseg.config.ingestion import INGEST, INGESTIONS, IngestParameters, IngestSpec
 from emseg.devstack import DevStack
@@ -119,6 +119,18 @@ def test_a_changed_source_is_another_ingestion(place: Place, tmp_path: Path) -> 
     assert _figures(place.run(place.pinned(window=(0, 255)))) == (2, 0)
 
 
+def test_a_source_that_changes_after_the_pin_is_refused_also_inside_of_a_file(place: Place, tmp_path: Path) -> None:
+    """Kills bricks of two sources in one volume, and a look at the time of `FILE:NAME`, which is no file."""
+    for value in (3, 4):
+        with h5py.File(tmp_path / "v.h5", "w") as file:
+            file["raw"] = np.full((4, 5, 6), value, np.uint8)
+        if value == 3:
+            spec = place.pinned(source=f"{tmp_path / 'v.h5'}:raw")
+    with refused(PermanentError, "pin", "v.h5:raw"):
+        place.run(spec)
+    assert set(place.node.repo().instances) == set()
+
+
 @pytest.mark.parametrize(
     ("chosen", "found"),
     [
@@ -154,19 +166,7 @@ def test_a_spark_job_ingests_what_was_pinned(place: Place, devstack: DevStack) -
     spec, _ = pin_ingestion(IngestParameters.model_validate(chosen), services)
     run = RunFolder(services.store, INGESTIONS, f"run-{uuid4().hex[:8]}")
     run.write("ingestion", spec)
-    done = subprocess.run(
-        [sys.executable, PROJECT / "spark_jobs" / "run_stage.py", INGEST, INGESTIONS, run.run],
-        env={
-            **os.environ,
-            **devstack.environment(),
-            "PYSPARK_SUBMIT_ARGS": "--master local[2] pyspark-shell",
-            "PYSPARK_PYTHON": sys.executable,
-            "SPARK_LOCAL_IP": "127.0.0.1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = spark_job(INGEST, INGESTIONS, run.run, {**os.environ, **devstack.environment()}, cores=2)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert run.read(f"report-{INGEST}", StageReport).items_done == len(items_of(spec)) == 2
     np.testing.assert_array_equal(Grayscale(place.node, "grayscale").read(Box.of_shape(SHAPE)), _volume())

@@ -18,9 +18,8 @@ from pydantic import SecretStr
 
 from emseg.alerts.alert import Alert, as_text
 from emseg.alerts.outside_adapter import OutsideAdapter
-from emseg.config.connections import is_this_computer
 from emseg.errors import PermanentError, TransientError
-from emseg.outside_addresses import checked_address, inside_hosts
+from emseg.outside_addresses import checked_address, inside_hosts, is_this_computer
 
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _WORTH_REPEATING = frozenset({408, 425, 429})

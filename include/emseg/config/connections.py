@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -64,14 +63,6 @@ class S3Connection(_Connection):
     access_key: SecretStr | None = None
     secret_key: SecretStr | None = None
     session_token: SecretStr | None = None
-
-
-def is_this_computer(host: str) -> bool:
-    """Whether a host name or address, without port, leads to this computer itself."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def dvid_connection(environment: Mapping[str, str]) -> DvidConnection:

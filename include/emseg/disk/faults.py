@@ -12,13 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from emseg.errors import EmsegError, NoRoomError, PermanentError, TransientError
+from emseg.errors import NO_SPACE, EmsegError, NoRoomError, PermanentError, TransientError
 
-_FULL = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the quota of this user on that disk is used up",
-    errno.EFBIG: "the file would be larger than this process (ulimit -f) or that disk allows",
-}
 _NOT_OURS = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 _NO_SUCH_PLACE = {errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EBUSY}
 
@@ -29,10 +24,10 @@ def disk_fault(doing: str, path: Path, error: OSError, need_bytes: int | None = 
     NoRoomError for a full disk, PermanentError for a place that cannot be written, TransientError for all else.
     """
     found = error.strerror or type(error).__name__
-    if error.errno in _FULL:
+    if error.errno in NO_SPACE:
         need = "" if need_bytes is None else f"; needed: {_size(need_bytes)}"
         remedy = "Free space on that disk or raise the limit, or name another disk; then run again"
-        return NoRoomError(doing, str(path), f"{_FULL[error.errno]}{need}; free on it: {_free(path)}", remedy)
+        return NoRoomError(doing, str(path), f"{NO_SPACE[error.errno]}{need}; free on it: {_free(path)}", remedy)
     if isinstance(error, _NOT_OURS) or error.errno in _NO_SUCH_PLACE:
         remedy = "Name a place where this user may write, with nothing else in the way"
         return PermanentError(doing, str(path), found, remedy)

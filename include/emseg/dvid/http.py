@@ -19,10 +19,10 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from emseg.config.connections import DvidConnection, is_this_computer
+from emseg.config.connections import DvidConnection
 from emseg.dvid.errors import refusal
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
-from emseg.outside_addresses import is_readable_on_the_way
+from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
 
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.5

@@ -39,7 +39,7 @@ def open_source(address: str, missing_chunks: MissingChunks = "refuse", gaps: Ga
 
 
 def _opened(address: str, accept_missing: bool, gaps: Gaps) -> VolumeSource:
-    file, inner = _split(address)
+    file, inner = split_address(address)
     if address.startswith(REMOTE) or Path(file).is_dir():
         chunked = open_chunked(file, inner, accept_missing)
         if chunked is not None:
@@ -57,7 +57,7 @@ def _opened(address: str, accept_missing: bool, gaps: Gaps) -> VolumeSource:
     return opener(Path(file), inner)
 
 
-def _split(address: str) -> tuple[str, str]:
+def split_address(address: str) -> tuple[str, str]:
     """File and name inside. Files and names may hold colons; that of `host:8000` begins no name."""
     if address.startswith(REMOTE):
         file, colon, inner = address.rpartition(":")

@@ -25,9 +25,9 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from emseg.config.connections import S3Connection, is_this_computer
+from emseg.config.connections import S3Connection
 from emseg.errors import EmsegError, PermanentError
-from emseg.outside_addresses import is_readable_on_the_way
+from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
 from emseg.store.objects import ObjectMissingError, StoredObject, checked_folder, checked_key
 from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
 

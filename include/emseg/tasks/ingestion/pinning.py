@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pydantic import JsonValue
-
 from emseg.config.ingestion import IngestParameters, IngestSpec
-from emseg.config.runspec import digest_of
 from emseg.dvid import Node, resolve_node
 from emseg.errors import PermanentError
 from emseg.geometry import placed_box
-from emseg.ingest import VolumeSource, WindowedSource, open_source, placed
+from emseg.ingest import VolumeSource, placed
 from emseg.ingest.grayscale import check_grayscale
 from emseg.ingest.label_bricks import check_label_source
 from emseg.ingest.placing import Place, told_size
@@ -20,16 +15,14 @@ from emseg.phases.code_version import version_of
 from emseg.phases.declaration import SHAPES_NO_RESULT
 from emseg.phases.services import DvidServices
 from emseg.tasks.ingestion.turns import with_turn
-from emseg.tasks.ingestion.work import box_of
+from emseg.tasks.ingestion.work import box_of, digest_of_source, opened
 
 DOING = "pinning an ingestion"
 
 
 def pin_ingestion(parameters: IngestParameters, services: DvidServices) -> tuple[IngestSpec, list[tuple[str, str]]]:
     """The spec, and rows of name and value that a person reads. PermanentError for what cannot be ingested."""
-    source = open_source(parameters.source, parameters.missing_chunks)
-    if parameters.window:
-        source = WindowedSource(source, *parameters.window)
+    source = opened(parameters.source, parameters.missing_chunks, parameters.window)
     if parameters.kind == "labels":
         check_label_source(source)
     else:
@@ -38,7 +31,7 @@ def pin_ingestion(parameters: IngestParameters, services: DvidServices) -> tuple
     placed_box(source.shape, place.offset, DOING, parameters.source)
     spec = IngestSpec(
         source=parameters.source,
-        source_digest=_digest(source),
+        source_digest=digest_of_source(source),
         missing_chunks=parameters.missing_chunks,
         node=_open_node(parameters, services),
         instance=parameters.instance,
@@ -57,16 +50,6 @@ def pin_ingestion(parameters: IngestParameters, services: DvidServices) -> tuple
 def code_version() -> str:
     """Version of the code that writes bricks, as installed here."""
     return version_of(("emseg.tasks.ingestion.work",), (*SHAPES_NO_RESULT, "emseg.phases.services"))
-
-
-def _digest(source: VolumeSource) -> str:
-    """Of what the source tells of itself; of a file also its size and time."""
-    info = source.info
-    file = Path(info.address)
-    told: list[JsonValue] = [str(info), str(source.shape), source.dtype.str]
-    if file.is_file():
-        told += [file.stat().st_size, file.stat().st_mtime_ns]
-    return digest_of(told)
 
 
 def _open_node(parameters: IngestParameters, services: DvidServices) -> str:

@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+
+from pydantic import JsonValue
 
 from emseg.config.ingestion import INGEST, INGESTIONS, IngestSpec
+from emseg.config.runspec import digest_of
 from emseg.dvid import DvidServer, Node
+from emseg.errors import PermanentError
 from emseg.geometry import Box
-from emseg.ingest import VolumeSource, WindowedSource, open_source
+from emseg.ingest import MissingChunks, VolumeSource, WindowedSource, open_source
 from emseg.ingest.bricks import LABEL_BYTES, bricks_of
 from emseg.ingest.gray_pyramid import GrayPyramid
 from emseg.ingest.label_bricks import LabelBricks
+from emseg.ingest.opening import split_address
 from emseg.phases.services import DvidServices
 from emseg.phases.write.artefacts import NEW_COUNTS, counts_table
 from emseg.store import ItemMarker, PhaseFolder
@@ -70,6 +76,7 @@ def label_target(spec: IngestSpec, server: DvidServer) -> LabelBricks:
     return LabelBricks(Node(server, spec.node), spec.instance, source_of(spec), box_of(spec), spec.max_scale)
 
 
+@cache
 def bricks_of_source(spec: IngestSpec) -> list[Box]:
     """The bricks in the order of their numbers, the same in every process."""
     source = source_of(spec)
@@ -79,6 +86,29 @@ def bricks_of_source(spec: IngestSpec) -> list[Box]:
 
 @cache
 def source_of(spec: IngestSpec) -> VolumeSource:
-    """The source, opened once a process."""
-    opened = open_source(spec.source, spec.missing_chunks)
-    return WindowedSource(opened, *spec.window) if spec.window else opened
+    """The source, opened once a process. PermanentError where it is not the one that was pinned."""
+    source = opened(spec.source, spec.missing_chunks, spec.window)
+    if digest_of_source(source) != spec.source_digest:
+        raise PermanentError(
+            "opening the source of an ingestion",
+            spec.source,
+            "it has changed since it was pinned: its size, its time, or what it says of itself",
+            "Clear the task `pin` to ingest it as it is now",
+        )
+    return source
+
+
+def opened(address: str, missing_chunks: MissingChunks, window: tuple[int, int] | None) -> VolumeSource:
+    """The volume at an address, through a window where one is given."""
+    source = open_source(address, missing_chunks)
+    return WindowedSource(source, *window) if window else source
+
+
+def digest_of_source(source: VolumeSource) -> str:
+    """Digest of what the source tells of itself; of a file also its size and time."""
+    info = source.info
+    file = Path(split_address(info.address)[0])
+    told: list[JsonValue] = [str(info), str(source.shape), source.dtype.str]
+    if file.is_file():
+        told += [file.stat().st_size, file.stat().st_mtime_ns]
+    return digest_of(told)
