@@ -22,7 +22,8 @@ import numpy as np
 from benchmarks.driver_memory import Watched
 from benchmarks.ingest_source import expected, write_ome_zarr
 from benchmarks.rows import Row, shown
-from emseg.config.ingestion import INGEST, INGESTIONS, IngestParameters, IngestSpec
+from emseg.config.base import INGESTIONS
+from emseg.config.ingestion import INGEST, IngestParameters, IngestSpec
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, Grayscale, Node, create_repo
 from emseg.dvid.request_boxes import request_boxes

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from emseg.config.base import validated
-from emseg.config.ingestion import INGEST, INGESTIONS, IngestParameters
+from emseg.config.base import INGESTIONS, validated
+from emseg.config.ingestion import INGEST, IngestParameters
 from emseg_airflow.connections import services
 from emseg_airflow.form import params_of
 from emseg_airflow.notifier import EmsegNotifier

@@ -7,7 +7,7 @@ import yaml
 from tests.refusals import refused
 
 from emseg.config import RunParameters, StitchMode, dataset_names, datasets_folder, load_dataset
-from emseg.config.base import validated
+from emseg.config.base import BESIDE_DATASETS, validated
 from emseg.errors import PermanentError
 
 GOOD = {
@@ -60,6 +60,14 @@ def test_a_bad_field_is_named_with_its_value(tmp_path, changes, field):
 def test_a_file_must_be_named_after_its_dataset(tmp_path):
     with refused(PermanentError, "brain.yaml", "'other'"):
         load_dataset(folder_with(tmp_path, name="other"), "brain")
+
+
+@pytest.mark.parametrize("name", BESIDE_DATASETS)
+def test_no_dataset_shares_a_folder_of_the_store_with_something_else(tmp_path, name):
+    """Kills a dataset `models`: housekeeping would never look at it, and its runs would lie among the models."""
+    (tmp_path / f"{name}.yaml").write_text(folder_with(tmp_path, name=name).joinpath("brain.yaml").read_text())
+    with refused(PermanentError, f"{name}.yaml", "name", *BESIDE_DATASETS):
+        load_dataset(tmp_path, name)
 
 
 def test_yaml_that_would_build_objects_is_refused(tmp_path):

@@ -15,7 +15,8 @@ from skimage.measure import block_reduce
 from tests.refusals import refused
 from tests.running import spark_job
 
-from emseg.config.ingestion import INGEST, INGESTIONS, IngestParameters, IngestSpec
+from emseg.config.base import INGESTIONS
+from emseg.config.ingestion import INGEST, IngestParameters, IngestSpec
 from emseg.devstack import DevStack
 from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, create_repo
 from emseg.engine.items import InProcess

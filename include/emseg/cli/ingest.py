@@ -26,7 +26,7 @@ from emseg.ingest import (
 from emseg.ingest.gray_extents import extents_with
 from emseg.ingest.grayscale import check_grayscale
 from emseg.ingest.label_bricks import check_label_source
-from emseg.ingest.placing import known_size, told_size
+from emseg.ingest.placing import known_size
 from emseg.ingest.roi import check_mask
 from emseg.ingest.summary import summary
 
@@ -163,8 +163,7 @@ def _told(node: Node) -> str:
 
 
 def _show_place(source: VolumeSource, place: Place, goes_to: str) -> None:
-    size = f"{told_size(place.voxel_size_nm)} nm, Z Y X, says {place.said[0]}"
-    _show(source, place.offset, size, f"{tuple(place.offset)}, Z Y X, says {place.said[1]}", goes_to)
+    _show(source, place.offset, *place.told, goes_to)
 
 
 def _show(source: VolumeSource, start: Coordinate, size: str, offset: str, goes_to: str) -> None:

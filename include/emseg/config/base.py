@@ -20,6 +20,10 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _NAME_RULE = "use 1 to 63 of a-z, 0-9, _ and -, no capitals, with a letter or digit first"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+
+MODELS, MODEL_REPORTS, PROBES, INGESTIONS = "models", "model-reports", "probe", "ingestions"
+BESIDE_DATASETS = (MODELS, MODEL_REPORTS, PROBES, INGESTIONS)
+"""Folders at the top of the object store that are no datasets, so no dataset may have such a name."""
 Size = Annotated[int, Field(ge=1, le=4096)]
 Vec3 = tuple[Size, Size, Size]
 """Three positive sizes, Z Y X."""

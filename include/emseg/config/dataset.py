@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from emseg.config.base import Core3, Margin3, Name, Record, validated
+from emseg.config.base import BESIDE_DATASETS, Core3, Margin3, Name, Record, validated
 from emseg.config.checks import ImageChecks
 from emseg.config.documents import yaml_document
 from emseg.config.pipeline import ModelDigest, PipelineConfig
@@ -149,10 +149,21 @@ class Limits(Record):
     max_task_memory_mb: int = Field(default=16_384, ge=1, le=2**24, description="Memory of one segmentation task, MiB")
 
 
+def _is_no_other_folder(name: str) -> str:
+    if name in BESIDE_DATASETS:
+        raise ValueError(
+            f"emseg keeps other things in the store under this name; use none of {', '.join(BESIDE_DATASETS)}"
+        )
+    return name
+
+
+DatasetName = Annotated[Name, AfterValidator(_is_no_other_folder)]
+
+
 class Dataset(Record):
     """A dataset file. `schedule` is a cron expression or an Airflow preset such as `@daily`; none means by hand."""
 
-    name: Name
+    name: DatasetName
     description: str
     volume: Volume
     segmentation: Segmentation = Segmentation()

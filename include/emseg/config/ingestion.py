@@ -16,8 +16,8 @@ GrayValue = Annotated[int, Field(ge=-32768, le=65535)]
 
 KEY_DIGITS = 32
 
-INGESTIONS, INGEST = "ingestions", "ingest"
-"""Folder of all ingestions in the store, where a dataset has its own; and the stage, which has one phase."""
+INGEST = "ingest"
+"""The stage, which has one phase. In the store `INGESTIONS` stands where the name of a dataset stands."""
 
 
 class IngestParameters(Record):

@@ -29,6 +29,15 @@ class Place:
     offset: Coordinate
     said: tuple[str, str]
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """Size and position for people, each with who said so."""
+        size, offset = self.said
+        return (
+            f"{told_size(self.voxel_size_nm)} nm, Z Y X, says {size}",
+            f"{tuple(self.offset)}, Z Y X, says {offset}",
+        )
+
 
 def placed(
     info: SourceInfo,

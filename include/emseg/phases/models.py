@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from emseg.config.base import MODELS
 from emseg.errors import PermanentError
 from emseg.segment import ModelFolder
 from emseg.segment.model import DESCRIPTION
 from emseg.store import ObjectStore, join_key
 
-FOLDER = "models"
+FOLDER = MODELS
 
 
 def store_model(store: ObjectStore, model: ModelFolder) -> str:

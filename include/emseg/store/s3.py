@@ -25,6 +25,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from emseg.config.base import PROBES
 from emseg.config.connections import S3Connection
 from emseg.errors import EmsegError, PermanentError
 from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
@@ -60,7 +61,7 @@ class S3Store:
 
     def probe(self) -> None:
         """Raise `PermanentError` unless the server honours `If-None-Match` and `If-Match` on a throwaway object."""
-        key = f"probe/{uuid4().hex}"
+        key = f"{PROBES}/{uuid4().hex}"
         self.put(key, b"first")
         try:
             if self.put_if_absent(key, b"second"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from emseg.config import Dataset
+from emseg.config.base import MODEL_REPORTS
 from emseg.geometry import Box
 from emseg.phases.models import store_model
 from emseg.phases.services import DvidServices
@@ -21,7 +22,7 @@ from emseg.training.presets import training_settings
 from emseg.training.train import Trained, train
 
 """Longest side of the slices on the page of the report."""
-REPORTS = "model-reports"
+REPORTS = MODEL_REPORTS
 
 
 def train_in_store(

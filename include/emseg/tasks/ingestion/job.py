@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from emseg.config.ingestion import INGEST, INGESTIONS, IngestSpec
+from emseg.config.base import INGESTIONS
+from emseg.config.ingestion import INGEST, IngestSpec
 from emseg.engine.items import Executor, Work
 from emseg.engine.report import StageReport
 from emseg.engine.run import PhaseRun, Scalars, run_phase

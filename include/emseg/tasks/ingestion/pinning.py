@@ -9,7 +9,7 @@ from emseg.geometry import placed_box
 from emseg.ingest import VolumeSource, placed
 from emseg.ingest.grayscale import check_grayscale
 from emseg.ingest.label_bricks import check_label_source
-from emseg.ingest.placing import Place, told_size
+from emseg.ingest.placing import Place
 from emseg.ingest.summary import summary
 from emseg.phases.code_version import version_of
 from emseg.phases.declaration import SHAPES_NO_RESULT
@@ -65,7 +65,5 @@ def _open_node(parameters: IngestParameters, services: DvidServices) -> str:
 
 
 def _rows(source: VolumeSource, spec: IngestSpec, place: Place) -> list[tuple[str, str]]:
-    size = f"{told_size(place.voxel_size_nm)} nm, Z Y X, says {place.said[0]}"
-    offset = f"{spec.offset_vox}, Z Y X, says {place.said[1]}"
     goes_to = f"node {spec.node}, {spec.kind} {spec.instance}, scales 0 to {spec.max_scale}"
-    return summary(source, box_of(spec), size, offset, goes_to)
+    return summary(source, box_of(spec), *place.told, goes_to)

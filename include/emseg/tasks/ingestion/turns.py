@@ -6,8 +6,8 @@ own: the markers of the first say nothing of the voxels that are in DVID now.
 
 from __future__ import annotations
 
-from emseg.config.base import Record
-from emseg.config.ingestion import INGESTIONS, IngestSpec
+from emseg.config.base import INGESTIONS, Record
+from emseg.config.ingestion import IngestSpec
 from emseg.errors import IntegrityError, PermanentError
 from emseg.store import ObjectMissingError, ObjectStore, join_key
 from emseg.store.sealed import Form

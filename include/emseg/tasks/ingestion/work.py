@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from emseg.config.ingestion import INGEST, INGESTIONS, IngestSpec
+from emseg.config.base import INGESTIONS
+from emseg.config.ingestion import INGEST, IngestSpec
 from emseg.config.runspec import digest_of
 from emseg.dvid import DvidServer, Node
 from emseg.errors import PermanentError

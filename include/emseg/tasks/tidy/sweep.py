@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from emseg.config.base import BESIDE_DATASETS, INGESTIONS, PROBES
 from emseg.config.housekeeping import HousekeepingPolicy
-from emseg.config.ingestion import INGEST, INGESTIONS
+from emseg.config.ingestion import INGEST
 from emseg.disk import remove_scratch
 from emseg.dvid import DvidServer, Node, NotFoundError, repo_info
 from emseg.errors import IntegrityError, PermanentError
@@ -22,9 +23,6 @@ from emseg.tasks.tidy.broom import Broom
 from emseg.tasks.tidy.phase_folders import UNNAMED, PhaseFolders
 from emseg.tasks.tidy.references import IN_FLIGHT, References, references
 from emseg.tasks.tidy.report import TidyReport
-
-BESIDE_DATASETS = ("models", "model-reports", "probe", INGESTIONS)
-"""Folders at the top of the store that are no datasets."""
 
 
 def tidy(
@@ -58,10 +56,10 @@ def tidy(
 
 def time_of(store: ObjectStore) -> datetime:
     """The time by the clock of the store, which wrote the times of the objects: that of this computer may be wrong."""
-    key = f"probe/{uuid4().hex}"
+    key = f"{PROBES}/{uuid4().hex}"
     store.put(key, b"what time is it")
     try:
-        return next(each.modified for each in store.objects_under("probe") if each.key == key)
+        return next(each.modified for each in store.objects_under(PROBES) if each.key == key)
     finally:
         store.delete(key)
 
@@ -118,8 +116,8 @@ def _sweep_runs(broom: Broom, dataset: str, found: References, cutoff: datetime)
 def _tidy_beside(store: ObjectStore, now: datetime, report: TidyReport) -> None:
     """What killed processes left beside the datasets: whoever made it may live as long as a task may run."""
     old = now - IN_FLIGHT
-    left = (each for each in store.objects_under("probe") if each.modified <= old)
-    report.broom.sweep("-", "probe of conditional writes", "its process was killed", "probe", left)
+    left = (each for each in store.objects_under(PROBES) if each.modified <= old)
+    report.broom.sweep("-", "probe of conditional writes", "its process was killed", PROBES, left)
     if not report.broom.dry_run:
         remove_scratch()
     try:
