@@ -16,7 +16,7 @@ from emseg.segment import registry
 EXAMPLE = Path(__file__).parents[1] / "plugin_package"
 
 BROKEN = '''
-import os, time
+import errno, os, time
 import numpy as np
 from emseg.config.base import Record
 from emseg.segment.protocol import PredictStep
@@ -70,13 +70,19 @@ class Dies(Base):
         os.abort()
 
 
+class FillsTheDisk(Base):
+    name = "fills-the-disk"
+    def predict(self, gray, mask):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/scratch/tiles")
+
+
 class Prints(Base):
     name = "prints"
     def predict(self, gray, mask):
         print("as many people do", flush=True)
         return np.full(gray.shape, 0.25, np.float32)
 '''
-BROKEN_CLASSES = ("WrongDtype", "WrongShape", "Raises", "Hangs", "EatsMemory", "Dies", "Prints")
+BROKEN_CLASSES = ("WrongDtype", "WrongShape", "Raises", "Hangs", "EatsMemory", "Dies", "FillsTheDisk", "Prints")
 
 
 @pytest.fixture(scope="session")

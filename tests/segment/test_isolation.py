@@ -16,9 +16,11 @@ from tests.refusals import refused
 from tests.segment.conftest import allowed
 
 from emseg.config.pipeline import Isolation, StepConfig
-from emseg.errors import PermanentError, StepError
+from emseg.engine.items import ItemFailure, attempt_item
+from emseg.errors import NoRoomError, PermanentError, StepError
 from emseg.segment import Setting, StepKind
 from emseg.segment.running import PreparedStep
+from emseg.store import ItemMarker
 from emseg.synthetic import make_volume
 
 GRAY = np.random.default_rng(0).integers(60, 200, (8, 9, 10), dtype=np.uint8)
@@ -80,6 +82,23 @@ def test_a_step_that_eats_memory_meets_its_limit(broken_steps):
 def test_a_step_that_ends_its_process_is_reported_with_its_last_words(broken_steps):
     with refused(StepError, "dies", 6, "SIGABRT", "a last word"):
         prepared("dies", ISOLATED).run(GRAY, EVERYWHERE)
+
+
+@pytest.mark.fault("F15")
+@pytest.mark.parametrize("isolation", [None, ISOLATED], ids=["here", "in a child process"])
+def test_a_full_disk_is_no_fault_of_the_step(broken_steps, isolation):
+    """Kills an isolated step whose subvolume is given up for a disk on which a person can make room."""
+    step = prepared("fills-the-disk", isolation)
+
+    def work(item: str) -> ItemMarker:
+        step.run(GRAY, EVERYWHERE)
+        raise AssertionError(item)
+
+    failure = attempt_item(work, "sv-00000000")
+    assert isinstance(failure, ItemFailure)
+    assert failure.kind == NoRoomError.__name__
+    assert not failure.is_of_the_item
+    assert "/scratch/tiles" in failure.message
 
 
 def test_text_that_a_step_prints_is_not_taken_for_its_answer(broken_steps):
@@ -209,6 +228,7 @@ import numpy as np
 from emseg.config.pipeline import Isolation, StepConfig
 from emseg.segment import Setting, StepKind
 from emseg.segment.running import PreparedStep
+from emseg.store import ItemMarker
 config = StepConfig(name="hangs", isolation=Isolation(timeout_s=300))
 step = PreparedStep.made(StepKind.PREDICT, config, Setting((10.0, 10.0, 10.0)))
 step.run(np.zeros((4, 5, 6), np.uint8), np.ones((4, 5, 6), bool))

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from PIL import Image
 from skimage.measure import block_reduce
 from tests.refusals import refused
 from tests.running import spark_job
@@ -77,7 +78,7 @@ def test_grayscale_is_written_once_and_a_killed_try_is_gone_on_with(place: Place
     Grayscale(place.node, "grayscale").create((40, 4, 4))
     Grayscale(place.node, "grayscale_1").create((80, 8, 8))
     killed(first)
-    report = place.run(place.pinned(window=(0, 255), offset_vox=(0, 0, 100)))
+    report = place.run(spec)
     assert _figures(report) == (1, 1)
     assert _figures(place.run(spec)) == (0, 2)
     box = Box.of_shape(SHAPE, (0, 0, 100))
@@ -101,33 +102,47 @@ def test_labels_are_there_with_their_indices(place: Place) -> None:
     assert sizes["voxels"] == np.count_nonzero(_volume() == 7)
 
 
-def test_what_was_written_over_is_ingested_again(place: Place) -> None:
+def test_another_ingestion_writes_everything_again(place: Place) -> None:
     """Kills taking markers of a first ingestion for done after a second one wrote over its voxels."""
-    narrow, wide = {"window": (0, 199)}, {"window": (0, 255)}
-    assert _figures(place.run(place.pinned(**narrow))) == (2, 0)
-    assert _figures(place.run(place.pinned(**narrow))) == (0, 2)
-    of_before = place.pinned(**narrow)
-    assert _figures(place.run(place.pinned(**wide))) == (2, 0)
-    with refused(PermanentError, "'grayscale'", "pin"):
-        place.run(of_before)
-    assert _figures(place.run(place.pinned(**narrow))) == (2, 0)
-
-
-def test_a_changed_source_is_another_ingestion(place: Place, tmp_path: Path) -> None:
-    """Kills a key of the address alone."""
-    place.run(place.pinned(window=(0, 255)))
-    zarr.create_array(tmp_path / "v.zarr", data=_volume()[:60], chunks=(64, 64, 64), overwrite=True)
+    first = place.pinned(window=(0, 199))
+    assert _figures(place.run(first)) == (2, 0)
+    assert _figures(place.run(first)) == (0, 2)
     assert _figures(place.run(place.pinned(window=(0, 255)))) == (2, 0)
+    with refused(PermanentError, "'grayscale'", "pin"):
+        place.run(first)
+    assert _figures(place.run(place.pinned(window=(0, 199)))) == (2, 0)
 
 
-def test_a_source_that_changes_after_the_pin_is_refused_also_inside_of_a_file(place: Place, tmp_path: Path) -> None:
+def test_voxels_that_were_corrected_in_place_are_ingested(place: Place) -> None:
+    """Kills a key of what the source says of itself: a chunk was written anew, and no metadata tells of it."""
+    place.run(place.pinned(window=(0, 255)))
+    zarr.open_array(place.source, mode="r+")[:] = _volume() + 1
+    place.run(place.pinned(window=(0, 255)))
+    assert np.array_equal(Grayscale(place.node, "grayscale").read(Box.of_shape(SHAPE)), _volume() + 1)
+
+
+def test_labels_that_are_gone_from_the_source_are_never_left_in_dvid(place: Place) -> None:
+    """Kills empty blocks that are left out in silence, so that labels of the first ingestion stay where now is none."""
+    place.run(place.pinned(kind="labels", instance="seg"))
+    zarr.open_array(place.source, mode="r+")[:, :, 128:] = 0
+    with refused(PermanentError, "'seg'", place.node.uuid, "(0, 0, 2)"):
+        place.run(place.pinned(kind="labels", instance="seg", missing_chunks="empty"))
+    assert np.array_equal(Labelmap(place.node, "seg").read(Box.of_shape(SHAPE)), _volume())
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_source_that_changes_after_the_pin_is_refused(place: Place, tmp_path: Path, kind: str) -> None:
     """Kills bricks of two sources in one volume, and a look at the time of `FILE:NAME`, which is no file."""
+    sections = tmp_path / "sections"
+    sections.mkdir()
     for value in (3, 4):
         with h5py.File(tmp_path / "v.h5", "w") as file:
             file["raw"] = np.full((4, 5, 6), value, np.uint8)
+        for z in range(4):
+            Image.fromarray(np.full((5, 6), value, np.uint8)).save(sections / f"{z}.png")
         if value == 3:
-            spec = place.pinned(source=f"{tmp_path / 'v.h5'}:raw")
-    with refused(PermanentError, "pin", "v.h5:raw"):
+            spec = place.pinned(source=str(sections) if kind == "folder" else f"{tmp_path / 'v.h5'}:raw")
+    with refused(PermanentError, "pin", spec.source):
         place.run(spec)
     assert set(place.node.repo().instances) == set()
 

@@ -50,8 +50,7 @@ class IngestSpec(Record):
     """An ingestion with every reference pinned: `node` is a full UUID, place and size are those that count.
 
     `source_digest` is that of what the source told of itself, `code` the version of the code that writes bricks.
-    `turn` counts the changes of what was ingested to the instance: markers of an earlier turn say nothing of what is in
-    DVID now.
+    `turn` counts the ingestions to the instance: markers of an earlier turn say nothing of what is in DVID now.
     """
 
     source: str

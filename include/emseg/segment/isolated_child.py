@@ -6,6 +6,7 @@ It also ends when its parent does, so a Spark worker that is killed leaves no st
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -16,7 +17,7 @@ from typing import BinaryIO
 from emseg.config.pipeline import StepConfig
 from emseg.errors import StepError
 from emseg.segment.contract import checked
-from emseg.segment.isolation import Answer, ArrayHeader, Request
+from emseg.segment.isolation import Answer, ArrayHeader, OsError, Request
 from emseg.segment.model import ModelFolder
 from emseg.segment.protocol import Setting, StepKind
 from emseg.segment.registry import make_step
@@ -49,6 +50,9 @@ def main() -> int:
     except MemoryError:
         _free()
         answer, data = Answer(out_of_memory=True), b""
+    except OSError as error:
+        _free()
+        answer, data = Answer(out_of_memory=True) if error.errno == errno.ENOMEM else Answer(os_error=_of(error)), b""
     except StepError as error:
         answer, data = Answer(fault=error.found, remedy=error.remedy), b""
     except (Exception, SystemExit) as error:  # noqa: BLE001 - code of others: whatever it raises is the answer
@@ -76,6 +80,10 @@ def _limit(memory_mb: int) -> None:
     """Limit the address space to what is in use now and `memory_mb` more."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + memory_mb * MIB, resource.RLIM_INFINITY))
+
+
+def _of(error: OSError) -> OsError:
+    return OsError(errno=error.errno, text=error.strerror or str(error), file=str(error.filename or ""))
 
 
 def _free() -> None:

@@ -63,10 +63,26 @@ class Request(Record):
     model_files: dict[str, int] | None
 
 
+class OsError(Record):
+    """An OSError that the step met: a full disk, a file that cannot be read."""
+
+    errno: int | None
+    text: str
+    file: str
+
+    def again(self) -> OSError:
+        """The same error in this process."""
+        return OSError(self.errno, self.text, self.file or None) if self.errno is not None else OSError(self.text)
+
+
 class Answer(Record):
-    """The result: an array, whose bytes follow, or a `fault`; `out_of_memory` where the step met its limit."""
+    """The result: an array, whose bytes follow, or a `fault`; `out_of_memory` where the step met its limit.
+
+    An `os_error` is no fault of the step.
+    """
 
     array: ArrayHeader | None = None
+    os_error: OsError | None = None
     fault: str = ""
     remedy: str = "Mend the step, or choose another"
     out_of_memory: bool = False
@@ -75,7 +91,8 @@ class Answer(Record):
 def run_isolated(step: Step[Any], isolation: Isolation, arrays: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[Any]:
     """The step's output from a child process.
 
-    StepError when the step raises, takes longer than the limit, wants more memory, or ends its process.
+    StepError when the step raises, takes longer than the limit, wants more memory, or ends its process. OSError as in
+    the child: it is no fault of the step.
     """
     payload = _payload(step, isolation, arrays)
     try:
@@ -133,6 +150,8 @@ def _read(step: Step[Any], isolation: Isolation, out: bytes, err: str, code: int
             f"needs more than the {isolation.memory_mb} MiB that it may have",
             "Raise isolation.memory_mb, use smaller subvolumes, or mend the step",
         )
+    if answer.os_error is not None:
+        raise answer.os_error.again()
     if answer.array is None:
         raise step_fault(step, answer.fault, answer.remedy)
     if len(data) != answer.array.size:

@@ -1,7 +1,8 @@
 """Turns of an instance: what was ingested to it last, so that nobody takes markers of what was written over for done.
 
-Example: a volume is ingested with window 0-255, then with 50-200, then with 0-255 again. The third is a turn of its
-own: the markers of the first say nothing of the voxels that are in DVID now.
+Example: a volume is ingested, its voxels are corrected in place, and it is ingested again. Nothing that the source says
+of itself has changed, so every pin begins a turn of its own: markers of the first say nothing of the voxels that are in
+in DVID now. A retry has no pin, and goes on with its turn.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ _FORM = Form(
 
 
 def with_turn(store: ObjectStore, spec: IngestSpec) -> IngestSpec:
-    """The spec with the number of its turn: that of the last one where it is the same, so that it is gone on with."""
+    """The spec with the number of its turn, one more than the last of its instance."""
     key, own = _key(spec), _without_turn(spec)
     while True:
         last, version = _read(store, key)
-        turn = 1 if last is None else last.turn if last.key == own else last.turn + 1
+        turn = 1 if last is None else last.turn + 1
         data = _FORM.seal(_Target(key=own, turn=turn), key)
         if store.put_if_absent(key, data) if last is None else store.replace_if(key, data, version):
             return spec.model_copy(update={"turn": turn})

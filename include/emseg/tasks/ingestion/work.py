@@ -106,10 +106,15 @@ def opened(address: str, missing_chunks: MissingChunks, window: tuple[int, int] 
 
 
 def digest_of_source(source: VolumeSource) -> str:
-    """Digest of what the source tells of itself; of a file also its size and time."""
+    """Digest of what the source tells of itself; of a file, and of the files of a folder, also size and time.
+
+    Voxels that change in a chunk further down do not change it.
+    """
     info = source.info
-    file = Path(split_address(info.address)[0])
+    path = Path(split_address(info.address)[0])
     told: list[JsonValue] = [str(info), str(source.shape), source.dtype.str]
-    if file.is_file():
-        told += [file.stat().st_size, file.stat().st_mtime_ns]
+    files = [path] if path.is_file() else sorted(path.glob("[!.]*")) if path.is_dir() else []
+    for file in files:
+        about = file.stat()
+        told += [file.name, about.st_size, about.st_mtime_ns]
     return digest_of(told)
