@@ -14,7 +14,7 @@ test: $(READY) browser  ## every test, with real servers of its own for each of 
 	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder -m 'not long'
 
 faults: $(READY) browser  ## the fault matrix: every fault at full length, and a table of what holds
-	EMSEG_FAULTS=full EMSEG_FUZZ=10000 EMSEG_DAMAGES=10000 $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder -p tests.faults.table -m fault
+	EMSEG_FAULTS=full EMSEG_FUZZ=10000 EMSEG_DAMAGES=10000 $(BIN)/python -m pytest -n $(WORKERS) --timeout 3600 --no-loadscope-reorder -p tests.faults.table -m fault
 
 check: $(READY)  ## lint, format, types, contracts between rooms
 	$(BIN)/ruff check
