@@ -1,4 +1,4 @@
-"""The DAG: pin, plan, (stop of a dry run), a Spark job for each stage, gate, publish. One factory for all datasets."""
+"""The DAG: pin, plan, a Spark job for each stage, gate, approve, publish. One factory for all datasets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from airflow.sdk import DAG, chain
 
 from emseg.phases import phases_of, stages
 from emseg.phases.stages import Stage
-from emseg_airflow import tasks
+from emseg_airflow import approval, tasks
+from emseg_airflow.approval import EmsegApprovalOperator
 from emseg_airflow.form import form_params
 from emseg_airflow.notifier import EmsegNotifier
 from emseg_airflow.retries import default_args
@@ -53,6 +54,7 @@ def segmentation_dag(
             tasks.unless_dry_run(),
             *(_job(stage) for stage in stages()),
             tasks.gate(),
+            EmsegApprovalOperator(task_id="approve", doc_md=approval.__doc__),
             tasks.publish.override(pool=WRITE_POOL)(),
         )
     return dag

@@ -19,6 +19,8 @@ from emseg_airflow.reference import PIN, RunReference
 from emseg_airflow.refusal import GateRefusalError
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from emseg.phases.run_context import RunContext
     from emseg.phases.services import DvidServices
     from emseg.tasks.run_folder import RunFolder
@@ -56,7 +58,7 @@ def plan() -> dict[str, Any]:
     from emseg.phases import stages
     from emseg.tasks.plan import plan_run
 
-    folder, run = _run(before=stages()[0].name)
+    folder, run = run_of(get_current_context(), before=stages()[0].name)
     planned = plan_run(run)
     folder.write("plan", planned)
     log.info("Plan of this run:\n%s", planned.markdown())
@@ -77,7 +79,7 @@ def gate() -> dict[str, Any]:
     from emseg.tasks.run_links import run_links
 
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # at level INFO it logs each of its own steps
-    folder, run = _run()
+    folder, run = run_of(get_current_context())
     verdict = gate_run(run)
     links = {"Report": folder.address("report.html"), **run_links(run)}
     figures = [f"{name}: {value:.6g}" for name, value in verdict.figures.items()]
@@ -93,7 +95,7 @@ def publish() -> dict[str, Any]:
     """Commit the run's DVID branch, move the dataset's release to it, and tell waiting DAGs by an Asset event."""
     from emseg.tasks.publish import publish_run
 
-    folder, run = _run()
+    folder, run = run_of(get_current_context())
     release = publish_run(run)
     log.info("Release %d of %s: node %s, %s", release.number, folder.dataset, release.uuid, release.instance)
     event = {"uuid": release.uuid, "instance": release.instance, "number": release.number}
@@ -101,10 +103,10 @@ def publish() -> dict[str, Any]:
     return event
 
 
-def _run(before: str = "") -> tuple[RunFolder, RunContext[DvidServices]]:
+def run_of(context: Context, before: str = "") -> tuple[RunFolder, RunContext[DvidServices]]:
     """The run that this task works on: its folder, and its run context as it is before a stage, or after all."""
     from emseg.tasks.run_folder import RunFolder
 
-    reference, opened = RunReference.of(get_current_context()), services()
+    reference, opened = RunReference.of(context), services()
     folder = RunFolder(opened.store, reference.dataset, reference.run)
     return folder, folder.context(uuid4().hex[:12], lambda: opened, before)

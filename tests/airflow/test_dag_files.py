@@ -18,7 +18,7 @@ from emseg.errors import IntegrityError, PermanentError, StepError, TransientErr
 from emseg.phases import stages
 
 PROJECT = Path(__file__).resolve().parents[2]
-LINE = ["pin", "plan", "unless_dry_run", *(stage.name for stage in stages()), "gate", "publish"]
+LINE = ["pin", "plan", "unless_dry_run", *(stage.name for stage in stages()), "gate", "approve", "publish"]
 
 
 def parsed() -> DagBag:

@@ -137,7 +137,7 @@ class FinishedRun:
         verdict = self.folder.read("verdict", Verdict).model_copy(update={"fingerprint": other})
         given = {"fingerprint": other, "instance": "segmentation", "before_commit": bool}
         publish_release(self.store, CommittedNode(other), verdict, **given)  # type: ignore[arg-type]
-        roll_back(self.store, "local", 1)
+        roll_back(self.store, "local", 1, "ana", "axons are cut")
         with Lease(self.store, LEASE, "a run", 60):
             pass
 

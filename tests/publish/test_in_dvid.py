@@ -25,7 +25,7 @@ def kept(tmp_path: Path, new_node, verdict_of) -> FolderStore:
     store = FolderStore(tmp_path / "store")
     publish(store, new_node(), verdict_of("f1"))
     publish(store, new_node(), verdict_of("f2"))
-    roll_back(store, "demo", 1)
+    roll_back(store, "demo", 1, "ana", "axons are cut")
     return store
 
 

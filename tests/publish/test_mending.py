@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> FolderStore:
         made = claimed(store, "demo", lambda n, _: record(n))
         keep_copy(store, made)
         serve(store, made)
-    roll_back(store, "demo", 1)
+    roll_back(store, "demo", 1, "ana", "axons are cut")
     return store
 
 
@@ -99,9 +99,9 @@ def test_a_rollback_that_fails_leaves_no_new_number_and_its_retry_succeeds(folde
     """Kills a number that is taken before the pointer is known to move."""
     spoiled(folder, CURRENT)
     with refused(IntegrityError, folder.address(CURRENT)):
-        roll_back(folder, "demo", 2)
+        roll_back(folder, "demo", 2, "ana", "axons are cut")
     assert {key: folder.get(key) for key in folder.keys_under("")} == whole, "the pointer is mended, and no more"
-    assert roll_back(folder, "demo", 2).number == 5
+    assert roll_back(folder, "demo", 2, "ana", "axons are cut").number == 5
 
 
 def test_what_no_copy_tells_is_left_to_a_person(folder):
@@ -109,7 +109,7 @@ def test_what_no_copy_tells_is_left_to_a_person(folder):
     for key in (number(2), copy_key(record(2))):
         folder.delete(key)
     with refused(PermanentError, folder.address(number(2)), "emseg releases check demo"):
-        roll_back(folder, "demo", 1)
+        roll_back(folder, "demo", 1, "ana", "axons are cut")
     assert mended(folder) == [number(2)]
     assert not folder.exists(number(2))
 

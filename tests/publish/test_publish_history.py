@@ -116,17 +116,17 @@ def test_datasets_do_not_see_each_other(store):
 
 def test_a_rollback_is_a_new_release_of_the_old_node(store):
     made = published(store, 3)
-    back = roll_back(store, "demo", 1)
+    back = roll_back(store, "demo", 1, "ana", "axons are cut")
     assert (back.number, back.uuid, back.restores, back.supersedes) == (4, made[0].uuid, 1, made[2].uuid)
     assert served_release(store, "demo") == back
-    assert roll_back(store, "demo", 1) == back, "asked again, nothing is added"
+    assert roll_back(store, "demo", 1, "ana", "axons are cut") == back, "asked again, nothing is added"
     assert releases(store, "demo") == (*made, back)
 
 
 def test_a_rollback_can_be_taken_back(store):
     made = published(store, 2)
-    roll_back(store, "demo", 1)
-    again = roll_back(store, "demo", 2)
+    roll_back(store, "demo", 1, "ana", "axons are cut")
+    again = roll_back(store, "demo", 2, "ana", "axons are cut")
     assert (again.number, again.uuid) == (4, made[1].uuid)
 
 
@@ -135,7 +135,7 @@ def test_a_rollback_to_no_release_is_refused(number, store):
     """Kills `earlier[number - 1]` on its own: number 0 would restore the newest."""
     published(store, 2)
     with refused(PermanentError, "dataset demo", f"release {number}"):
-        roll_back(store, "demo", number)
+        roll_back(store, "demo", number, "ana", "axons are cut")
 
 
 def test_a_record_of_the_release_before_is_refused_by_its_number():

@@ -236,6 +236,6 @@ def test_a_rerun_of_a_rolled_back_publish_does_not_undo_the_rollback(store, new_
     first, bad = new_node(), new_node()
     publish(store, first, verdict_of("f1"))
     publish(store, bad, verdict_of("f2"))
-    back = roll_back(store, "demo", 1)
+    back = roll_back(store, "demo", 1, "ana", "axons are cut")
     publish(store, bad, verdict_of("f2"))
     assert served_release(store, "demo") == back

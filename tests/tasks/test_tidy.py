@@ -125,7 +125,7 @@ def test_what_a_release_needs_stays_readable_and_can_be_stitched_again(two):
     assert again.folder("write").manifest()
     restitched = runs.stitched(runs.pinned("restitched", threshold=0.3, overlap=7e4))
     assert {m.attempt for m in restitched.folder("match").manifest()} == {"of-old"}
-    assert roll_back(runs.store, DATASET, 1).uuid == first.uuid
+    assert roll_back(runs.store, DATASET, 1, "ana", "axons are cut").uuid == first.uuid
     assert served_release(runs.store, DATASET).number == 3
     assert tidied(runs.store).left_alone == []
 

@@ -87,7 +87,7 @@ def test_a_sweep_removes_what_is_over_and_every_release_stays_usable(shelf, monk
         assert review.ledger.num_rows > 0
         assert len(review.supervoxels.supervoxel) > 0
         assert "3-D view (neuroglancer)" in run_links(run)
-    assert roll_back(store, NAME, 1).uuid == releases[0].uuid
+    assert roll_back(store, NAME, 1, "ana", "axons are cut").uuid == releases[0].uuid
     again = shelf.run("again", 2e4)
     assert again.folder("segment").manifest() == first.folder("segment").manifest()
     assert publish_run(again).number == 4

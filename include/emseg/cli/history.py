@@ -1,26 +1,35 @@
-"""`emseg runs`, `status` and `rollback`: which runs and releases a dataset has, and which release is served."""
+"""`emseg runs`, `status`, `publish`, `rollback`: the runs and releases of a dataset, and which release is served."""
 
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
+from emseg.cli.people import checked_reason, user_name
 from emseg.config import datasets_folder, load_dataset
 from emseg.publish import releases, roll_back, served_release
+from emseg.tasks.approval import decide
+from emseg.tasks.publish import publish_run
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import hidden_from_viewers, view_link
 from emseg.tasks.run_list import RunSummary, runs_of
 
 DatasetName = Annotated[str, typer.Argument(help="Dataset file under include/datasets, without .yaml")]
 
+Why = Annotated[
+    str, typer.Option(help="Why; the release record keeps it, with the name of who calls", callback=checked_reason)
+]
+
 
 def add_to(cli: typer.Typer) -> None:
     """Register the commands."""
     cli.command()(runs)
     cli.command()(status)
+    cli.command()(publish)
     cli.command()(rollback)
 
 
@@ -49,6 +58,9 @@ def status(dataset: DatasetName) -> None:
             f"release {release.number}{state}: node {release.uuid}, instance {release.instance}"
             f", VI split {split:.3f}, merge {merge:.3f} bits"
         )
+        if release.approved_by:
+            did = f"rolled back to {release.restores}" if release.restores else "approved"
+            console.print(f"  {did} by {release.approved_by}: {release.why or 'no reason given'}", markup=False)
     run = RunFolder(services.store, dataset, served.run).pinned_context(lambda: services)
     console.print(view_link(run))
     for instance in hidden_from_viewers(run):
@@ -57,11 +69,26 @@ def status(dataset: DatasetName) -> None:
         )
 
 
+def publish(
+    dataset: DatasetName,
+    run: Annotated[str, typer.Argument(help="Run to publish, as `emseg runs` names it; its gate must have passed")],
+    why: Why,
+) -> None:
+    """Approve the result of a run in your name, and publish it."""
+    services = connected()
+    context = RunFolder(services.store, dataset, run).context(uuid4().hex[:12], lambda: services)
+    decide(context, "approved", user_name(), why)
+    release = publish_run(context)
+    console.print(f"{dataset}: release {release.number} serves node {release.uuid}")
+
+
 def rollback(
-    dataset: DatasetName, number: Annotated[int, typer.Argument(help="Number of the release to serve again")]
+    dataset: DatasetName,
+    number: Annotated[int, typer.Argument(help="Number of the release to serve again")],
+    why: Why,
 ) -> None:
     """Serve an earlier release again, as a new release of the same DVID node."""
-    release = roll_back(connected().store, dataset, number)
+    release = roll_back(connected().store, dataset, number, user_name(), why)
     console.print(f"{dataset}: release {release.number} serves node {release.uuid}")
 
 

@@ -45,7 +45,9 @@ def plan(parameters: RunParameters) -> None:
 
 def run(
     parameters: RunParameters,
-    publish: Annotated[bool, typer.Option(help="Publish the result when the gate passes")] = False,
+    publish: Annotated[
+        bool, typer.Option(help="Publish the result when the gate passes, if the dataset lets it")
+    ] = False,
 ) -> None:
     """Run a dataset in this process, with the same phases, keys and markers as the Spark jobs."""
     if parameters.dry_run:

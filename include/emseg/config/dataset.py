@@ -41,6 +41,26 @@ class StitchMode(StrEnum):
     IOU = "iou"
 
 
+class Publication(StrEnum):
+    """What publishes a result that the gate passes, from the loosest to the strictest.
+
+    `automatic`: the run itself. `approval`: a person who has seen the figures. `never`: nobody, the run only measures.
+    """
+
+    AUTOMATIC = "automatic"
+    APPROVAL = "approval"
+    NEVER = "never"
+
+    def is_stricter_than(self, other: Publication) -> bool:
+        """Whether less is published this way."""
+        order = list(Publication)
+        return order.index(self) > order.index(other)
+
+
+UserId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
+"""A user as Airflow's auth manager names him: the user name, or with the FAB auth manager the number."""
+
+
 class Unassigned(StrEnum):
     """What the voxels count as that a segmentation leaves unassigned (label 0) and that have ground truth.
 
@@ -171,6 +191,8 @@ class Dataset(Record):
     output: Output = Output()
     gate: GatePolicy = GatePolicy()
     limits: Limits = Limits()
+    publication: Publication = Publication.AUTOMATIC
+    approvers: tuple[UserId, ...] = Field(default=(), description="Who may approve; none: whoever may edit DAG runs")
     schedule: Schedule | None = None
 
 

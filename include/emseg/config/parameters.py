@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from pydantic import Field, JsonValue, WithJsonSchema
 
 from emseg.config.base import Core3, Margin3, Name, Record, validated
-from emseg.config.dataset import Dataset, InstanceName, NodeReference, StitchMode
+from emseg.config.dataset import Dataset, InstanceName, NodeReference, Publication, StitchMode
 from emseg.config.pipeline import ModelDigest, with_parameters
 from emseg.config.presets import preset
+from emseg.errors import PermanentError
 
 
 class RunParameters(Record):
@@ -31,6 +32,9 @@ class RunParameters(Record):
     )
     core_vox: Core3 | None = Field(default=None, description="Subvolume core, voxels Z Y X, multiples of 64")
     halo_vox: Margin3 | None = Field(default=None, description="Halo around each core, voxels Z Y X")
+    publication: Publication | None = Field(
+        default=None, description="What publishes a result that the gate passes; only stricter than in the file"
+    )
 
     def applied_to(self, dataset: Dataset) -> Dataset:
         """The dataset with this run's choices in place of its own."""
@@ -46,7 +50,21 @@ class RunParameters(Record):
             pipeline = segmentation.pipeline or preset(segmentation.preset)
             segmentation = _updated(segmentation, pipeline=with_parameters(pipeline, self.step_parameters))
         stitching = _updated(dataset.stitching, mode=self.stitch)
-        return dataset.model_copy(update={"volume": volume, "segmentation": segmentation, "stitching": stitching})
+        publication = self._publication(dataset)
+        sections = {"volume": volume, "segmentation": segmentation, "stitching": stitching, "publication": publication}
+        return dataset.model_copy(update=sections)
+
+    def _publication(self, dataset: Dataset) -> Publication:
+        """The chosen one; PermanentError where it is looser than that of the dataset file."""
+        chosen = self.publication or dataset.publication
+        if dataset.publication.is_stricter_than(chosen):
+            raise PermanentError(
+                "choosing the parameters of the run",
+                f"publication = {chosen}",
+                f"the file of dataset {dataset.name} says {dataset.publication}, and a run may only be stricter",
+                "Leave publication out, or have the dataset file changed",
+            )
+        return chosen
 
 
 def _updated(section: Any, /, **choices: Any) -> Any:

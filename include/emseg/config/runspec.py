@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue
 
 from emseg.config.base import Name, Position3, Record, VoxelSizeNm
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, InstanceName, Output, Stitching, Unassigned
+from emseg.config.dataset import GatePolicy, InstanceName, Output, Publication, Stitching, Unassigned
 from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
 from emseg.geometry import Box
@@ -95,6 +95,8 @@ class RunSpec(Record):
     groundtruth: PinnedGroundTruth
     gate: GatePolicy
     max_failed_share: float
+    publication: Publication = Publication.AUTOMATIC
+    approvers: tuple[str, ...] = ()
     code: dict[str, str]
 
 

@@ -53,7 +53,8 @@ class ReleasesInDvid:
         same_node = [each for each in chain.values() if each.number < number and each.uuid == after.supersedes]
         if same_node:  # a rollback; which of several numbers it named nobody knows
             known = same_node[0] if len(same_node) == 1 else None
-            return known and known.model_copy(update=place | {"restores": known.number})
+            unknown = {"approved_by": None, "why": None}
+            return known and known.model_copy(update=place | unknown | {"restores": known.number})
         try:
             lines = Node(self._server, after.supersedes).log()
         except NotFoundError:

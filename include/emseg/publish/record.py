@@ -21,6 +21,8 @@ class ReleaseRecord(Record):
     run: str
     figures: dict[str, float]
     supersedes: str | None = Field(description="UUID of the release with the number before this one")
+    approved_by: str | None = Field(default=None, description="Who approved it, or rolled back to it")
+    why: str | None = Field(default=None, description="What that person wrote about it")
     restores: int | None = Field(default=None, description="Number of the earlier release that a rollback serves again")
 
 

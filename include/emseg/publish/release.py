@@ -13,6 +13,7 @@ from functools import partial
 from emseg.dvid import Node, NodeInfo, RepoInfo
 from emseg.dvid.nodes import RELEASE_LINE
 from emseg.errors import IntegrityError, PermanentError
+from emseg.publish.approval import Approval
 from emseg.publish.history import claimed, keep_copy, release_of, releases, serve, served_release
 from emseg.publish.in_dvid import record_line
 from emseg.publish.mending import require_whole
@@ -29,20 +30,23 @@ def publish_release(
     fingerprint: str,
     instance: str,
     before_commit: Callable[[], object],
+    approval: Approval | None = None,
 ) -> ReleaseRecord:
     """Release labelmap `instance` of `node`, whose key of phase `write` is `fingerprint`, and return its record.
 
     `before_commit` checks that the node still holds the result, and raises where it does not: then nothing is
-    committed. A result that was released before keeps its record, and nothing is committed either. PermanentError when
-    the verdict did not pass or is about another result, when the instance is unknown, or when the node was committed as
-    something else.
+    committed. The record says who gave the `approval`. A result that was released before keeps its record, and nothing
+    is committed either. PermanentError when the verdict did not pass or is about another result, when the instance is
+    unknown, or when the node was committed as something else.
     """
     _check_verdict(verdict, fingerprint)
     with _mended(store, verdict.dataset):
         record = release_of(store, verdict.dataset, fingerprint)
     if record is None:
         repo = _repo_with(node, instance)
-        draft = partial(_draft, verdict=verdict, node=repo.node(node.uuid), root=repo.root, instance=instance)
+        draft = partial(
+            _draft, verdict=verdict, node=repo.node(node.uuid), root=repo.root, instance=instance, approval=approval
+        )
         _commit(node, verdict, before_commit, record_line(draft(1, ())))
     with _mended(store, verdict.dataset):
         if record is None:
@@ -52,10 +56,10 @@ def publish_release(
     return record
 
 
-def roll_back(store: ObjectStore, dataset: str, number: int) -> ReleaseRecord:
-    """Serve release `number` again, as a new release. PermanentError for an unknown number.
+def roll_back(store: ObjectStore, dataset: str, number: int, by: str, why: str) -> ReleaseRecord:
+    """Serve release `number` again, as a new release that says `by` whom and `why`.
 
-    Where the last release is that one, or a rollback to it, nothing is added.
+    PermanentError for an unknown number. Where the last release is that one, or a rollback to it, nothing is added.
     """
     with _mended(store, dataset):  # damage is noticed before there is a new number
         known, _ = releases(store, dataset), served_release(store, dataset)
@@ -66,7 +70,7 @@ def roll_back(store: ObjectStore, dataset: str, number: int) -> ReleaseRecord:
             "there is no such release",
             f"List the releases: emseg status {dataset}",
         )
-    record = claimed(store, dataset, partial(_restored, wanted_number=number))
+    record = claimed(store, dataset, partial(_restored, wanted_number=number, by=by, why=why))
     keep_copy(store, record)
     serve(store, record)
     return record
@@ -132,7 +136,14 @@ def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object], r
 
 
 def _draft(
-    number: int, earlier: tuple[ReleaseRecord, ...], *, verdict: Verdict, node: NodeInfo, root: str, instance: str
+    number: int,
+    earlier: tuple[ReleaseRecord, ...],
+    *,
+    verdict: Verdict,
+    node: NodeInfo,
+    root: str,
+    instance: str,
+    approval: Approval | None,
 ) -> ReleaseRecord:
     for release in earlier:
         if release.fingerprint == verdict.fingerprint:
@@ -148,11 +159,16 @@ def _draft(
         run=verdict.run,
         figures=verdict.figures,
         supersedes=earlier[-1].uuid if earlier else None,
+        approved_by=approval and approval.by,
+        why=approval and approval.why,
     )
 
 
-def _restored(number: int, earlier: tuple[ReleaseRecord, ...], *, wanted_number: int) -> ReleaseRecord:
+def _restored(
+    number: int, earlier: tuple[ReleaseRecord, ...], *, wanted_number: int, by: str, why: str
+) -> ReleaseRecord:
     wanted, last = earlier[wanted_number - 1], earlier[-1]
     if last.uuid == wanted.uuid and last.fingerprint == wanted.fingerprint:
         return last
-    return wanted.model_copy(update={"number": number, "supersedes": last.uuid, "restores": wanted_number})
+    told = {"approved_by": by, "why": why}
+    return wanted.model_copy(update={"number": number, "supersedes": last.uuid, "restores": wanted_number, **told})

@@ -51,6 +51,8 @@ def pin_run(
         groundtruth=pinned_groundtruth(dataset, volume, server, _seen(segmentation, volume, models)),
         gate=dataset.gate,
         max_failed_share=dataset.limits.max_failed_share,
+        publication=dataset.publication,
+        approvers=dataset.approvers,
         code=code_versions(),
     )
     spec = spec.model_copy(update={"edits": edits(spec.dataset, phase_keys(spec)["segment"])})

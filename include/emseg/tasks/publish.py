@@ -11,6 +11,7 @@ from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.finish import FinishLabelmap
 from emseg.publish import ReleaseRecord, publish_release
+from emseg.publish.approval import Approval, require_allowed
 from emseg.quality import Verdict
 from emseg.tasks.damage import all_of_it
 from emseg.tasks.gate import gate_run
@@ -19,13 +20,16 @@ from emseg.tasks.run_folder import RunFolder
 
 
 def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
-    """Publish the run's result as its verdict allows; the record is kept in the run folder too.
+    """Publish the run's result as its verdict and its dataset allow; the record is kept in the run folder too.
 
-    IntegrityError where DVID no longer holds the mappings, indices, extents or largest label that the run left there:
-    between the gate and a person's approval days may pass.
+    PermanentError where a person has to approve it and has not, or where nobody may. IntegrityError where DVID no
+    longer holds the mappings, indices, extents or largest label that the run left there: between the gate and a
+    person's approval days may pass.
     """
     services = run.open_services()
     folder = RunFolder(services.store, run.spec.dataset, run.spec.run)
+    approval = folder.read("approval", Approval) if folder.has("approval") else None
+    require_allowed(run.spec.publication, approval, run.keys["write"], f"dataset {folder.dataset}, run {folder.run}")
     record = publish_release(
         services.store,
         Node(services.server, segmentation_uuid(run)),
@@ -33,6 +37,7 @@ def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
         fingerprint=run.keys["write"],
         instance=run.spec.output.instance,
         before_commit=partial(_verify, run),
+        approval=approval,
     )
     folder.write("release", record)
     return record

@@ -25,6 +25,7 @@ _WRITERS = {
     "plan": "plan",
     "findings": "gate",
     "verdict": "gate",
+    "approval": "approve",
     "release": "publish",
 }
 """Task that writes a document; that of a report or failure is in its name."""

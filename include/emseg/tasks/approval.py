@@ -1,0 +1,68 @@
+"""Asking a person about a result that the gate passed, and keeping what he decided."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from emseg.errors import PermanentError
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.publish import served_release
+from emseg.publish.approval import MAX_WHY, Approval
+from emseg.quality import Verdict
+from emseg.quality.rows import VOLUME_METRICS
+from emseg.store import ObjectMissingError
+from emseg.tasks.run_folder import RunFolder
+from emseg.tasks.run_links import run_links
+
+_COLUMNS = "| figure | this result | served release |\n|---|---:|---:|"
+
+
+def decide(run: RunContext[DvidServices], decision: Literal["approved", "rejected"], by: str, why: str) -> Approval:
+    """Keep a decision about the run's result in its folder, in place of an earlier one, and return it.
+
+    PermanentError where the gate has not passed this result. Who may decide is checked by whoever calls.
+    """
+    folder = RunFolder(run.open_services().store, run.spec.dataset, run.spec.run)
+    _require_passed(folder, run.keys["write"])
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    made = Approval(decision=decision, fingerprint=run.keys["write"], by=by, why=why[:MAX_WHY], when=when)
+    folder.write("approval", made)
+    return made
+
+
+def evidence(run: RunContext[DvidServices]) -> str:
+    """Markdown for whoever decides: figures beside those of the served release, and where to look."""
+    services, spec = run.open_services(), run.spec
+    folder = RunFolder(services.store, spec.dataset, spec.run)
+    verdict, served = folder.read("verdict", Verdict), served_release(services.store, spec.dataset)
+    before = served.figures if served else {}
+    rows = [
+        f"| {metric.title}{metric.unit and f', {metric.unit}'} | {_figure(verdict.figures.get(metric.name))} "
+        f"| {_figure(before.get(metric.name))} |"
+        for metric in VOLUME_METRICS
+    ]
+    said = f"Release {served.number} is served." if served else "Nothing is served yet."
+    links = {"Report": folder.address("report.html"), **run_links(run)}
+    looks = [f"- [{title}]({address})" for title, address in links.items()]
+    return "\n".join([f"The gate passes this result. {said}", "", _COLUMNS, *rows, "", *looks])
+
+
+def _require_passed(folder: RunFolder, fingerprint: str) -> None:
+    try:
+        verdict = folder.read("verdict", Verdict)
+        found = f"the gate refused it: {'; '.join(verdict.reasons)}"
+        if verdict.passed and verdict.fingerprint == fingerprint:
+            return
+        if verdict.passed:
+            found = f"its verdict is about another result, {verdict.fingerprint}"
+    except ObjectMissingError:
+        found = "the gate has not judged it"
+    raise PermanentError(
+        "deciding about a result", f"dataset {folder.dataset}, run {folder.run}", found, "Let the gate pass it first"
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
