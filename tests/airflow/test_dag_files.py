@@ -85,7 +85,8 @@ def test_every_task_retries_with_growing_pauses_and_ends_in_time(dag: DAG) -> No
         assert task.retries == 3
         assert task.retry_delay == timedelta(seconds=60)
         assert task.retry_exponential_backoff > 1
-        assert timedelta() < task.execution_timeout <= timedelta(days=2)
+        # A person who is asked may take days; Airflow would stop the question with the time limit of the task.
+        assert task.task_id == "approve" or timedelta() < task.execution_timeout <= timedelta(days=2)
 
 
 def test_the_first_pause_is_a_setting_of_the_deployment(datasets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from emseg.devstack import DevStack
+from emseg.publish import ReleaseRecord
+from emseg.store import S3Store
+from emseg.tasks.run_folder import RunFolder, run_name
+
 DAG_ID = "segment_volume"
 RUN_TIMEOUT_S = 600.0
 PLANNED = ("pin", "plan", "unless_dry_run")
-DONE_AFTER = ("segment", "stitch", "evaluate", "gate", "publish")
+DONE_AFTER = ("segment", "stitch", "evaluate", "gate", "approve", "publish")
 
 
 def _browser_module() -> ModuleType:
@@ -88,3 +93,22 @@ def test_a_person_starts_a_run_and_sees_it_published(airflow: Any, pictures: Pat
         page.show_run(DAG_ID, run_id)
         page.show_graph()
         page.picture("graph")
+
+
+def test_a_person_looks_at_the_evidence_and_approves(airflow: Any, pictures: Path, devstack: DevStack) -> None:
+    """Kills a run that publishes unasked, a question without figures, and a release that does not say who let it."""
+    with browser.airflow_page(airflow.url, pictures) as page:
+        page.log_in(airflow.username, airflow.password)
+        page.open_form(DAG_ID)
+        for field, value in (("dataset", "demo"), ("stitch", "conservative"), ("publication", "approval")):
+            page.choose(field, value)
+        run_id = page.submit(DAG_ID)
+        page.answer(
+            DAG_ID, run_id, "approve", containing="VI split", fields={"why": "looks whole"}, pictures="approval"
+        )
+        page.show_run(DAG_ID, run_id)
+        assert page.end_of_run(RUN_TIMEOUT_S) == "success"
+        page.show_log(DAG_ID, run_id, "publish", containing="Release ")
+    folder = RunFolder(S3Store.open(devstack.s3), "demo", run_name(run_id))
+    release = folder.read("release", ReleaseRecord)
+    assert (release.approved_by, release.why) == (airflow.username, "looks whole")

@@ -1,8 +1,8 @@
 """The documents of a run folder: who writes each, and what is done about a damaged one.
 
 `spec.json` is what the task `pin` decided, so nothing is guessed about a damaged one: the task is cleared. The report
-of a stage says which items later tasks do without, so it is the same with that one. The others are made from markers,
-and a new try of the task makes them anew.
+of a stage says which items later tasks do without, and the approval what a person decided, so it is the same with
+these. The others are made from markers, and a new try of the task makes them anew.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WRITERS = {
 }
 """Task that writes a document; that of a report or failure is in its name."""
 
-_DECIDE_WHAT_RUNS = {"spec", "ingestion", "report"}
+_DECIDE_WHAT_RUNS = {"spec", "ingestion", "report", "approval"}
 
 
 def form_of(name: str, model: type[M]) -> Form[M]:
