@@ -12,8 +12,8 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
+from emseg.config.approval import MAX_WHY
 from emseg.config.dataset import Publication
-from emseg.publish.approval import MAX_WHY
 from emseg_airflow.tasks import run_of
 
 if TYPE_CHECKING:
@@ -22,16 +22,22 @@ if TYPE_CHECKING:
 WHY = "why"
 
 
+def approve() -> EmsegApprovalOperator:
+    """The task. A person may take days, so it has no time limit."""
+    why = Param("", type="string", maxLength=MAX_WHY, title="Why", description="Kept in the release record")
+    return EmsegApprovalOperator(
+        task_id="approve",
+        subject="Publish this result?",
+        params={WHY: why},
+        execution_timeout=None,
+        doc_md=__doc__,
+    )
+
+
 class EmsegApprovalOperator(ApprovalOperator):
     """Asks as the run's `publication` says: nobody, a person of `approvers`, or not at all."""
 
     template_fields = ()  # what is asked comes from outside
-
-    def __init__(self, **kwargs: Any) -> None:
-        why = Param("", type="string", maxLength=MAX_WHY, description="Why; kept in the release record")
-        super().__init__(
-            subject="Publish this result?", execution_timeout=None, response_timeout=None, params={WHY: why}, **kwargs
-        )
 
     def execute(self, context: Context) -> Any:
         """Go on, skip `publish`, or wait for an answer."""

@@ -10,8 +10,8 @@ from airflow.sdk import DAG, chain
 
 from emseg.phases import phases_of, stages
 from emseg.phases.stages import Stage
-from emseg_airflow import approval, tasks
-from emseg_airflow.approval import EmsegApprovalOperator
+from emseg_airflow import tasks
+from emseg_airflow.approval import approve
 from emseg_airflow.form import form_params
 from emseg_airflow.notifier import EmsegNotifier
 from emseg_airflow.retries import default_args
@@ -54,7 +54,7 @@ def segmentation_dag(
             tasks.unless_dry_run(),
             *(_job(stage) for stage in stages()),
             tasks.gate(),
-            EmsegApprovalOperator(task_id="approve", doc_md=approval.__doc__),
+            approve(),
             tasks.publish.override(pool=WRITE_POOL)(),
         )
     return dag

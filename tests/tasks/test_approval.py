@@ -11,10 +11,11 @@ import pytest
 from tests.refusals import refused
 
 from emseg.config import Dataset, RunParameters
+from emseg.config.approval import Approval
 from emseg.config.dataset import Publication
 from emseg.errors import PermanentError
 from emseg.publish import ReleaseRecord
-from emseg.publish.approval import Approval, require_allowed
+from emseg.publish.approval import require_allowed
 from emseg.quality import Verdict
 from emseg.store import FolderStore
 from emseg.tasks import approval

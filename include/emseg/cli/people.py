@@ -8,7 +8,7 @@ import pwd
 import typer
 
 from emseg.child_environment import has_name
-from emseg.publish.approval import MAX_WHY
+from emseg.config.approval import MAX_WHY
 
 
 def user_name() -> str:

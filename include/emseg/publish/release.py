@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from emseg.config.approval import Approval
 from emseg.dvid import Node, NodeInfo, RepoInfo
 from emseg.dvid.nodes import RELEASE_LINE
 from emseg.errors import IntegrityError, PermanentError
-from emseg.publish.approval import Approval
 from emseg.publish.history import claimed, keep_copy, release_of, releases, serve, served_release
 from emseg.publish.in_dvid import record_line
 from emseg.publish.mending import require_whole

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
+from emseg.config.approval import MAX_WHY, Approval
 from emseg.errors import PermanentError
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.publish import served_release
-from emseg.publish.approval import MAX_WHY, Approval
 from emseg.quality import Verdict
 from emseg.quality.rows import VOLUME_METRICS
 from emseg.store import ObjectMissingError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from emseg.config.approval import Approval
 from emseg.dvid import Node
 from emseg.engine.items import InProcess
 from emseg.phases.labelmaps import segmentation_uuid
@@ -11,7 +12,7 @@ from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.finish import FinishLabelmap
 from emseg.publish import ReleaseRecord, publish_release
-from emseg.publish.approval import Approval, require_allowed
+from emseg.publish.approval import require_allowed
 from emseg.quality import Verdict
 from emseg.tasks.damage import all_of_it
 from emseg.tasks.gate import gate_run
