@@ -114,7 +114,6 @@ def test_every_command_of_emseg_is_shown_in_some_document() -> None:
         "emseg stitch unmake A B",
         "emseg run NAME --modell X",
         "emseg rollback NAME",
-        "emseg rollback NAME 3",
         "emseg status NAME OTHER",
         ".venv/bin/emseg train --data",
         "make demos",

@@ -130,5 +130,5 @@ def test_nothing_is_approved_that_the_gate_has_not_passed(run: Any, passed: bool
 
 def test_the_record_of_an_earlier_emseg_is_still_read() -> None:
     given = {"number": 1, "dataset": "brain", "root": "a", "uuid": "b", "branch": "c", "instance": "d", "run": "r"}
-    record = ReleaseRecord(fingerprint=KEY, figures={}, **given)
+    record = ReleaseRecord(fingerprint=KEY, figures={}, supersedes=None, **given)
     assert (record.approved_by, record.why) == (None, None)
