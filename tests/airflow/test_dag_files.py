@@ -44,6 +44,7 @@ def test_every_dag_file_is_imported_and_only_scheduled_datasets_get_a_dag_of_the
         "segment_volume_nightly": "0 2 * * *",
         "train_model": None,
         "ingest_volume": None,
+        "roll_back": None,
     }
 
 
