@@ -18,6 +18,7 @@ import hdf5plugin  # noqa: F401 - importing it registers Blosc, Zstd, Bitshuffle
 from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
 from emseg.ingest.chunked.guard import EMPTY_REMEDY
+from emseg.ingest.codecs import inexact_filters
 from emseg.ingest.hdf5_places import said_offset, said_size, unused
 from emseg.ingest.memory import require_memory
 from emseg.ingest.sources import Array, SourceInfo, chosen_name, long_axes, refuse_source
@@ -42,6 +43,7 @@ class Hdf5Volume:
                 said_size(dataset, axes),
                 said_offset(dataset, axes),
                 notes,
+                lossy=inexact_filters(dataset),
                 chunk_vox=Coordinate.of([dataset.chunks[axis] for axis in axes]) if dataset.chunks else None,
             )
             shape_of = ArrayVolume(dataset, address, info)
