@@ -81,7 +81,6 @@ def _of_two_pages(folder: Path) -> Path:
         (_tiff("lerc", level=5), "LERC"),
         (_tiff("jpeg2000", level=40), "JPEG2000"),
         (_tiff("jpegxl", distance=3.0), "JPEGXL"),
-        (_tiff("jpegxr", level=50), "JPEGXR"),
         (_tiff("jpeg"), "JPEG"),
         (_of_two_pages, "JPEG"),
         (_images, "JPEG"),
@@ -89,7 +88,7 @@ def _of_two_pages(folder: Path) -> Path:
         (_hdf5(scaleoffset=3), 6),
         (_hdf5("int32", **hdf5plugin.Zfp(reversible=True)), 32013),
     ],
-    ids=["lerc", "jpeg2000", "jpegxl", "jpegxr", "jpeg", "page 2", "folder", "precomputed", "scale-offset", "zfp"],
+    ids=["lerc", "jpeg2000", "jpegxl", "jpeg", "page 2", "folder", "precomputed", "scale-offset", "zfp"],
 )
 def test_labels_of_a_compression_that_may_change_values_are_refused_and_grayscale_is_told(
     tmp_path: Path, write: Write, codec: object

@@ -12,6 +12,8 @@ import h5py
 TIFF = frozenset({"NONE", "CCITTRLE", "CCITTFAX3", "CCITTFAX4", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS"}) | {
     *("LZMA", "ZSTD", "ZSTD_DEPRECATED", "PNG")
 }
+TIFF_INEXACT = frozenset({"JPEG", "ALT_JPEG", "JPEG_LOSSY", "JPEG2000", "JPEGXL", "LERC"})
+"""Those that are read all the same: their decoders tell when data is cut. Those of JPEG XR and WebP do not."""
 HDF5 = {
     1: "deflate",
     2: "shuffle",

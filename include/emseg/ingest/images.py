@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from emseg.ingest.jpeg import gray_of
 from emseg.ingest.memory import require_memory
 from emseg.ingest.sources import Array, refuse_source
 from emseg.ingest.tiff_pages import lossy_of, page_of_image, read_part, tone_of
@@ -56,7 +57,7 @@ def read_image(file: Path) -> Array:
         height, width = page.shape
         return tone_of(page, str(file)).shown(read_part(page, slice(0, height), slice(0, width)))
     with _opened(file) as image:
-        return np.asarray(image)
+        return gray_of(file.read_bytes()) if image.format == "JPEG" else np.asarray(image)
 
 
 def _opened(file: Path) -> Image.Image:

@@ -15,6 +15,7 @@ import tifffile
 
 from emseg.ingest import codecs
 from emseg.ingest.codecs import inexact
+from emseg.ingest.jpeg import gray_of
 from emseg.ingest.memory import require_memory
 from emseg.ingest.sources import Array, refuse_source
 
@@ -50,7 +51,10 @@ class Tone:
 
 
 def tone_of(page: Any, on: str) -> Tone:
-    """The tone of a page; refused where it is no upright image of one channel of grays."""
+    """The tone of a page; refused where it is no upright image of one channel of grays, or cannot be read for sure."""
+    if _named(tifffile.COMPRESSION, page.compression) not in codecs.TIFF | codecs.TIFF_INEXACT:
+        found = f"its compression is {_named(tifffile.COMPRESSION, page.compression)}, of which no damage would be told"
+        raise refuse_source(on, found, "Save it as TIFF with deflate or LZW, or as PNG")
     if page.samplesperpixel != 1 or page.photometric not in {WHITE_IS_ZERO, BLACK_IS_ZERO, PALETTE}:
         kind = _named(tifffile.PHOTOMETRIC, page.photometric)
         raise refuse_source(
@@ -118,6 +122,8 @@ def read_part(page: Any, rows: slice, columns: slice) -> Array:
         for index in _touched(rows, columns, tall, wide, ceil(width / wide)):
             file.seek(page.dataoffsets[index])
             data = file.read(page.databytecounts[index])
+            if keyframe.compression in JPEG:
+                gray_of(data, page.jpegtables)
             voxels, (_, _, y, x, _), (_, h, w, _) = keyframe.decode(data, index, _fullsize=False, **extra)
             if voxels is None:
                 raise ValueError(f"strip or tile {index} holds nothing")
