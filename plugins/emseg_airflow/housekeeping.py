@@ -82,11 +82,11 @@ def sweep() -> dict[str, Any]:
 def _tidied(dry_run: bool) -> dict[str, Any]:
     from emseg.tasks.tidy import tidy
 
-    params = get_current_context()["params"]
-    fields = {name: params[name] for name in HousekeepingPolicy.model_fields}
-    policy = validated(HousekeepingPolicy, fields, "checking the form", "housekeeping")
-    report = tidy(services(), policy, dry_run=dry_run, dataset=params["dataset"])
+    form = dict(get_current_context()["params"])
+    dataset, applied = form.pop("dataset"), form.pop("apply")
+    policy = validated(HousekeepingPolicy, form, "checking the form", "housekeeping")
+    report = tidy(services(), policy, dry_run=dry_run, dataset=dataset)
     log.info("%s", report.markdown())
-    if not (dry_run and params["apply"]):  # else `sweep` tells it, after it has done what can be done
+    if not (dry_run and applied):  # else `sweep` tells it, after it has done what can be done
         report.require_complete()
     return report.totals()

@@ -114,6 +114,13 @@ def test_the_policy_of_the_form_is_the_one_that_counts(store: FolderStore) -> No
     assert store.exists(LEFT)
 
 
+def test_a_misspelt_choice_of_an_api_call_is_refused(store: FolderStore) -> None:
+    """Kills `older_than_dayz: 3650`, which would remove what is younger than that."""
+    with running(params=FORM | {"apply": True, "older_than_dayz": 3650}), refused(PermanentError, "older_than_dayz"):
+        housekeeping.sweep.function()
+    assert store.exists(LEFT)
+
+
 def test_what_is_left_alone_fails_the_last_task_and_keeps_nothing_else_back(store: FolderStore) -> None:
     """Kills a damaged dataset that stops the housekeeping of all others, and one that nobody hears of."""
     store.put("damaged/releases/by-number/00000001.json", b"{")

@@ -37,6 +37,7 @@ GOOD: dict[str, Any] = {
     "window": [-100, 255],
     "max_scale": 4,
     "missing_chunks": "empty",
+    "gaps": "blank",
     "overrule_file": True,
 }
 SPEC = IngestSpec(
@@ -100,6 +101,7 @@ def test_good_values_pass_and_source_and_node_must_be_given(dag: DAG) -> None:
         ("window", [0, 70000]),
         ("max_scale", 5),
         ("missing_chunks", "zeros"),
+        ("gaps", "fill"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_form_and_by_the_task(dag: DAG, name: str, value: Any) -> None:

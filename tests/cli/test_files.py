@@ -82,6 +82,7 @@ def test_a_full_disk_under_what_is_printed_is_told():
         (["segment", "NAN", "--out", "o.npz"], ["float64", "uint8"]),
         (["segment", "VOLUME", "--out", "name"], ["--out name", ".npz"]),
         (["segment", "VOLUME", "--out", "FOLDER"], ["folder.npz"]),
+        (["segment", "VOLUME", "--out", "VOLUME"], ["--out", "the input"]),
         (["segment", "VOLUME", "--out", "BELOW"], ["float.npz/o.npz", "float.npz is"]),
         (["steps", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),
         (["segment", "VOLUME", "--out", "o.npz", "--voxel-size", 0, 4, 4], ["--voxel-size (0.0, 4.0, 4.0)"]),

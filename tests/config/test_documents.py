@@ -74,7 +74,10 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         ((PLAIN + f"limits: {{max_voxels: {'9' * 5000}}}\n").encode(), ["4300"]),
         (PLAIN.replace("Medulla", "2026-13-45").encode(), ["month"]),
         (PLAIN.replace("Medulla", "!!bool perhaps").encode(), ["perhaps"]),
-        ((PLAIN + "output: {max_scale: 03}\n").encode(), ["line 6", "03", "octal"]),
+        *(
+            ((PLAIN + f"output: {{max_scale: {number}}}\n").encode(), ["line 6", number, "plain digits"])
+            for number in ("03", "0x3", "0b11", "0_3", "1_0", "1:3", "+0x3")
+        ),
         ((PLAIN + "output: {max_scale: 1:2}\n").encode(), ["line 6", "1:2", "base 60"]),
         (PLAIN.replace("'abcd'", "1234").encode(), ["volume.node = 1234", "line 4", "quotes"]),
         (PLAIN.replace("brain", "2026").encode(), ["name = 2026", "line 1", "quotes"]),

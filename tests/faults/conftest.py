@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from tests.faults.matrix import FULL
 
 from emseg.config import RunParameters
 from emseg.devstack import DevStack, down, up
@@ -28,7 +29,7 @@ from emseg.tasks.run_folder import RunFolder
 
 DRIVER = Path(__file__).with_name("driver.py")
 ALL = ("segment", "stitch", "evaluate", "gate", "publish")
-PATIENCE_S = 300.0
+PATIENCE_S = 1800.0 if FULL else 300.0
 SHAPE = (64, 128, 128)
 """Four subvolumes of 64 voxels a side: the smallest volume with items at every point of a phase."""
 VOXEL_NM = (10.0, 10.0, 10.0)

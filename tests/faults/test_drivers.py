@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -25,12 +26,12 @@ def test_killed_at_every_point_of_every_phase_a_run_ends_with_the_same_bytes_and
 ):
     """Kills a marker before its artefacts, a phase marker that is believed too early, and a retry from scratch."""
     run = faults.run()
-    kills, before = 0, {}
+    kills, before = Counter[str](), {}
     for number, phase in enumerate(phases()):
         up_to = ALL[: ALL.index(phase.stage.name) + 1]
         for point in POINTS if FULL else POINTS[number : number + 1]:
             died = run.drive(*up_to, EMSEG_TEST_DIE_AT=f"{phase.name}:{point}")
-            kills += died.code == -signal.SIGKILL
+            kills[phase.name] += died.code == -signal.SIGKILL
             assert died.code in {0, -signal.SIGKILL}, died.said
             committed = run.committed()
             assert {item: committed[item] for item in before} == before, "a committed item was computed again"
@@ -38,8 +39,10 @@ def test_killed_at_every_point_of_every_phase_a_run_ends_with_the_same_bytes_and
     last = run.drive(*ALL)
     assert last.code == 0, last.said
     assert run.digests() == undisturbed
-    assert kills >= (18 if FULL else 4)
-    figure(f"{kills} kills in {len(phases())} phases, all resumed, 0 committed items redone")
+    # A phase of one item has no middle, and what is done already cannot be killed in the doing.
+    assert sum(kills.values()) >= (15 if FULL else 4)
+    assert not FULL or min(kills[phase.name] for phase in phases()) >= 2, kills
+    figure(f"{sum(kills.values())} kills in {len(phases())} phases, all resumed, 0 committed items redone")
 
 
 @pytest.mark.fault("F3")

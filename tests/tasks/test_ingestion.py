@@ -121,6 +121,25 @@ def test_voxels_that_were_corrected_in_place_are_ingested(place: Place) -> None:
     assert np.array_equal(Grayscale(place.node, "grayscale").read(Box.of_shape(SHAPE)), _volume() + 1)
 
 
+def test_labels_go_to_the_instance_that_the_command_line_takes_too(place: Place) -> None:
+    """Kills a labelmap of the name `grayscale`."""
+    assert place.pinned(kind="labels").instance == "groundtruth"
+    assert place.pinned(window=(0, 255)).instance == "grayscale"
+
+
+def test_sections_that_are_missing_are_what_the_form_says(place: Place, tmp_path: Path) -> None:
+    """Kills a remedy, gaps, that the form of the DAG does not have."""
+    sections = tmp_path / "sections"
+    sections.mkdir()
+    for z in (1, 2, 4):
+        Image.fromarray(np.full((5, 6), z, np.uint8)).save(sections / f"{z}.png")
+    with refused(PermanentError, 3):
+        place.pinned(source=str(sections))
+    place.run(place.pinned(source=str(sections), gaps="blank", max_scale=0))
+    found = Grayscale(place.node, "grayscale").read(Box.of_shape((4, 5, 6)))
+    assert found[:, 0, 0].tolist() == [1, 2, 0, 4]
+
+
 def test_labels_that_are_gone_from_the_source_are_never_left_in_dvid(place: Place) -> None:
     """Kills empty blocks that are left out in silence, so that labels of the first ingestion stay where now is none."""
     place.run(place.pinned(kind="labels", instance="seg"))

@@ -54,7 +54,7 @@ def segment(
     stitch: Annotated[StitchMode, typer.Option(help="Which overlaps join bodies")] = MODE,
 ) -> None:
     """Segment a local volume: the same plan, steps and stitching as a real run."""
-    _require_npz(out)
+    _require_npz(out, file)
     grayscale = load_array(file, "grayscale")
     _require_signal(grayscale, file)
     fields = {"preset": preset, "core_vox": core, "halo_vox": halo}
@@ -118,8 +118,8 @@ def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -
     return checked_voxel_size(given, "checking the options", f"--voxel-size {given}")
 
 
-def _require_npz(out: Path) -> None:
-    """PermanentError unless the file can be written: we check before the work, not after it."""
+def _require_npz(out: Path, source: Path) -> None:
+    """PermanentError unless the file can be written and is not the input: we check before the work, not after it."""
     target = Path(os.path.realpath(out))
     if target.exists() and not (target.is_file() or target.is_dir()):
         return  # a device or a pipe
@@ -129,6 +129,8 @@ def _require_npz(out: Path) -> None:
         found = "its name does not end with .npz"
     elif out.is_dir():
         found = "it is a folder"
+    elif target == Path(os.path.realpath(source)) or (target.exists() and source.exists() and target.samefile(source)):
+        found = "it is the input, which would be gone"
     elif not folder.is_dir():
         found = f"{folder} is a file"
     elif not os.access(folder, os.W_OK | os.X_OK):

@@ -30,7 +30,7 @@ Place = tuple[str | int, ...]
 
 _WIDE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _AS_UTF8 = "Save the file as UTF-8"
-_OCTAL = re.compile(r"[-+]?0[0-9_]+|.*:.*")
+_PLAIN_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 # What Python raises for a value that its tag does not fit, e.g. `!!bool maybe`, or 2026-13-45.
 _MISFITS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
@@ -109,9 +109,9 @@ class _Walk:
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
             return sum(self.count(item, (*place, number)) for number, item in enumerate(node.value))
-        if node.tag == "tag:yaml.org,2002:int" and _OCTAL.fullmatch(node.value):
-            found = f"YAML reads {node.value} as {'base 60' if ':' in node.value else 'octal'}"
-            raise self._refused(node, found, "Write the number without leading zeros; put text in quotes")
+        if node.tag == "tag:yaml.org,2002:int" and not _PLAIN_INTEGER.fullmatch(node.value):
+            found = f"YAML reads {node.value:.40} as another number than its digits say (octal, base 60, hex, `_`)"
+            raise self._refused(node, found, "Write the number in plain digits; put text in quotes")
         return 0
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> int:

@@ -30,7 +30,9 @@ class IngestParameters(Record):
         description="File, folder or address (https, s3, gs) that all workers can open; :NAME for an array inside",
     )
     node: NodeReference = Field(description="Open DVID version to write to: UUID, or UUID:branch")
-    instance: InstanceName = Field(default="grayscale", description="DVID instance, made where there is none")
+    instance: InstanceName | None = Field(
+        default=None, description="DVID instance, made where there is none: grayscale, or groundtruth for labels"
+    )
     kind: Literal["grayscale", "labels"] = Field(default="grayscale", description="What the voxels are")
     voxel_size_nm: tuple[Edge, Edge, Edge] | None = Field(default=None, description="Size of a voxel, nm, Z Y X")
     offset_vox: tuple[Position, Position, Position] | None = Field(
@@ -43,7 +45,15 @@ class IngestParameters(Record):
     missing_chunks: Literal["refuse", "empty"] = Field(
         default="refuse", description="What a chunk is that is not there: an error, or empty"
     )
+    gaps: Literal["refuse", "blank", "close"] = Field(
+        default="refuse", description="What stands for sections of a folder whose numbers are missing"
+    )
     overrule_file: bool = Field(default=False, description="Go by the form where the file says otherwise")
+
+    @property
+    def target(self) -> str:
+        """Name of the instance that is written to."""
+        return self.instance or ("groundtruth" if self.kind == "labels" else "grayscale")
 
 
 class IngestSpec(Record):
@@ -56,6 +66,7 @@ class IngestSpec(Record):
     source: str
     source_digest: str
     missing_chunks: Literal["refuse", "empty"]
+    gaps: Literal["refuse", "blank", "close"] = "refuse"
     node: str
     instance: InstanceName
     kind: Literal["grayscale", "labels"]

@@ -70,6 +70,7 @@ def open_folder(folder: Path, gaps: Gaps = Gaps.REFUSE) -> VolumeSource:
         None,
         tuple(notes),
         header.altered,
+        header.lossy,
     )
     return ImageFolder(sections, header, info)
 
@@ -118,7 +119,7 @@ def _header(file: Path) -> ImageHeader:
 
 
 def _in_words(header: ImageHeader) -> str:
-    return f"{header.dtype} of shape {header.shape}{', ' * bool(header.note)}{header.note}"
+    return ", ".join(filter(None, (f"{header.dtype} of shape {header.shape}", header.note, header.lossy)))
 
 
 def _section(file: Path, shape: tuple[int, ...]) -> Array:

@@ -1,14 +1,12 @@
 """An array of an HDF5 file, under any name that h5py opens it by: its own, a soft, hard or external link.
 
-HDF5 gives the fill value, without a word, where a chunk was never written or a file of a virtual array is missing. So
-both are looked for when the file is opened.
+`hdf5_parts.py` and `hdf5_virtual.py` see that it is whole, `hdf5_places.py` reads what it says of its place.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,10 @@ import hdf5plugin  # noqa: F401 - importing it registers Blosc, Zstd, Bitshuffle
 
 from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
-from emseg.ingest.chunked.guard import EMPTY_REMEDY
+from emseg.ingest.codecs import inexact_filters
+from emseg.ingest.hdf5_parts import check_external, missing, opened_array
 from emseg.ingest.hdf5_places import said_offset, said_size, unused
-from emseg.ingest.memory import require_memory
+from emseg.ingest.hdf5_virtual import checked_virtual
 from emseg.ingest.sources import Array, SourceInfo, chosen_name, long_axes, refuse_source
 
 
@@ -30,18 +29,21 @@ class Hdf5Volume:
         """Look the dataset up and see that it is whole; `accept_missing` takes missing chunks for empty ones."""
         with h5py.File(file, "r") as opened:
             self._file, self._name = file, _found(opened, file, name.strip("/"))
-            address, dataset = f"{file}:{self._name}", opened[self._name]
+            address, dataset = f"{file}:{self._name}", opened_array(opened, self._name)
             _check_kind(dataset, address)
             axes = long_axes(dataset.shape, address)
             _check_axes(dataset, axes, address)
-            _check_parts(dataset, address)
-            notes = _missing(dataset, accept_missing, address) + unused(dataset, axes)
+            check_external(dataset, address)
+            notes, lossy = missing(dataset, accept_missing, address), inexact_filters(dataset)
+            if dataset.is_virtual:
+                notes, lossy = checked_virtual(dataset, accept_missing, address)
             info = SourceInfo(
                 address,
                 "HDF5",
                 said_size(dataset, axes),
                 said_offset(dataset, axes),
-                notes,
+                notes + unused(dataset, axes),
+                lossy=lossy,
                 chunk_vox=Coordinate.of([dataset.chunks[axis] for axis in axes]) if dataset.chunks else None,
             )
             shape_of = ArrayVolume(dataset, address, info)
@@ -50,7 +52,7 @@ class Hdf5Volume:
     def read(self, box: Box) -> Array:
         """The voxels of `box`."""
         with h5py.File(self._file, "r") as opened:
-            return ArrayVolume(opened[self._name], self.info.address).read(box)
+            return ArrayVolume(opened_array(opened, self._name), self.info.address).read(box)
 
 
 def _found(opened: h5py.File, file: Path, name: str) -> str:
@@ -126,48 +128,3 @@ def _check_axes(dataset: h5py.Dataset, axes: Sequence[int], address: str) -> Non
         transpose = tuple(axes[order.index(axis)] for axis in "zyx")
         found = f"it says that its axes are {', '.join(order.upper())}"
         raise refuse_source(address, found, f"Save it as Z, Y, X: array.transpose{transpose}")
-
-
-def _check_parts(dataset: h5py.Dataset, address: str) -> None:
-    """Refuse an array of which parts lie in files that are missing, or whose chunks no memory can hold."""
-    folder = Path(dataset.file.filename).parent
-    if dataset.is_virtual:
-        sources = dataset.virtual_sources()
-        lost = sorted({each.file_name for each in sources if not _exists(folder, each, dataset)})
-        if lost:
-            found = f"it is put together from other files, and these are missing: {', '.join(lost[:10])}"
-            raise refuse_source(address, found, "Copy them beside this file")
-        if sum(each.vspace.get_select_npoints() for each in sources) < dataset.size:
-            found = "it is put together from other arrays, which do not cover all of it"
-            raise refuse_source(address, found, "Write it as a plain array")
-    for name, offset, size in dataset.external or ():
-        held = (folder / name).stat().st_size if (folder / name).is_file() else 0
-        if held < offset + min(size, dataset.nbytes):
-            found = f"its voxels lie in {name}, which is missing or too short"
-            raise refuse_source(address, found, "Copy that file beside this one")
-    if dataset.chunks:
-        require_memory(prod(dataset.chunks) * dataset.dtype.itemsize, "opening a volume", address)
-
-
-def _exists(folder: Path, part: Any, dataset: h5py.Dataset) -> bool:
-    if part.file_name == ".":
-        return part.dset_name in dataset.file
-    if not (folder / part.file_name).is_file():
-        return False
-    with h5py.File(folder / part.file_name, "r") as opened:
-        return part.dset_name in opened
-
-
-def _missing(dataset: h5py.Dataset, accept: bool, address: str) -> tuple[str, ...]:
-    """A note on parts that were never written; refused unless they are said to be empty."""
-    if dataset.is_virtual or dataset.external or dataset.size == 0:
-        return ()
-    if dataset.chunks is None:
-        found = "" if dataset.id.get_storage_size() else "its voxels were never written"
-    else:
-        every = prod(ceil(length / chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-        missing = every - dataset.id.get_num_chunks()
-        found = f"{missing} of its {every} chunks were never written" if missing else ""
-    if found and not accept:
-        raise refuse_source(address, found, EMPTY_REMEDY)
-    return (f"{found}: they read as {dataset.fillvalue}",) if found else ()

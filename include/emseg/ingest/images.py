@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from emseg.ingest.jpeg import gray_of
 from emseg.ingest.memory import require_memory
 from emseg.ingest.sources import Array, refuse_source
-from emseg.ingest.tiff_pages import LOSSY, page_of_image, read_part, tone_of
+from emseg.ingest.tiff_pages import lossy_of, page_of_image, read_part, tone_of
 
 TIFFS = frozenset({".tif", ".tiff"})
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg"}) | TIFFS
+FORMATS = frozenset({"PNG", "JPEG"})
+"""As Pillow finds them in the file, which may have another name."""
 DTYPE_OF_MODE = {"L": np.uint8, "1": np.bool_, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16}
 """Pillow's names of grays of 8, 1 and 16 bits."""
 ORIENTATION, UPRIGHT = 274, 1
@@ -29,6 +32,7 @@ class ImageHeader:
     dtype: np.dtype[np.generic]
     note: str = ""
     altered: bool = False
+    lossy: str = ""
 
 
 def image_header(file: Path) -> ImageHeader:
@@ -36,11 +40,14 @@ def image_header(file: Path) -> ImageHeader:
     if file.suffix.lower() in TIFFS:
         page = page_of_image(file)
         tone = tone_of(page, str(file))
-        return ImageHeader(page.shape, tone.shown(np.zeros(1, page.dtype)).dtype, tone.note, tone.altered)
+        return ImageHeader(
+            page.shape, tone.shown(np.zeros(1, page.dtype)).dtype, tone.note, tone.altered, lossy_of([page])
+        )
     with _opened(file) as image:
         _check(image, file)
         note = _note(image, file)
-        return ImageHeader((image.height, image.width), np.dtype(DTYPE_OF_MODE[image.mode]), note, bool(note))
+        lossy = "JPEG" if image.format == "JPEG" else ""
+        return ImageHeader((image.height, image.width), np.dtype(DTYPE_OF_MODE[image.mode]), note, bool(note), lossy)
 
 
 def read_image(file: Path) -> Array:
@@ -50,7 +57,7 @@ def read_image(file: Path) -> Array:
         height, width = page.shape
         return tone_of(page, str(file)).shown(read_part(page, slice(0, height), slice(0, width)))
     with _opened(file) as image:
-        return np.asarray(image)
+        return gray_of(file.read_bytes()) if image.format == "JPEG" else np.asarray(image)
 
 
 def _opened(file: Path) -> Image.Image:
@@ -66,14 +73,20 @@ def _opened(file: Path) -> Image.Image:
 
 
 def _note(image: Image.Image, file: Path) -> str:
-    if image.format == "JPEG":
-        return LOSSY
+    if image.format != "PNG":
+        return ""
     with file.open("rb") as raw:
         bits = raw.read(PNG_BITS_AT + 1)[-1]
     return f"{bits} bits a voxel, scaled to 8 as viewers show them" if bits in {2, 4} else ""
 
 
 def _check(image: Image.Image, file: Path) -> None:
+    if image.format not in FORMATS:
+        raise refuse_source(
+            file,
+            f"it is a {image.format}, which emseg does not read, whatever its name says",
+            "Convert it to PNG; labels from what they were made from, because some formats change values",
+        )
     frames = getattr(image, "n_frames", 1)
     turned = image.getexif().get(ORIENTATION, UPRIGHT)
     if frames != 1:

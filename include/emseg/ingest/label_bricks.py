@@ -29,7 +29,7 @@ from emseg.dvid.instances import VecNm
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Coordinate, checked_labels
 from emseg.ingest.bricks import PART_BYTES
-from emseg.ingest.sources import VolumeSource
+from emseg.ingest.sources import VolumeSource, require_exact
 
 DOING = "ingesting labels"
 
@@ -114,5 +114,6 @@ def check_label_source(source: VolumeSource) -> None:
     checked_labels(np.zeros(0, source.dtype), DOING, source.info.address)
     if source.info.altered:
         found = f"its values are not exactly those that were saved: {'; '.join(source.info.notes)}"
-        remedy = "Save the labels with black as zero (MINISBLACK), 8, 16 or 32 bits, without a palette and not as JPEG"
+        remedy = "Save the labels with black as zero (MINISBLACK), 8, 16 or 32 bits, without a palette"
         raise PermanentError(DOING, source.info.address, found, remedy)
+    require_exact(source, DOING)

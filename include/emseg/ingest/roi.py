@@ -11,7 +11,7 @@ from emseg.dvid.roi import require_blocks
 from emseg.errors import PermanentError
 from emseg.geometry import ORIGIN, Box, Roi, placed_box
 from emseg.ingest.progress import Progress, no_progress
-from emseg.ingest.sources import VolumeSource
+from emseg.ingest.sources import VolumeSource, require_exact
 
 BRICK_VOXELS = 256 << 20
 """Voxels in memory at once: 256 MB as a mask."""
@@ -43,7 +43,7 @@ def ingest_roi(
 
 
 def check_mask(source: VolumeSource) -> None:
-    """PermanentError unless the source holds whole numbers or bool."""
+    """PermanentError unless the source holds whole numbers or bool, exactly as they were saved."""
     if source.dtype.kind not in "uib":
         raise PermanentError(
             "ingesting a region of interest",
@@ -51,6 +51,7 @@ def check_mask(source: VolumeSource) -> None:
             f"the mask is {source.dtype}",
             "Give whole numbers or bool: what is inside is not 0, for example (mask > 0.5).astype('uint8')",
         )
+    require_exact(source, "ingesting a region of interest")
 
 
 def _touched(source: VolumeSource, box: Box, brick: Box, block_vox: int) -> Mask:

@@ -25,7 +25,8 @@ class SourceInfo:
     `format` is for people, for example `TIFF, 40 pages`. `voxel_size_nm` and `offset_nm` (position of the first voxel),
     Z Y X, are None where the file does not tell. `notes` are remarks in plain words: numbers of the sections, the level
     of a pyramid that was chosen, what the reading library warned of. `altered` says that the
-    values are not exactly those that were saved (white is zero, a palette of grays, JPEG): labels are refused then.
+    values are not exactly those that were saved (white is zero, a palette of grays), `lossy` names compressions that
+    may have changed them: labels are refused then.
     `chunk_vox` is what has to be decoded at once, Z Y X, where the voxels lie in chunks.
     """
 
@@ -35,6 +36,7 @@ class SourceInfo:
     offset_nm: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = ()
     altered: bool = False
+    lossy: str = ""
     chunk_vox: Coordinate | None = None
 
 
@@ -64,6 +66,18 @@ class VolumeSource(Protocol):
 def refuse_source(address: str | Path, found: str, remedy: str) -> PermanentError:
     """The error for a file that cannot be ingested."""
     return PermanentError("opening a volume", str(address), found, remedy)
+
+
+def require_exact(source: VolumeSource, doing: str) -> None:
+    """PermanentError for a compression that may change values: an id or a 0 of a mask would become another one."""
+    if source.info.lossy:
+        raise PermanentError(
+            doing,
+            source.info.address,
+            f"its compression ({source.info.lossy}) may have changed values, and here every value counts",
+            "Save it again from what it was made from, not from this file: in a TIFF with deflate or LZW, PNG, npz, "
+            "HDF5 with gzip, or a Zarr",
+        )
 
 
 def three_axes(shape: tuple[int, ...], address: str) -> Coordinate:

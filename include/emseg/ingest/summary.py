@@ -24,6 +24,7 @@ def summary(source: VolumeSource, box: Box, size: str, offset: str, goes_to: str
         ("voxel size", size),
         ("first voxel", offset),
         *(("note", note) for note in info.notes),
+        ("note", info.lossy and f"{info.lossy}: values may be only near those that were saved"),
         ("goes to", f"{goes_to}, voxels {tuple(box.start)} to {tuple(box.stop)}"),
     ]
     return [(name, value) for name, value in rows if value]

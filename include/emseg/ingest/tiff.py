@@ -21,7 +21,7 @@ from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
 from emseg.ingest.ome import members, ome_header
 from emseg.ingest.sources import Array, SourceInfo, VolumeSource, refuse_source
-from emseg.ingest.tiff_pages import PALETTE, Tone, check_chain, check_whole, read_part, tone_of
+from emseg.ingest.tiff_pages import PALETTE, Tone, check_chain, check_whole, lossy_of, read_part, tone_of
 from emseg.ingest.tiff_places import said_size
 
 ONE_CHAIN = frozenset({"ome", "imagej", "shaped", "uniform", "generic"})
@@ -76,7 +76,13 @@ def _volume(opened: Any, file: Path) -> VolumeSource:
     promised = _promised(opened, pages)
     name = f"OME-TIFF of {len(files)} files" if len(files) > 1 else "TIFF"
     info = SourceInfo(
-        str(file), f"{name}, {promised} sections", said_size(opened, header), None, tuple(notes), tone.altered
+        str(file),
+        f"{name}, {promised} sections",
+        said_size(opened, header),
+        None,
+        tuple(notes),
+        tone.altered,
+        lossy_of(pages),
     )
     if promised == len(pages):
         return TiffVolume(pages, tone, info)

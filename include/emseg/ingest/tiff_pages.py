@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from emseg.ingest import codecs
+from emseg.ingest.codecs import inexact
+from emseg.ingest.jpeg import gray_of
 from emseg.ingest.memory import require_memory
 from emseg.ingest.sources import Array, refuse_source
 
@@ -19,7 +23,6 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, PALETTE = 0, 1, 3
 UPRIGHT = 1
 JPEG = frozenset({6, 7, 33007, 34892})
 """Compressions whose pages keep a part of the header apart."""
-LOSSY = "JPEG: values are near those that were saved"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +51,15 @@ class Tone:
 
 
 def tone_of(page: Any, on: str) -> Tone:
-    """The tone of a page; refused where it is no upright image of one channel of grays."""
+    """The tone of a page; refused where it is no upright image of one channel of grays, or cannot be read for sure."""
+    if _named(tifffile.COMPRESSION, page.compression) not in codecs.TIFF | codecs.TIFF_INEXACT:
+        found = f"its compression is {_named(tifffile.COMPRESSION, page.compression)}, of which no damage would be told"
+        raise refuse_source(on, found, "Save it as TIFF with deflate or LZW, or as PNG")
     if page.samplesperpixel != 1 or page.photometric not in {WHITE_IS_ZERO, BLACK_IS_ZERO, PALETTE}:
+        kind = _named(tifffile.PHOTOMETRIC, page.photometric)
         raise refuse_source(
             on,
-            f"it is an image in colour ({_name(page.photometric)}, {page.samplesperpixel} values a pixel)",
+            f"it is an image in colour ({kind}, {page.samplesperpixel} values a pixel)",
             "Give images of one channel: convert them to 8-bit grayscale, or save one channel",
         )
     if len(page.shape) != 2:
@@ -74,7 +81,12 @@ def tone_of(page: Any, on: str) -> Tone:
         return Tone(f"{bits} bits a voxel, scaled to 8 as viewers show them", table=scale[::-1] if inverted else scale)
     if inverted:
         return Tone("white is zero in the file: inverted, to what viewers show", greatest=(1 << bits) - 1)
-    return Tone(LOSSY) if page.compression in JPEG else Tone()
+    return Tone()
+
+
+def lossy_of(pages: Iterable[Any]) -> str:
+    """Names of the compressions of pages that may have changed values, `""` where all give back what was saved."""
+    return inexact((_named(tifffile.COMPRESSION, page.keyframe.compression) for page in pages), codecs.TIFF)
 
 
 def check_whole(page: Any, on: str) -> None:
@@ -110,6 +122,8 @@ def read_part(page: Any, rows: slice, columns: slice) -> Array:
         for index in _touched(rows, columns, tall, wide, ceil(width / wide)):
             file.seek(page.dataoffsets[index])
             data = file.read(page.databytecounts[index])
+            if keyframe.compression in JPEG:
+                gray_of(data, page.jpegtables)
             voxels, (_, _, y, x, _), (_, h, w, _) = keyframe.decode(data, index, _fullsize=False, **extra)
             if voxels is None:
                 raise ValueError(f"strip or tile {index} holds nothing")
@@ -168,8 +182,8 @@ def _palette(page: Any, on: str) -> Tone:
     return Tone("a palette of grays, looked up as viewers show it", table=grays)
 
 
-def _name(photometric: int) -> str:
-    return tifffile.PHOTOMETRIC(photometric).name if photometric in set(tifffile.PHOTOMETRIC) else str(photometric)
+def _named(kind: type[IntEnum], value: int) -> str:
+    return kind(value).name if value in set(kind) else str(value)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from emseg.ingest.chunked.missing import chunks_of, missing_note
 from emseg.ingest.chunked.n5 import n5_layout
 from emseg.ingest.chunked.precomputed import precomputed_layout
 from emseg.ingest.chunked.zarr import zarr_layout
+from emseg.ingest.codecs import inexact_codecs
 from emseg.ingest.sources import Array, SourceInfo, refuse_source, three_axes
 
 LARGEST_CHUNK_BYTES = 1 << 30
@@ -58,6 +59,7 @@ class ChunkedVolume:
             voxel_size_nm=size,
             offset_nm=offset,
             notes=(*layout.notes, *dropped, *filter(None, [note])),
+            lossy=inexact_codecs(opened.codec.to_json() if opened.codec else None),
             chunk_vox=Coordinate.of(chunk),
         )
         self._address = address

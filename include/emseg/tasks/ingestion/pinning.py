@@ -22,19 +22,20 @@ DOING = "pinning an ingestion"
 
 def pin_ingestion(parameters: IngestParameters, services: DvidServices) -> tuple[IngestSpec, list[tuple[str, str]]]:
     """The spec, and rows of name and value that a person reads. PermanentError for what cannot be ingested."""
-    source = opened(parameters.source, parameters.missing_chunks, parameters.window)
+    source = opened(parameters)
     if parameters.kind == "labels":
         check_label_source(source)
     else:
-        check_grayscale(source, parameters.instance)
+        check_grayscale(source, parameters.target)
     place = placed(source.info, parameters.voxel_size_nm, parameters.offset_vox, parameters.overrule_file)
     placed_box(source.shape, place.offset, DOING, parameters.source)
     spec = IngestSpec(
         source=parameters.source,
         source_digest=digest_of_source(source),
         missing_chunks=parameters.missing_chunks,
+        gaps=parameters.gaps,
         node=_open_node(parameters, services),
-        instance=parameters.instance,
+        instance=parameters.target,
         kind=parameters.kind,
         shape_vox=tuple(source.shape),
         voxel_size_nm=place.voxel_size_nm,

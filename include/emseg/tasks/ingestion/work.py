@@ -14,13 +14,14 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from emseg.config.base import INGESTIONS
-from emseg.config.ingestion import INGEST, IngestSpec
+from emseg.config.ingestion import INGEST, IngestParameters, IngestSpec
 from emseg.config.runspec import digest_of
 from emseg.dvid import DvidServer, Node
 from emseg.errors import PermanentError
 from emseg.geometry import Box
-from emseg.ingest import MissingChunks, VolumeSource, WindowedSource, open_source
+from emseg.ingest import VolumeSource, WindowedSource, open_source
 from emseg.ingest.bricks import LABEL_BYTES, bricks_of
+from emseg.ingest.folders import Gaps
 from emseg.ingest.gray_pyramid import GrayPyramid
 from emseg.ingest.label_bricks import LabelBricks
 from emseg.ingest.opening import split_address
@@ -88,7 +89,7 @@ def bricks_of_source(spec: IngestSpec) -> list[Box]:
 @cache
 def source_of(spec: IngestSpec) -> VolumeSource:
     """The source, opened once a process. PermanentError where it is not the one that was pinned."""
-    source = opened(spec.source, spec.missing_chunks, spec.window)
+    source = opened(spec)
     if digest_of_source(source) != spec.source_digest:
         raise PermanentError(
             "opening the source of an ingestion",
@@ -99,10 +100,10 @@ def source_of(spec: IngestSpec) -> VolumeSource:
     return source
 
 
-def opened(address: str, missing_chunks: MissingChunks, window: tuple[int, int] | None) -> VolumeSource:
-    """The volume at an address, through a window where one is given."""
-    source = open_source(address, missing_chunks)
-    return WindowedSource(source, *window) if window else source
+def opened(chosen: IngestParameters | IngestSpec) -> VolumeSource:
+    """The source, through a window where one is given."""
+    source = open_source(chosen.source, chosen.missing_chunks, Gaps(chosen.gaps))
+    return WindowedSource(source, *chosen.window) if chosen.window else source
 
 
 def digest_of_source(source: VolumeSource) -> str:
