@@ -32,10 +32,10 @@ def inherited(run: RunContext[DvidServices]) -> Labelmap:
 def of_served(run: RunContext[DvidServices]) -> RunContext[DvidServices] | None:
     """The run as if it had written the release that it is compared with; only `evaluate` may be asked for.
 
-    None where nothing is served, or a release of another volume, whose voxels are not those of this one.
+    None where nothing is served or compared, or a release of another volume, whose voxels are not those of this one.
     """
     served = run.spec.served
-    if served is None or served.root != run.spec.volume.root:
+    if served is None or served.root != run.spec.volume.root or not run.spec.gate.regression.compares:
         return None
     output = run.spec.output.model_copy(update={"instance": served.instance})
     return replace(

@@ -6,7 +6,7 @@ goes on from where it stopped. Going back to an earlier release is a new release
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -34,19 +34,21 @@ def publish_release(
 
     `before_commit` checks that the node still holds the result, and raises where it does not: then nothing is
     committed. A result that was released before keeps its record, and nothing is committed either. PermanentError when
-    the verdict did not pass or is about another result, when the instance is unknown, or when the node was committed as
-    something else.
+    the verdict did not pass or is about another result, when another release than the one it was compared with came
+    last, when the instance is unknown, or when the node was committed as something else.
     """
     _check_verdict(verdict, fingerprint)
     with _mended(store, verdict.dataset):
         record = release_of(store, verdict.dataset, fingerprint)
+        if record is None and verdict.replaces is not None:
+            _check_last(verdict, releases(store, verdict.dataset))
     if record is None:
         repo = _repo_with(node, instance)
         draft = partial(_draft, verdict=verdict, node=repo.node(node.uuid), root=repo.root, instance=instance)
         _commit(node, verdict, before_commit, record_line(draft(1, ())))
     with _mended(store, verdict.dataset):
         if record is None:
-            record = claimed(store, verdict.dataset, draft)
+            record = claimed(store, verdict.dataset, partial(_after_last, verdict=verdict, draft=draft))
             keep_copy(store, record)
         serve(store, record)
     return record
@@ -99,6 +101,20 @@ def _check_verdict(verdict: Verdict, fingerprint: str) -> None:
         )
 
 
+def _check_last(verdict: Verdict, earlier: Sequence[ReleaseRecord]) -> None:
+    """What was compared with one release must not replace another one, which may be better."""
+    last = earlier[-1].fingerprint if earlier else ""
+    if verdict.replaces in (None, last) or verdict.fingerprint in {each.fingerprint for each in earlier}:
+        return
+    raise PermanentError(
+        "publishing",
+        f"dataset {verdict.dataset}, run {verdict.run}",
+        f"release {len(earlier)} came last, and this result was compared with {verdict.replaces or 'no release'}",
+        "Clear the task `pin` of the run with Downstream: all that is computed is found again, and the result is "
+        "compared with that release",
+    )
+
+
 def _repo_with(node: Node, instance: str) -> RepoInfo:
     repo = node.repo()
     if instance not in repo.instances:
@@ -149,6 +165,13 @@ def _draft(
         figures=verdict.figures,
         supersedes=earlier[-1].uuid if earlier else None,
     )
+
+
+def _after_last(
+    number: int, earlier: tuple[ReleaseRecord, ...], *, verdict: Verdict, draft: Callable[..., ReleaseRecord]
+) -> ReleaseRecord:
+    _check_last(verdict, earlier)
+    return draft(number, earlier)
 
 
 def _restored(number: int, earlier: tuple[ReleaseRecord, ...], *, wanted_number: int) -> ReleaseRecord:

@@ -56,7 +56,7 @@ def _region(folder: RunFolder) -> str:
 def check_served(spec: RunSpec, server: DvidServer) -> None:
     """PermanentError where the labelmap of the served release is gone: the result could be compared with nothing."""
     served = spec.served
-    if served is None or served.root != spec.volume.root:
+    if served is None or served.root != spec.volume.root or not spec.gate.regression.compares:
         return
     repo = repo_info(server, spec.volume.node)
     instance = repo.instances.get(served.instance)
@@ -67,5 +67,6 @@ def check_served(spec: RunSpec, server: DvidServer) -> None:
         f"release {served.number} of {spec.dataset}: instance {served.instance} of node {served.node}",
         f"DVID at {server.url} does not hold it, so the result of this run could not be compared with it",
         f"See what else is wrong: emseg releases check {spec.dataset}. Then restore that server from its backup, or "
-        f"serve a release that it holds: emseg rollback {spec.dataset} NUMBER",
+        f"serve a release that it holds: emseg rollback {spec.dataset} NUMBER. To publish without a comparison, have "
+        "all of gate.regression set to null",
     )
