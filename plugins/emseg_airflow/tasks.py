@@ -42,12 +42,14 @@ def pin() -> dict[str, str]:
     from emseg.phases.edits import edit_source
     from emseg.tasks.pin import pin_run
     from emseg.tasks.run_folder import RunFolder, run_name
+    from emseg.tasks.served import served_source
 
     context = get_current_context()
     run = run_name(context["run_id"])
     parameters = validated(RunParameters, dict(context["params"]), "checking the run parameters", run)
     opened = services()
-    spec = pin_run(parameters, run, datasets_folder(), opened.server, opened.model, edit_source(opened.store))
+    edits, served = edit_source(opened.store), served_source(opened.store)
+    spec = pin_run(parameters, run, datasets_folder(), opened.server, opened.model, edits, served)
     RunFolder(opened.store, spec.dataset, run).begin(spec)
     return RunReference(dataset=spec.dataset, run=run).model_dump()
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tests.library_copy import insert, library_copy, told_by
 
-from emseg.config.dataset import GatePolicy
+from emseg.config.dataset import GatePolicy, Regression
+from emseg.quality.comparison import FIGURES
 from emseg.quality.rows import METRICS
 
 METRIC = """    segments_per_body: float = metric(
@@ -40,8 +41,16 @@ print(json.dumps({
 
 def test_each_limit_of_the_gate_holds_one_metric_and_each_metric_has_one_limit():
     """Kills a limit that nothing is held to, and a metric whose limit no dataset file can set."""
-    assert sorted(metric.limit_name for metric in METRICS) == sorted(GatePolicy.model_fields)
+    assert sorted(metric.limit_name for metric in METRICS) == sorted(GatePolicy().limits)
     assert {metric.limit_name[-4:] for metric in METRICS} == {"_max", "_min"}
+
+
+def test_each_allowed_worsening_is_of_a_figure_that_has_a_limit():
+    """Kills a field of the policy that no row is made of, and an error counted as better where it is higher."""
+    assert Regression.model_fields.keys() == FIGURES.keys()
+    worse = {name: figure.worsening(0.75, 0.5) for name, figure in FIGURES.items()}
+    assert worse.pop("assigned_share") == -0.25
+    assert set(worse.values()) == {0.25}
 
 
 def test_a_metric_is_added_in_two_files(tmp_path: Path):

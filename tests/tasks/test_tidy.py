@@ -16,8 +16,10 @@ from tests.refusals import refused
 from tests.tasks.tidied_store import AT_ONCE, DATASET, NoNodes, Runs, tidied
 
 from emseg.config.housekeeping import HousekeepingPolicy
+from emseg.config.runspec import PinnedGroundTruth, PinnedRelease
 from emseg.engine.report import StageReport
 from emseg.errors import PermanentError, TransientError
+from emseg.phases.labelmaps import of_served
 from emseg.phases.resolve import BODIES
 from emseg.phases.resolve.artefacts import LEDGER
 from emseg.phases.run_context import RunContext
@@ -128,6 +130,25 @@ def test_what_a_release_needs_stays_readable_and_can_be_stitched_again(two):
     assert roll_back(runs.store, DATASET, 1, "ana", "axons are cut").uuid == first.uuid
     assert served_release(runs.store, DATASET).number == 3
     assert tidied(runs.store).left_alone == []
+
+
+def test_what_a_run_measured_of_the_served_release_stays_with_the_run(two):
+    """Kills a sweep that knows the keys of the run's own result only: its gate would measure the release again."""
+    runs, release = two.runs, two.runs.published(two.old)
+    served = PinnedRelease(
+        number=1, root="local", node=release.uuid, instance="segmentation", fingerprint=release.fingerprint
+    )
+    changed = {"run": "newest", "served": served, "groundtruth": PinnedGroundTruth(node="ab", instance="tight")}
+    run = replace(two.kept, spec=two.kept.spec.model_copy(update=changed))
+    RunFolder(runs.store, DATASET, "newest").begin(run.spec)
+    runs.judged(run)
+    folder = of_served(run).folder("evaluate")
+    folder.commit_phase([folder.commit_item("one", [], {})], {})
+    tidied(runs.store, LAST_ONE)
+    assert folder.manifest()
+    runs.store.delete(f"{DATASET}/runs/newest/spec.json")
+    tidied(runs.store, LAST_ONE)
+    assert folder.phase_marker() is None
 
 
 def test_what_is_young_stays_whoever_names_it(two):

@@ -65,7 +65,7 @@ def _figures(phases: list[PhaseSummary]) -> dict[str, Any]:
         "items_done": sum(phase.items_done for phase in phases),
         "items_reused": sum(phase.items_reused for phase in phases),
         "items_given_up": sum(phase.items_given_up for phase in phases),
-        "phases": {p.phase: {"key": p.key, "content_digest": p.content_digest} for p in phases},
+        "phases": {p.phase: {"key": p.key, "content_digest": p.content_digest} for p in phases if not p.served},
     }
 
 

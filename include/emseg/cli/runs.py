@@ -27,6 +27,7 @@ from emseg.tasks.pin import pin_run
 from emseg.tasks.plan import plan_run
 from emseg.tasks.publish import publish_run
 from emseg.tasks.run_folder import RunFolder, run_name
+from emseg.tasks.served import served_source
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -102,4 +103,5 @@ def _require_known(parameters: RunParameters) -> None:
 
 
 def _pinned(services: DvidServices, parameters: RunParameters, run: str) -> RunSpec:
-    return pin_run(parameters, run, datasets_folder(), services.server, services.model, edit_source(services.store))
+    edits, served = edit_source(services.store), served_source(services.store)
+    return pin_run(parameters, run, datasets_folder(), services.server, services.model, edits, served)

@@ -147,6 +147,30 @@ class Output(Record):
     preserve_bodies: Annotated[tuple[BodyId, ...], AfterValidator(lambda ids: tuple(sorted(set(ids))))] = ()
 
 
+Worsening = Annotated[float | None, Field(ge=0)]
+"""How much worse a figure may be, in its own unit; `null`: it is not compared."""
+
+
+class Regression(Record):
+    """How much worse than the served release a result may be, on the same ground truth and in the same region.
+
+    Each field is named like the limit of `GatePolicy` that it goes with, or `vi`: VI split + merge. What all these
+    numbers mean is in docs/datasets.md. All `null`: nothing is compared.
+    """
+
+    vi: Worsening = 0.05
+    vi_split: Worsening = None
+    vi_merge: Worsening = 0.1
+    are: Worsening = 0.02
+    largest_body_share: Worsening = 0.05
+    assigned_share: Worsening = 0.02
+
+    @property
+    def compares(self) -> bool:
+        """Whether there is anything to compare."""
+        return any(value is not None for value in dict(self).values())
+
+
 class GatePolicy(Record):
     """Limits that a result must keep to be published; bits for VI, shares of all voxels for the others."""
 
@@ -156,6 +180,12 @@ class GatePolicy(Record):
     largest_body_share_max: float = Field(default=0.9, gt=0, le=1, description="Largest body, share of labelled voxels")
     assigned_share_min: float = Field(default=0.5, ge=0, le=1, description="Labelled share of the ground-truth voxels")
     subvolume_vi_max: float = Field(default=6.0, ge=0, description="VI split + merge of any one subvolume, bits")
+    regression: Regression = Regression()
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits of the result itself, by name."""
+        return {name: value for name, value in dict(self).items() if isinstance(value, float)}
 
 
 class Limits(Record):

@@ -38,6 +38,11 @@ class PinnedVolume(Record):
         """Extents of the grayscale as a box."""
         return Box(self.bounds_start, self.bounds_stop)
 
+    @property
+    def region(self) -> str:
+        """Digest of the voxels that a run segments and measures: equal for equal extents and equal ROIs."""
+        return digest_of([[*self.bounds_start], [*self.bounds_stop], self.roi_digest])
+
 
 class PinnedStep(Record):
     """A step as it will run: name, version, all parameters (defaults included) and the model it was trained to."""
@@ -81,6 +86,20 @@ class PinnedGroundTruth(Record):
     excluded: tuple[PinnedBox, ...] = ()
 
 
+class PinnedRelease(Record):
+    """The release that is served while the run is pinned: the run is compared with it, and may replace no other one.
+
+    `region` is the `PinnedVolume.region` of the run that made it; empty where the spec of that run cannot be read.
+    """
+
+    number: int
+    root: str
+    node: str
+    instance: InstanceName
+    fingerprint: str = Field(description="Key of phase `write` of the run that made it")
+    region: str = ""
+
+
 class RunSpec(Record):
     """Everything later tasks need to know, and all they may know."""
 
@@ -93,6 +112,7 @@ class RunSpec(Record):
     edits: Edits = Edits()
     output: Output
     groundtruth: PinnedGroundTruth
+    served: PinnedRelease | None = None
     gate: GatePolicy
     max_failed_share: float
     publication: Publication = Publication.AUTOMATIC

@@ -9,10 +9,14 @@ from emseg.errors import EmsegError
 
 
 class PhaseSummary(Record):
-    """What one phase of a job did: items computed now, items whose markers were found, and items given up."""
+    """What one phase of a job did: items computed now, items whose markers were found, and items given up.
+
+    `served`: it was done for the release that the run is compared with.
+    """
 
     phase: str
     key: str
+    served: bool = False
     seconds: float
     items_done: int
     items_reused: int

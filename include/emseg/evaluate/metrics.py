@@ -165,7 +165,11 @@ def gated_metrics() -> Mapping[str, Gated]:
 
 def score(table: ContingencyTable, unassigned: Unassigned = Unassigned.SEGMENT) -> Score:
     """Every whole-volume number of one table; PermanentError for an empty one."""
-    comparison = Comparison(table, marginals(table), unassigned)
+    return score_of(Comparison(table, marginals(table), unassigned))
+
+
+def score_of(comparison: Comparison) -> Score:
+    """The same, of a comparison."""
     return Score(**{each.name: each.metadata["compute"](comparison) for each in fields(Score)})
 
 

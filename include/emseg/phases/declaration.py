@@ -87,6 +87,10 @@ class Phase(ABC):
         """What is done once in the driver after all items; the figures are kept in the phase marker."""
         return {}
 
+    def also_for(self, run: RunContext[Any]) -> tuple[RunContext[Any], ...]:  # noqa: ARG002 - for subclasses
+        """Results of earlier runs that the phase is done for in the same way, as the run is compared with them."""
+        return ()
+
     def marking_anew(self) -> Phase:
         """The phase as a later stage may run it, where its markers are lost: one that `writes_dvid` writes nothing."""
         return self

@@ -7,6 +7,7 @@ nothing stale is ever taken. Run ids, clocks, tries and worker counts are in no 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
@@ -25,10 +26,13 @@ def code_versions() -> dict[str, str]:
     return {phase.name: code_version(phase) for phase in phases()}
 
 
-def phase_keys(spec: RunSpec, given_up: GivenUp | None = None) -> dict[str, str]:
+def phase_keys(
+    spec: RunSpec, given_up: GivenUp | None = None, known: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """The key of each phase of a run, 32 hex digits. Each holds the key of the phase that it follows.
 
-    Where the run goes on without some items of a phase, the names of those items are in the keys after it.
+    Where the run goes on without some items of a phase, the names of those items are in the keys after it. `known` are
+    keys of phases that another run has done: what follows is computed from the results of that run.
     """
     keys: dict[str, str] = {}
     for phase in phases():
@@ -43,5 +47,5 @@ def phase_keys(spec: RunSpec, given_up: GivenUp | None = None) -> dict[str, str]
             "dataset": spec.dataset,
             "reads": reads,
         }
-        keys[phase.name] = digest_of(document)[:KEY_DIGITS]
+        keys[phase.name] = known.get(phase.name, digest_of(document)[:KEY_DIGITS])
     return keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -20,18 +20,20 @@ S_co = TypeVar("S_co", bound=Services, covariant=True)
 class RunContext(Generic[S_co]):
     """One attempt at a run (`""`: only looking). `given_up` are the items that it does without, by phase, and why.
 
-    It travels to Spark's workers: it holds no connection and no secret, and its keys are computed once.
+    `known` are keys of phases that another run has done. It travels to Spark's workers: it holds no connection and no
+    secret, and its keys are computed once.
     """
 
     spec: RunSpec
     attempt: str
     open_services: Callable[[], S_co]
     given_up: GivenUp = field(default_factory=dict)
+    known: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> dict[str, str]:
         """The key of each phase."""
-        return phase_keys(self.spec, self.given_up)
+        return phase_keys(self.spec, self.given_up, self.known)
 
     @cached_property
     def grid(self) -> Grid:

@@ -6,7 +6,7 @@ goes on from where it stopped. Going back to an earlier release is a new release
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -36,12 +36,15 @@ def publish_release(
 
     `before_commit` checks that the node still holds the result, and raises where it does not: then nothing is
     committed. The record says who gave the `approval`. A result that was released before keeps its record, and nothing
-    is committed either. PermanentError when the verdict did not pass or is about another result, when the instance is
-    unknown, or when the node was committed as something else.
+    is committed either. PermanentError when the verdict did not pass or is about another result, when another release
+    than the one it was compared with came last, when the instance is unknown, or when the node was committed as
+    something else.
     """
     _check_verdict(verdict, fingerprint)
     with _mended(store, verdict.dataset):
         record = release_of(store, verdict.dataset, fingerprint)
+        if record is None and verdict.replaces is not None:
+            _check_last(verdict, releases(store, verdict.dataset))
     if record is None:
         repo = _repo_with(node, instance)
         draft = partial(
@@ -50,7 +53,7 @@ def publish_release(
         _commit(node, verdict, before_commit, record_line(draft(1, ())))
     with _mended(store, verdict.dataset):
         if record is None:
-            record = claimed(store, verdict.dataset, draft)
+            record = claimed(store, verdict.dataset, partial(_after_last, verdict=verdict, draft=draft))
             keep_copy(store, record)
         serve(store, record)
     return record
@@ -101,6 +104,20 @@ def _check_verdict(verdict: Verdict, fingerprint: str) -> None:
             f"the verdict is about fingerprint {verdict.fingerprint}",
             "Run the gate for the result that is to be published",
         )
+
+
+def _check_last(verdict: Verdict, earlier: Sequence[ReleaseRecord]) -> None:
+    """What was compared with one release must not replace another one, which may be better."""
+    last = earlier[-1].fingerprint if earlier else ""
+    if verdict.replaces in (None, last) or verdict.fingerprint in {each.fingerprint for each in earlier}:
+        return
+    raise PermanentError(
+        "publishing",
+        f"dataset {verdict.dataset}, run {verdict.run}",
+        f"release {len(earlier)} came last, and this result was compared with {verdict.replaces or 'no release'}",
+        "Clear the task `pin` of the run with Downstream: all that is computed is found again, and the result is "
+        "compared with that release",
+    )
 
 
 def _repo_with(node: Node, instance: str) -> RepoInfo:
@@ -162,6 +179,13 @@ def _draft(
         approved_by=approval and approval.by,
         why=approval and approval.why,
     )
+
+
+def _after_last(
+    number: int, earlier: tuple[ReleaseRecord, ...], *, verdict: Verdict, draft: Callable[..., ReleaseRecord]
+) -> ReleaseRecord:
+    _check_last(verdict, earlier)
+    return draft(number, earlier)
 
 
 def _restored(

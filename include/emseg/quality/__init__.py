@@ -1,6 +1,8 @@
 """The quality gate: metric rows, a verdict with reasons, Data Docs, pictures and a one-page report."""
 
+from emseg.quality.against_release import Measured, against_release
 from emseg.quality.colours import body_colours
+from emseg.quality.comparison import Comparison
 from emseg.quality.findings import Finding, Findings, ImageFinding, View, worst_findings
 from emseg.quality.pictures import picture_slices, sizes_picture, slices_picture, subvolume_picture
 from emseg.quality.report import report_page
@@ -9,12 +11,15 @@ from emseg.quality.verdict import Verdict, judge
 
 __all__ = [
     "METRICS",
+    "Comparison",
     "Finding",
     "Findings",
     "ImageFinding",
+    "Measured",
     "MetricRow",
     "Verdict",
     "View",
+    "against_release",
     "body_colours",
     "judge",
     "metric_rows",

@@ -10,13 +10,14 @@ from html import escape
 from types import MappingProxyType
 
 from emseg.config.dataset import Unassigned
+from emseg.quality.comparison import CHANGES
 from emseg.quality.findings import Finding, Findings, ImageFinding
 from emseg.quality.page import document, link, link_list, picture, section, table
-from emseg.quality.rows import METRICS, MetricRow
+from emseg.quality.rows import METRICS, SIGNED, MetricRow
 from emseg.quality.verdict import Verdict
 
-_TITLE = {(metric.scope, metric.name): metric.title for metric in METRICS}
-_UNIT = {(metric.scope, metric.name): metric.unit for metric in METRICS}
+_TITLE = {(metric.scope, metric.name): metric.title for metric in (*METRICS, *CHANGES.values())}
+_UNIT = {(metric.scope, metric.name): metric.unit for metric in (*METRICS, *CHANGES.values())}
 
 UNASSIGNED = {
     Unassigned.SEGMENT: "Unassigned voxels (label 0) count as one more segment.",
@@ -49,6 +50,7 @@ def report_page(
     """
     volume = [row for row in verdict.rows if row.scope == "volume"]
     subvolumes = [row for row in verdict.rows if row.scope == "subvolume"]
+    compared = [row for row in verdict.rows if row.scope in SIGNED]
     return document(
         f"{verdict.dataset}: {'passed' if verdict.passed else 'failed'}",
         f"run {escape(verdict.run)}<br>fingerprint {escape(verdict.fingerprint)}",
@@ -60,6 +62,7 @@ def report_page(
                 + f"<p>{UNASSIGNED[verdict.unassigned]}</p>"
                 + _unscored(left_out),
             ),
+            section("Beside other results", _comparisons(verdict, compared)),
             section("Worst subvolumes", _metric_table(_about_subvolumes(verdict), subvolumes) if subvolumes else ""),
             section(
                 "Most cut bodies", _finding_table("Ground-truth bodies", "segments", "VI split", findings.cut, look)
@@ -80,6 +83,11 @@ def _verdict(verdict: Verdict) -> str:
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict.reasons)
     kind = "passed" if verdict.passed else "failed"
     return f'<div class="verdict {kind}"><strong>{word}</strong>{f"<ul>{reasons}</ul>" if reasons else ""}</div>'
+
+
+def _comparisons(verdict: Verdict, rows: Sequence[MetricRow]) -> str:
+    notes = "".join(f"<p>{escape(note)}</p>" for note in verdict.notes)
+    return notes + (_metric_table("How much worse; below 0 is better", rows) if rows else "")
 
 
 def _unscored(left_out: int) -> str:

@@ -5,7 +5,7 @@ Scores come from `emseg.evaluate`, limits from the dataset's gate policy; the ve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
@@ -13,7 +13,7 @@ from typing import Literal
 from emseg.config.dataset import GatePolicy
 from emseg.evaluate import Score, gated_metrics
 
-Scope = Literal["volume", "subvolume"]
+Scope = Literal["volume", "subvolume", "change"]
 Direction = Literal["max", "min"]
 
 
@@ -30,7 +30,7 @@ class Metric:
     @property
     def direction(self) -> Direction:
         """Whether the limit is the most or the least that is allowed."""
-        return "max" if self.limit_name.endswith("_max") else "min"
+        return "min" if self.limit_name.endswith("_min") else "max"
 
 
 VOLUME_METRICS = tuple(
@@ -39,6 +39,13 @@ VOLUME_METRICS = tuple(
 SUBVOLUME_METRIC = Metric("subvolume", "vi", "VI split + merge", "bits", "subvolume_vi_max")
 METRICS = (*VOLUME_METRICS, SUBVOLUME_METRIC)
 """All are 0 or more; no number of a score is defined below."""
+SIGNED: frozenset[Scope] = frozenset({"change"})
+"""Scopes of rows that tell how much worse a figure is than another: a better one is below 0."""
+
+
+def required(metrics: Sequence[Metric]) -> list[str]:
+    """Names of those that must have a row: all but that of subvolumes, of which some have no ground truth."""
+    return [metric.name for metric in metrics if metric.scope != "subvolume"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,8 @@ class MetricRow:
 
     @property
     def keeps_limit(self) -> bool:
-        """Whether the value was measured, is no less than 0, and lies on the right side of the limit or on it."""
-        if self.value is None or not isfinite(self.value) or self.value < 0:
+        """Whether the value was measured, can be one, and lies on the right side of the limit or on it."""
+        if self.value is None or not isfinite(self.value) or (self.value < 0 and self.scope not in SIGNED):
             return False
         return self.value <= self.limit if self.direction == "max" else self.value >= self.limit
 

@@ -7,17 +7,16 @@ only module that imports great_expectations (some 15 s), and only when the suite
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from emseg.config.dataset import GatePolicy
 from emseg.disk import scratch_folder
 from emseg.errors import IntegrityError
 from emseg.quality.datadocs import written_offline
-from emseg.quality.rows import METRICS, VOLUME_METRICS, MetricRow
+from emseg.quality.rows import SIGNED, Metric, MetricRow, required
 
 COLUMNS = {"row": "int64", "scope": "object", "subject": "object", "metric": "object", "value": "float64"}
 LISTED_IN_DOCS = 200
@@ -35,8 +34,12 @@ class SuiteResult:
     failed_checks: tuple[str, ...]
 
 
-def run_suite(rows: Sequence[MetricRow], policy: GatePolicy, docs: Path, run: str) -> SuiteResult:
+def run_suite(
+    rows: Sequence[MetricRow], metrics: Sequence[Metric], limits: Mapping[str, float], docs: Path, run: str
+) -> SuiteResult:
     """Validate the rows and write Data Docs into folder `docs` (`index.html`, `suite.html`).
+
+    `limits` are by the limit name of the `metrics`, which are all that a row may be about.
 
     IntegrityError when an expectation could not be computed at all.
     """
@@ -49,7 +52,7 @@ def run_suite(rows: Sequence[MetricRow], policy: GatePolicy, docs: Path, run: st
     definition = gx.ValidationDefinition(
         name=_SITE,
         data=asset.add_batch_definition_whole_dataframe("all rows"),
-        suite=context.suites.add(gx.ExpectationSuite(_SITE, expectations=_expectations())),
+        suite=context.suites.add(gx.ExpectationSuite(_SITE, expectations=_expectations(metrics))),
     )
     with scratch_folder() as site:
         context.add_data_docs_site(_SITE, _site(str(site)))
@@ -65,7 +68,7 @@ def run_suite(rows: Sequence[MetricRow], policy: GatePolicy, docs: Path, run: st
         )
         outcome = checkpoint.run(
             batch_parameters={"dataframe": _table(rows)},
-            expectation_parameters=policy.model_dump(),
+            expectation_parameters=dict(limits),
             run_id=gx.RunIdentifier(run_name=run),
         )
         written_offline(site, docs)
@@ -83,7 +86,7 @@ def _table(rows: Sequence[MetricRow]) -> Any:
     return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(COLUMNS)
 
 
-def _expectations() -> list[Any]:
+def _expectations(metrics: Sequence[Metric]) -> list[Any]:
     """One check of every metric against its limit, and four of the table: a rule over no rows would pass."""
     import great_expectations.expectations as gxe
     from great_expectations.expectations.row_conditions import Column
@@ -91,20 +94,26 @@ def _expectations() -> list[Any]:
     table = [
         gxe.ExpectTableRowCountToBeBetween(min_value=1),
         gxe.ExpectColumnValuesToNotBeNull(column="value"),
-        gxe.ExpectColumnValuesToBeInSet(column="metric", value_set=sorted({m.name for m in METRICS})),
-        gxe.ExpectColumnDistinctValuesToContainSet(column="metric", value_set=[m.name for m in VOLUME_METRICS]),
+        gxe.ExpectColumnValuesToBeInSet(column="metric", value_set=sorted({m.name for m in metrics})),
+        gxe.ExpectColumnDistinctValuesToContainSet(column="metric", value_set=required(metrics)),
         gxe.ExpectCompoundColumnsToBeUnique(column_list=["scope", "subject", "metric"]),
     ]
     limits = [
         gxe.ExpectColumnValuesToBeBetween(
             column="value",
-            min_value=0 if metric.direction == "max" else {"$PARAMETER": metric.limit_name},
+            min_value=_least(metric),
             max_value={"$PARAMETER": metric.limit_name} if metric.direction == "max" else None,
             row_condition=(Column("scope") == metric.scope) & (Column("metric") == metric.name),
         )
-        for metric in METRICS
+        for metric in metrics
     ]
     return table + limits
+
+
+def _least(metric: Metric) -> Any:
+    if metric.direction == "min":
+        return {"$PARAMETER": metric.limit_name}
+    return None if metric.scope in SIGNED else 0
 
 
 def _site(folder: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ agree on every single row. Only small results leave this room: the volume's numb
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from pydantic import Field, model_validator
 from emseg.config.base import Record
 from emseg.config.dataset import GatePolicy, Unassigned
 from emseg.errors import IntegrityError
-from emseg.quality.rows import METRICS, VOLUME_METRICS, MetricRow
+from emseg.quality.comparison import Comparison
+from emseg.quality.rows import METRICS, Metric, MetricRow, Scope, required
 from emseg.quality.suite import SuiteResult, run_suite
 
 WORST_KEPT = 10
 """Failing subvolumes that a verdict names, so that it stays a few kilobytes; the Data Docs list more."""
-
-_METRIC = {(metric.scope, metric.name): metric for metric in METRICS}
 
 
 class Verdict(Record, allow_inf_nan=True):  # a figure that was not measured is told as it came
@@ -35,7 +34,11 @@ class Verdict(Record, allow_inf_nan=True):  # a figure that was not measured is 
     unassigned: Unassigned = Field(default=Unassigned.SEGMENT, description="What unassigned voxels count as")
     reasons: tuple[str, ...] = Field(description="Why it failed, a sentence each; empty when passed")
     figures: dict[str, float] = Field(description="Volume metrics, number of subvolumes and of failing ones")
-    rows: tuple[MetricRow, ...] = Field(description="Volume rows, then the worst failing subvolumes")
+    rows: tuple[MetricRow, ...] = Field(description="Volume rows, those of comparisons, the worst failing subvolumes")
+    notes: tuple[str, ...] = Field(default=(), description="What was compared with what, and what could not be")
+    replaces: str | None = Field(
+        default=None, description="Fingerprint of the release that it may replace, empty for none; null: of any"
+    )
 
     @model_validator(mode="after")
     def _passed_means_nothing_failed(self) -> Verdict:
@@ -53,19 +56,25 @@ def judge(
     run: str,
     fingerprint: str,
     unassigned: Unassigned = Unassigned.SEGMENT,
+    compared: Sequence[Comparison] = (),
+    replaces: str | None = None,
 ) -> Verdict:
-    """Judge the rows and write Data Docs into folder `docs`.
+    """Judge the rows, and those of all comparisons, and write Data Docs into folder `docs`.
 
-    Fails when a row misses its limit or has no value, is given twice or is unknown, when a volume metric has no row, or
-    when there are no rows. IntegrityError when the suite and the plain comparison disagree.
+    Fails when a row misses its limit or has no value, is given twice or is unknown, when a metric of the volume or of a
+    comparison has no row, or when there are no rows. IntegrityError when the suite and the plain comparison disagree.
     """
-    result = run_suite(rows, policy, docs, run)
-    failed = _failed_rows(rows)
-    missing = [m for m in VOLUME_METRICS if not any((r.scope, r.metric) == (m.scope, m.name) for r in rows)]
+    rows = [*rows, *(row for each in compared for row in each.rows)]
+    known = {(metric.scope, metric.name): metric for metric in METRICS}
+    known |= {(metric.scope, metric.name): metric for each in compared for metric in each.metrics}
+    limits = policy.limits | {name: limit for each in compared for name, limit in each.limits.items()}
+    result = run_suite(rows, list(known.values()), limits, docs, run)
+    failed = _failed_rows(rows, known)
+    missing = _missing(rows, known)
     passed = not failed and not missing
     _check_agreement(result, passed, failed, run)
     failing = _worst_first([rows[i] for i in failed if rows[i].scope == "subvolume"])
-    volume = [row for row in rows if row.scope == "volume"]
+    told = {metric: sentence for each in compared for metric, sentence in each.told.items()}
     return Verdict(
         passed=passed,
         fingerprint=fingerprint,
@@ -74,23 +83,32 @@ def judge(
         unassigned=unassigned,
         reasons=(
             *(f"{metric.title} of the volume has no row: it was not measured" for metric in missing),
-            *(_sentence(rows[i]) for i in sorted(failed) if rows[i].scope == "volume"),
-            *(_sentence(row) for row in failing[:WORST_KEPT]),
+            *(_sentence(rows[i], known, told) for i in sorted(failed) if rows[i].scope != "subvolume"),
+            *(_sentence(row, known, told) for row in failing[:WORST_KEPT]),
             *_and_more(len(failing) - WORST_KEPT),
+            *(place for each in compared if not all(row.keeps_limit for row in each.rows) for place in each.where),
         ),
         figures=_figures(rows, len(failing)),
-        rows=(*volume, *failing[:WORST_KEPT]),
+        rows=(*(row for row in rows if row.scope != "subvolume"), *failing[:WORST_KEPT]),
+        notes=tuple(note for each in compared for note in each.notes),
+        replaces=replaces,
     )
 
 
-def _failed_rows(rows: Sequence[MetricRow]) -> frozenset[int]:
+_Known = Mapping[tuple[Scope, str], Metric]
+
+
+def _missing(rows: Sequence[MetricRow], known: _Known) -> list[Metric]:
+    there, names = {(row.scope, row.metric) for row in rows}, set(required(list(known.values())))
+    return [metric for place, metric in known.items() if metric.name in names and place not in there]
+
+
+def _failed_rows(rows: Sequence[MetricRow], known: _Known) -> frozenset[int]:
     times = Counter((row.scope, row.subject, row.metric) for row in rows)
     return frozenset(
         i
         for i, row in enumerate(rows)
-        if not row.keeps_limit
-        or (row.scope, row.metric) not in _METRIC
-        or times[row.scope, row.subject, row.metric] > 1
+        if not row.keeps_limit or (row.scope, row.metric) not in known or times[row.scope, row.subject, row.metric] > 1
     )
 
 
@@ -110,14 +128,16 @@ def _worst_first(rows: Sequence[MetricRow]) -> list[MetricRow]:
     return sorted(rows, key=lambda row: (row.value is not None, -(row.value or 0.0), row.subject))
 
 
-def _sentence(row: MetricRow) -> str:
-    metric = _METRIC.get((row.scope, row.metric))
+def _sentence(row: MetricRow, known: _Known, told: Mapping[str, str]) -> str:
+    metric = known.get((row.scope, row.metric))
     of = "the volume" if row.scope == "volume" else row.subject
     if metric is None:
         return f"{row.metric} of {of} is no metric of the gate"
     if row.keeps_limit:
         return f"{metric.title} of {of} is given more than once"
     measured = row.value is not None and isfinite(row.value)
+    if measured and row.metric in told:
+        return told[row.metric]
     found = f"is {_amount(row.value, metric.unit)}" if measured else "was not measured"
     bound = "at most" if row.direction == "max" else "at least"
     return f"{metric.title} of {of} {found}; the gate asks for {bound} {_amount(row.limit, metric.unit)}"

@@ -6,12 +6,14 @@ All of it is kept in the run folder: `verdict.json`, `findings.json`, `report.ht
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 
 import numpy as np
 
 from emseg.disk import scratch_folder
 from emseg.engine.items import InProcess
 from emseg.evaluate import per_segment
+from emseg.phases import phase_named
 from emseg.phases.evaluate.work import Evaluation, read_evaluation
 from emseg.phases.labelmaps import groundtruth, segmentation
 from emseg.phases.resolve import BODIES
@@ -31,6 +33,7 @@ from emseg.quality import (
     worst_findings,
 )
 from emseg.store import ItemMarker
+from emseg.tasks.compared import measured, replaces, with_served
 from emseg.tasks.damage import all_of_it
 from emseg.tasks.jobs import complete
 from emseg.tasks.run_folder import RunFolder
@@ -43,8 +46,11 @@ def gate_run(run: RunContext[DvidServices]) -> Verdict:
 
     What was set aside as damaged of the phases that it reads is computed again first, in this process.
     """
-    with all_of_it(("resolve", "evaluate"), run, InProcess()):  # of `segment` it reads the markers alone
-        for phase in ("segment", "resolve", "evaluate"):
+    with ExitStack() as damage:
+        for other in phase_named("evaluate").also_for(run):
+            damage.enter_context(all_of_it(("evaluate",), other, InProcess()))
+        damage.enter_context(all_of_it(("resolve", "evaluate"), run, InProcess()))
+        for phase in ("segment", "resolve", "evaluate"):  # of `segment` it reads the markers alone
             complete(phase, run, InProcess())
         return _judged(run)
 
@@ -54,6 +60,7 @@ def _judged(run: RunContext[DvidServices]) -> Verdict:
     folder = RunFolder(run.open_services().store, spec.dataset, spec.run)
     evaluation = read_evaluation(run)
     rows = metric_rows(spec.dataset, evaluation.score, evaluation.subvolumes, spec.gate)
+    own = measured(run, evaluation)
     with scratch_folder() as docs:
         verdict = judge(
             rows,
@@ -63,6 +70,8 @@ def _judged(run: RunContext[DvidServices]) -> Verdict:
             run=spec.run,
             fingerprint=run.keys["write"],
             unassigned=spec.groundtruth.unassigned,
+            compared=[with_served(run, own)],
+            replaces=replaces(spec),
         )
         for page in sorted(docs.iterdir()):
             folder.write_file(f"datadocs/{page.name}", page.read_bytes(), "text/html")

@@ -49,6 +49,8 @@ def run_phases(stage: str, declared: tuple[Phase, ...], run: RunContext[Any], ex
         if result.given_up:
             given_up[phase.name] = result.given_up
             run = run.after(phase.name, dict(result.given_up))
+        others = (_run(phase, other, executor).summary for other in phase.also_for(run))
+        summaries += [summary.model_copy(update={"served": True}) for summary in others]
     report = StageReport(stage=stage, phases=tuple(summaries), given_up={n: dict(r) for n, r in given_up.items()})
     return StageResult(report, run)
 
@@ -59,6 +61,9 @@ def complete(name: str, run: RunContext[Any], executor: Executor) -> None:
     What that is made from is completed before it. Nothing is given up on behalf of the stage that the phase belongs to.
     A phase that writes to DVID is only marked anew, where DVID holds what it left.
     """
+    for other in phase_named(name).also_for(run):
+        if phase_marker(other.folder(name)) is None:
+            _run(phase_named(name), other, executor)
     phase, folder = phase_named(name).marking_anew(), run.folder(name)
     if phase_marker(folder) is not None:
         return

@@ -23,6 +23,7 @@ from emseg.segment import ModelSource, Pipeline, StepKind, preset, with_model, w
 from emseg.segment.model import dvid_source
 from emseg.segment.registry import checked_parameters
 from emseg.tasks.pinned_volume import DOING, check_output, pinned_groundtruth, pinned_volume
+from emseg.tasks.served import ServedSource, check_served, nothing_served
 
 
 def pin_run(
@@ -32,6 +33,7 @@ def pin_run(
     server: DvidServer,
     models: ModelSource = without_models,
     edits: EditSource = no_edits,
+    served: ServedSource = nothing_served,
 ) -> RunSpec:
     """The pinned spec of a run; PermanentError names field, value and remedy of whatever cannot work."""
     own = load_dataset(datasets, parameters.dataset)
@@ -49,6 +51,7 @@ def pin_run(
         stitching=dataset.stitching,
         output=dataset.output,
         groundtruth=pinned_groundtruth(dataset, volume, server, _seen(segmentation, volume, models)),
+        served=served(dataset.name),
         gate=dataset.gate,
         max_failed_share=dataset.limits.max_failed_share,
         publication=dataset.publication,
@@ -57,6 +60,7 @@ def pin_run(
     )
     spec = spec.model_copy(update={"edits": edits(spec.dataset, phase_keys(spec)["segment"])})
     check_output(spec, server)
+    check_served(spec, server)
     _check_preserved(spec, server)
     _check_size(dataset, grid_of(spec), roi)
     _check_memory(dataset, spec, models)

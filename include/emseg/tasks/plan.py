@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from emseg.config.base import Record
 from emseg.phases import phases
 from emseg.phases.declaration import Phase
@@ -31,6 +33,7 @@ class Plan(Record):
     computed_voxels: int
     trained_on_voxels: int = 0
     phases: dict[str, PhasePlan]
+    served: dict[str, PhasePlan] = Field(default_factory=dict, description="Of the release that it is compared with")
 
     def markdown(self) -> str:
         """The plan as a table for a person."""
@@ -42,7 +45,8 @@ class Plan(Record):
             "| phase | items | done already | to do |",
             "|---|---:|---:|---:|",
         ]
-        lines += [f"| {n} | {p.items} | {p.items_done} | {p.items - p.items_done} |" for n, p in self.phases.items()]
+        rows = {**self.phases, **{f"{name}, served": plan for name, plan in self.served.items()}}
+        lines += [f"| {n} | {p.items} | {p.items_done} | {p.items - p.items_done} |" for n, p in rows.items()]
         return "\n".join(lines)
 
 
@@ -58,6 +62,7 @@ def plan_run(run: RunContext[Any]) -> Plan:
         computed_voxels=sum(s.padded.voxels for s in subvolumes),
         trained_on_voxels=sum(box.box.clipped(run.grid.bounds).voxels for box in set(spec.groundtruth.excluded)),
         phases={phase.name: _phase_plan(phase, run) for phase in phases()},
+        served={phase.name: _phase_plan(phase, other) for phase in phases() for other in phase.also_for(run)},
     )
 
 

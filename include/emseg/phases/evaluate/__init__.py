@@ -1,6 +1,10 @@
 """Phase `evaluate`: segmentation and ground truth read from DVID; contingency tables and scores out.
 
 One item is one subvolume. Tables add up over subvolumes, so the scores of the whole are exact.
+
+The served release is measured in the same way, on the ground truth and in the region of this run. Example: run A made
+release 3, and run B has the same ground truth and region. Then the tables of release 3 are found under the key that
+run A gave them. With another ground truth the key is another one, and release 3 is measured anew.
 """
 
 from __future__ import annotations
@@ -30,8 +34,19 @@ class Evaluate(EachSubvolume):
     follows = "write"
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
-        """The ground truth, the boxes of it that do not count, and what unassigned voxels count as."""
-        return {"groundtruth": spec.groundtruth.model_dump(mode="json")}
+        """The ground truth, the boxes of it that do not count, what unassigned voxels count as, the region, its cut.
+
+        The key of `write` holds region and cut of the run that wrote; a release may be measured by a run with others.
+        """
+        region = {"voxels": spec.volume.region, "core_vox": [*spec.segmentation.core_vox]}
+        return {"groundtruth": spec.groundtruth.model_dump(mode="json"), "region": region}
+
+    def also_for(self, run: RunContext[Any]) -> tuple[RunContext[Any], ...]:
+        """The served release, where it is not the result of this very run."""
+        from emseg.phases.labelmaps import of_served
+
+        served = of_served(run)
+        return () if served is None or served.keys["evaluate"] == run.keys["evaluate"] else (served,)
 
     def prepare(self, run: RunContext[Any]) -> Work:
         """Count one subvolume."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from emseg.engine.run import Scalars
 from emseg.errors import PermanentError
-from emseg.evaluate import ContingencyTable, Score, contingency_table, merged, score
+from emseg.evaluate import ContingencyTable, PerSubvolume, Score, contingency_table, merged, score
 from emseg.geometry import Box, checked_labels
 from emseg.phases.evaluate.artefacts import CONTINGENCY
 from emseg.phases.labelmaps import groundtruth, segmentation
@@ -87,13 +87,15 @@ def table_of(folder: PhaseFolder, marker: ItemMarker) -> ContingencyTable:
 class Evaluation:
     """All that was measured: the merged table, its score, and the score of each subvolume that has ground truth.
 
-    `left_out` are the labelled voxels that the model was trained on; they are in none of the figures.
+    `left_out` are the labelled voxels that the model was trained on; they are in none of the figures. `parts` are the
+    tables of the subvolumes.
     """
 
     whole: ContingencyTable
     score: Score
     subvolumes: Mapping[str, Score]
     left_out: int
+    parts: PerSubvolume
 
 
 def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
@@ -101,7 +103,7 @@ def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
     folder, unassigned = run.folder(NAME), run.spec.groundtruth.unassigned
     markers = folder.manifest()
     tables = {marker.item: table_of(folder, marker) for marker in markers}
-    whole = merged(tables.values())
+    parts = PerSubvolume.of(tables)
     scored = {item: score(table, unassigned) for item, table in tables.items() if table.count.sum() > 0}
     left_out = sum(int(marker.statistics[LEFT_OUT]) for marker in markers)
-    return Evaluation(whole, score(whole, unassigned), scored, left_out)
+    return Evaluation(parts.whole, score(parts.whole, unassigned), scored, left_out, parts)

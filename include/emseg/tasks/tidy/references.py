@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from emseg.config.housekeeping import HousekeepingPolicy
 from emseg.engine.report import StageReport
 from emseg.errors import IntegrityError
-from emseg.phases import stages
+from emseg.phases import phases, stages
 from emseg.phases.run_context import RunContext
 from emseg.publish import ReleaseRecord, releases
 from emseg.publish.mending import faults
@@ -162,13 +162,17 @@ def _keys_of(folder: RunFolder, run: RunContext[Any]) -> Iterator[tuple[str, str
     """Phase, key and items given up: as this code computes them, and as the code of the run wrote them down."""
     for phase, key in run.keys.items():
         yield phase, key, tuple(sorted(run.given_up.get(phase, ())))
+    for declared in phases():
+        for other in declared.also_for(run):
+            yield declared.name, other.keys[declared.name], ()
     for stage in stages():
         if folder.has(f"report-{stage.name}"):
             report = folder.read(f"report-{stage.name}", StageReport)
             for each in report.phases:
                 yield each.phase, each.key, tuple(sorted(report.given_up.get(each.phase, ())))
     if folder.has("plan"):
-        for phase, planned in folder.read("plan", Plan).phases.items():
+        plan = folder.read("plan", Plan)
+        for phase, planned in (*plan.phases.items(), *plan.served.items()):
             yield phase, planned.key, ()
 
 

@@ -1,0 +1,135 @@
+"""A result beside the served release: rows of how much worse it is, and in words where, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from emseg.array_types import Counts, Floats
+from emseg.config.dataset import Regression, Unassigned
+from emseg.evaluate import BodyChange, PerSubvolume, Score, broken_and_merged, interval, resampled_scores
+from emseg.quality.comparison import CHANGES, FIGURES, Comparison, Figure, value_of
+from emseg.quality.rows import MetricRow
+
+PLACES = 5
+"""Subvolumes and bodies that a comparison names, of each kind."""
+_TOLD_BITS = 0.0005
+"""Smaller changes of one place are not told: they would read 0.000."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One segmentation: its score, its tables, and the numbers of its score on resamples of the subvolumes, by name.
+
+    `times` are the resamples, as `evaluate.resamples` gives them.
+    """
+
+    score: Score
+    parts: PerSubvolume
+    times: Counts
+    resampled: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, score: Score, parts: PerSubvolume, times: Counts, unassigned: Unassigned) -> Measured:
+        """The segmentation that was scored, with its scores on the resamples."""
+        return cls(score, parts, times, resampled_scores(parts, times, unassigned))
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The middle 95 % of the resamples of each number; none where there were too few subvolumes."""
+        found = {name: interval(values) for name, values in self.resampled.items()}
+        return {name: bounds for name, bounds in found.items() if bounds is not None}
+
+
+def against_release(
+    own: Measured, served: Measured, number: int, policy: Regression, unassigned: Unassigned
+) -> Comparison:
+    """How much worse `own` is than release `number`. Both are of the same voxels and resamples."""
+    limits = {name: limit for name, limit in dict(policy).items() if limit is not None}
+    rows, told = [], {}
+    for name, limit in limits.items():
+        change, metric = _Change(FIGURES[name], own, served), CHANGES[name]
+        rows.append(MetricRow("change", f"release {number}", metric.name, change.value, float(limit), metric.direction))
+        told[metric.name] = change.sentence(number, float(limit))
+    summary = _Change(FIGURES["vi"], own, served).summary(number)
+    return Comparison(
+        metrics=tuple(CHANGES[name] for name in limits),
+        limits={CHANGES[name].limit_name: float(limit) for name, limit in limits.items()},
+        rows=tuple(rows),
+        told=told,
+        where=_where(own.parts, served.parts, unassigned, number),
+        notes=(summary,),
+    )
+
+
+@dataclass(frozen=True)
+class _Change:
+    figure: Figure
+    own: Measured
+    served: Measured
+
+    @property
+    def value(self) -> float:
+        return self.figure.worsening(value_of(self.own.score, self.figure), value_of(self.served.score, self.figure))
+
+    def sentence(self, number: int, limit: float) -> str:
+        """Why a row fails."""
+        return (
+            f"{self.figure.title} is {self._amount(self.value)} worse than that of release {number} "
+            f"({self._values()}); the gate allows {self._amount(limit)}. {self._surety()}"
+        )
+
+    def summary(self, number: int) -> str:
+        """What is told in any case."""
+        word = "worse" if self.value > 0 else "better"
+        amount = "equal" if self.value == 0 else f"{self._amount(abs(self.value))} {word}"
+        return f"Against release {number}, {self.figure.title} is {amount} ({self._values()}). {self._surety()}"
+
+    def _values(self) -> str:
+        own, other = (value_of(each.score, self.figure) for each in (self.own, self.served))
+        return f"{own:.6g}, there {other:.6g}"
+
+    def _surety(self) -> str:
+        name, subvolumes = self.figure.name, len(self.own.parts.items)
+        found = interval(self.figure.worse * (self.own.resampled[name] - self.served.resampled[name]))
+        if found is None:
+            return f"With {subvolumes} subvolumes, resampling them tells nothing of how sure that is"
+        low, high = found
+        word = "lies within" if low <= 0 <= high else "exceeds"
+        return (
+            f"The difference {word} what resampling the {subvolumes} subvolumes gives (95 %: {low:+.4f} to {high:+.4f})"
+        )
+
+    def _amount(self, value: float) -> str:
+        return f"{value:.4g} {self.figure.unit}".rstrip()
+
+
+def _where(own: PerSubvolume, served: PerSubvolume, unassigned: Unassigned, number: int) -> tuple[str, ...]:
+    rise = own.vi(unassigned) - served.vi(unassigned)
+    worst = [i for i in np.argsort(-rise, kind="stable")[:PLACES] if rise[i] >= _TOLD_BITS]
+    places = ", ".join(f"{own.items[i]} {rise[i]:+.3f}" for i in worst)
+    broken, merged = broken_and_merged(served.whole, own.whole, PLACES, unassigned)
+    return (
+        *(
+            (f"Subvolumes that got worst against release {number}, bits of the VI of the whole: {places}",)
+            * bool(places)
+        ),
+        *(_broke(each) for each in broken if each.bits >= _TOLD_BITS),
+        *(_merged(each) for each in merged if each.bits >= _TOLD_BITS),
+    )
+
+
+def _broke(change: BodyChange) -> str:
+    before, now = change.fragments
+    parts = f"90 % of it takes {now} segment{'s' * (now != 1)}, before {before}"
+    return f"Body {change.body} of the ground truth broke: {change.bits:+.3f} bits of VI split; {parts}"
+
+
+def _merged(change: BodyChange) -> str:
+    names = ", ".join(map(str, change.others))
+    shared = (
+        f"its largest segment, {change.segment}, now holds bodies {names} too" if names else "it shares more voxels"
+    )
+    return f"Body {change.body} of the ground truth merged: {change.bits:+.3f} bits of VI merge; {shared}"

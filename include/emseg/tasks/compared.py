@@ -1,0 +1,50 @@
+"""What the gate compares a run with: the served release, measured on the same ground truth and in the same region."""
+
+from __future__ import annotations
+
+from emseg.config import RunSpec
+from emseg.evaluate import resamples
+from emseg.phases.evaluate.work import Evaluation, read_evaluation
+from emseg.phases.labelmaps import of_served
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.quality import Comparison, Measured, against_release
+
+
+def measured(run: RunContext[DvidServices], evaluation: Evaluation) -> Measured:
+    """The evaluation of `run`, with resamples that follow from its key."""
+    parts = evaluation.parts
+    times = resamples(len(parts.items), len(parts.count), run.keys["evaluate"])
+    return Measured.of(evaluation.score, parts, times, run.spec.groundtruth.unassigned)
+
+
+def replaces(spec: RunSpec) -> str | None:
+    """Fingerprint of the one release that the run may replace; empty where there is none yet, None: of any."""
+    if not spec.gate.regression.compares:
+        return None
+    return "" if spec.served is None else spec.served.fingerprint
+
+
+def with_served(run: RunContext[DvidServices], own: Measured) -> Comparison:
+    """The run beside the served release. What is not compared is told."""
+    served, policy = run.spec.served, run.spec.gate.regression
+    if not policy.compares:
+        return Comparison(notes=("Not compared with the served release: gate.regression has no limit",))
+    if served is None:
+        return Comparison(notes=("Nothing was published before, so there is no release to compare with",))
+    context = of_served(run)
+    if context is None:
+        reason = f"release {served.number} is of another volume, the repository {served.root}"
+        return Comparison(notes=(f"Not compared with the served release: {reason}",))
+    found, unassigned = read_evaluation(context), run.spec.groundtruth.unassigned
+    other = Measured.of(found.score, found.parts, own.times, unassigned)
+    compared = against_release(own, other, served.number, policy, unassigned)
+    return compared.with_notes(*_region_notes(run.spec))
+
+
+def _region_notes(spec: RunSpec) -> tuple[str, ...]:
+    served = spec.served
+    if served is None or served.region == spec.volume.region:
+        return ()
+    found = "was made over another region" if served.region else "was made over a region that is not known any more"
+    return (f"Release {served.number} {found}; both are measured in the region of this run",)
