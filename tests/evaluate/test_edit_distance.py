@@ -44,7 +44,7 @@ def subsets(items: list[int]) -> chain[tuple[int, ...]]:
 
 
 @given(ROWS, st.sampled_from([0.0, 0.3, 0.5, 0.75, 0.9, 1.0]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_choice_of_edits_needs_less_work(rows: dict[tuple[int, int], int], share: float) -> None:
     """Oracle: every subset of edits. Kills the next best edit each time, a segment owned twice, and free splits."""
     begun, merges, splits = pieces(rows)

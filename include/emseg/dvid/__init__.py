@@ -4,6 +4,7 @@ Start with `DvidServer(connection)` and `resolve_locked_node(server, "3f2a:maste
 `Node(server, uuid).branch("run-7")` to write. Coordinates are ZYX everywhere; boxes are half-open.
 """
 
+from emseg.dvid.annotations import Annotations, Synapses
 from emseg.dvid.errors import NodeLockedError, NotFoundError
 from emseg.dvid.grayscale import Grayscale, GrayscaleInfo
 from emseg.dvid.http import DvidServer
@@ -22,6 +23,7 @@ from emseg.dvid.labels.index import (
 from emseg.dvid.labels.inherited import LabelClashError, surviving_by_index, surviving_in_box
 from emseg.dvid.labels.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.labels.mappings import MappingError, check_mappings, mappings, post_mappings
+from emseg.dvid.labels.points import labels_at
 from emseg.dvid.labels.preserved import voxels_of_bodies
 from emseg.dvid.labels.pyramid import LabelPyramid, NewLabels
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
@@ -32,6 +34,7 @@ from emseg.kernels.sub_blocks import BLOCK_VOX
 
 __all__ = [
     "BLOCK_VOX",
+    "Annotations",
     "DvidServer",
     "ForeignBlocksError",
     "Grayscale",
@@ -52,6 +55,7 @@ __all__ = [
     "NotFoundError",
     "RepoInfo",
     "RoiInstance",
+    "Synapses",
     "block_counts",
     "check_indices",
     "check_mappings",
@@ -60,6 +64,7 @@ __all__ = [
     "downsample_labels",
     "indexed_labels",
     "indices",
+    "labels_at",
     "mappings",
     "post_indices",
     "post_mappings",

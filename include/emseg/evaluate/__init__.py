@@ -1,21 +1,34 @@
-"""Measuring a segmentation against ground truth: contingency tables, and every score computed from them."""
+"""Measuring a segmentation against ground truth: tables that add up over regions, and the scores from them."""
 
 from emseg.evaluate.bodies import BodyScores, per_body, per_segment
+from emseg.evaluate.connections import ConnectionTable, connection_table, merged_connections
+from emseg.evaluate.connectivity import ConnectivityScore, connectivity, standing_for
 from emseg.evaluate.contingency import ContingencyTable, contingency_table, merged
 from emseg.evaluate.edit_distance import EditDistance, edit_distances
 from emseg.evaluate.metrics import Gated, Score, gated_metrics, score
+from emseg.evaluate.orphans import ORPHAN_POINTS, Orphans, orphan_bodies, orphan_segments
 
 __all__ = [
+    "ORPHAN_POINTS",
     "BodyScores",
+    "ConnectionTable",
+    "ConnectivityScore",
     "ContingencyTable",
     "EditDistance",
     "Gated",
+    "Orphans",
     "Score",
+    "connection_table",
+    "connectivity",
     "contingency_table",
     "edit_distances",
     "gated_metrics",
     "merged",
+    "merged_connections",
+    "orphan_bodies",
+    "orphan_segments",
     "per_body",
     "per_segment",
     "score",
+    "standing_for",
 ]

@@ -85,18 +85,17 @@ def contingency_table(segmentation: AnyLabels, groundtruth: AnyLabels) -> Contin
 def merged(tables: Iterable[ContingencyTable]) -> ContingencyTable:
     """Sum of tables of disjoint voxels: the table of all those voxels."""
     rows = ContingencyTable.joined(tables)
-    starts = _run_starts(rows.segmentation, rows.groundtruth)
+    starts = run_starts(rows.segmentation, rows.groundtruth)
     total = np.add.reduceat(rows.count, starts) if len(starts) else rows.count
     return ContingencyTable(rows.segmentation[starts], rows.groundtruth[starts], total)
 
 
-def _run_starts(seg: Ids, truth: Ids) -> Counts:
-    if seg.size == 0:
-        return np.empty(0, np.int64)
-    changes = np.empty(seg.size, bool)
-    changes[0] = True
-    np.not_equal(seg[1:], seg[:-1], out=changes[1:])
-    changes[1:] |= truth[1:] != truth[:-1]
+def run_starts(*columns: Ids) -> Counts:
+    """The first row of each run of rows that agree in all `columns`."""
+    changes = np.zeros(len(columns[0]), bool)
+    changes[:1] = True
+    for column in columns:
+        changes[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(changes)
 
 

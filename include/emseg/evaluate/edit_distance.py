@@ -29,7 +29,7 @@ import numpy as np
 
 from emseg.array_types import Counts, Flags
 from emseg.errors import PermanentError
-from emseg.evaluate.contingency import ContingencyTable
+from emseg.evaluate.contingency import ContingencyTable, run_starts
 
 SPLIT_WORK = 5
 """Merges that a split costs as much work as."""
@@ -70,8 +70,8 @@ def _edits(table: ContingencyTable) -> tuple[int, Counts, Counts]:
     """Voxels that are right before any edit; and summed up, largest first, what merges and splits make right."""
     own = _own_pieces(table)
     largest = own[np.lexsort((-table.count[own], table.groundtruth[own]))]
-    first = np.ones(len(largest), bool)
-    np.not_equal(table.groundtruth[largest[1:]], table.groundtruth[largest[:-1]], out=first[1:])
+    first = np.zeros(len(largest), bool)
+    first[run_starts(table.groundtruth[largest])] = True
     others = table.segmentation != 0
     others[own] = False
     return (
@@ -83,15 +83,13 @@ def _edits(table: ContingencyTable) -> tuple[int, Counts, Counts]:
 
 def _own_pieces(table: ContingencyTable) -> Counts:
     """For each segment above 0 the row with the body that it belongs to."""
-    changes = np.ones(len(table), bool)
-    np.not_equal(table.segmentation[1:], table.segmentation[:-1], out=changes[1:])
-    starts = np.flatnonzero(changes)
-    segment = np.cumsum(changes) - 1
+    starts = run_starts(table.segmentation)
+    segment = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(table)))
     is_largest: Flags = table.count == np.maximum.reduceat(table.count, starts)[segment]
     rows = np.flatnonzero(is_largest)
-    _, first = np.unique(segment[rows], return_index=True)  # bodies ascend within a segment
-    rows = rows[first]
-    return rows[table.segmentation[rows] != 0]
+    rows = rows[run_starts(table.segmentation[rows])]  # bodies ascend within a segment
+    own: Counts = rows[table.segmentation[rows] != 0]
+    return own
 
 
 def _summed(gains: Counts) -> Counts:
