@@ -8,6 +8,7 @@ from emseg.dvid.annotations import Annotations, Synapses
 from emseg.dvid.errors import NodeLockedError, NotFoundError
 from emseg.dvid.grayscale import Grayscale, GrayscaleInfo
 from emseg.dvid.http import DvidServer
+from emseg.dvid.keyvalue import KeyValues
 from emseg.dvid.labels.bricks import ForeignBlocksError, block_counts, write_blocks, write_brick
 from emseg.dvid.labels.contents import LabelContents
 from emseg.dvid.labels.downsample import downsample_labels
@@ -42,6 +43,7 @@ __all__ = [
     "IndexTable",
     "IndexTableError",
     "InstanceInfo",
+    "KeyValues",
     "LabelClashError",
     "LabelContents",
     "LabelPyramid",

@@ -7,6 +7,7 @@ from emseg.evaluate.contingency import ContingencyTable, contingency_table, merg
 from emseg.evaluate.edit_distance import EditDistance, edit_distances
 from emseg.evaluate.metrics import Gated, Score, gated_metrics, score
 from emseg.evaluate.orphans import ORPHAN_POINTS, Orphans, orphan_bodies, orphan_segments
+from emseg.evaluate.skeletons import SkeletonScore, score_skeletons
 
 __all__ = [
     "ORPHAN_POINTS",
@@ -18,6 +19,7 @@ __all__ = [
     "Gated",
     "Orphans",
     "Score",
+    "SkeletonScore",
     "connection_table",
     "connectivity",
     "contingency_table",
@@ -30,5 +32,6 @@ __all__ = [
     "per_body",
     "per_segment",
     "score",
+    "score_skeletons",
     "standing_for",
 ]
