@@ -1,9 +1,10 @@
 """Measuring a segmentation against ground truth: tables that add up over regions, and the scores from them."""
 
 from emseg.evaluate.bodies import BodyScores, per_body, per_segment
+from emseg.evaluate.boundary_band import band_margin, near_boundary
 from emseg.evaluate.connections import ConnectionTable, connection_table, merged_connections
 from emseg.evaluate.connectivity import ConnectivityScore, connectivity, standing_for
-from emseg.evaluate.contingency import ContingencyTable, contingency_table, merged
+from emseg.evaluate.contingency import ContingencyTable, contingency_table, large_bodies, merged, only_bodies
 from emseg.evaluate.edit_distance import EditDistance, edit_distances
 from emseg.evaluate.metrics import Gated, Score, gated_metrics, score
 from emseg.evaluate.orphans import ORPHAN_POINTS, Orphans, orphan_bodies, orphan_segments
@@ -20,13 +21,17 @@ __all__ = [
     "Orphans",
     "Score",
     "SkeletonScore",
+    "band_margin",
     "connection_table",
     "connectivity",
     "contingency_table",
     "edit_distances",
     "gated_metrics",
+    "large_bodies",
     "merged",
     "merged_connections",
+    "near_boundary",
+    "only_bodies",
     "orphan_bodies",
     "orphan_segments",
     "per_body",

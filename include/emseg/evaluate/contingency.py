@@ -90,6 +90,19 @@ def merged(tables: Iterable[ContingencyTable]) -> ContingencyTable:
     return ContingencyTable(rows.segmentation[starts], rows.groundtruth[starts], total)
 
 
+def large_bodies(table: ContingencyTable, min_vox: int) -> ContingencyTable:
+    """The rows of ground-truth bodies that have at least `min_vox` voxels in the whole table."""
+    bodies, body = np.unique(table.groundtruth, return_inverse=True)
+    voxels = np.zeros(len(bodies), np.int64)
+    np.add.at(voxels, body, table.count)
+    return table.rows(voxels[body] >= min_vox)
+
+
+def only_bodies(table: ContingencyTable, bodies: Ids) -> ContingencyTable:
+    """The rows of some ground-truth bodies, given in any order, repeated or not."""
+    return table.rows(np.isin(table.groundtruth, bodies))
+
+
 def run_starts(*columns: Ids) -> Counts:
     """The first row of each run of rows that agree in all `columns`."""
     changes = np.zeros(len(columns[0]), bool)

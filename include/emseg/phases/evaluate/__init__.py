@@ -30,7 +30,7 @@ class Evaluate(EachSubvolume):
     follows = "write"
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
-        """The ground truth, the boxes of it that do not count, and what unassigned voxels count as."""
+        """The ground truth, what of it counts, and what unassigned voxels count as."""
         return {"groundtruth": spec.groundtruth.model_dump(mode="json")}
 
     def prepare(self, run: RunContext[Any]) -> Work:
