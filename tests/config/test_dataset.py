@@ -48,6 +48,12 @@ def test_an_unknown_dataset_is_refused_with_the_names_that_are_known(tmp_path):
         ({"output": {"instance": "a/b"}}, "output.instance"),
         ({"output": {"preserve_bodies": [5, 0]}}, "output.preserve_bodies.1 = 0"),
         ({"output": {"preserve_bodies": [2**48]}}, "output.preserve_bodies.0 = 281474976710656"),
+        ({"volume": {"node": "abcd", "groundtruth": {"instance": "gt", "bodies": [0]}}}, "groundtruth.bodies.0 = 0"),
+        (
+            {"volume": {"node": "abcd", "groundtruth": {"instance": "gt", "ignore_boundary_nm": -1}}},
+            "groundtruth.ignore_boundary_nm = -1",
+        ),
+        ({"volume": {"node": "abcd", "groundtruth": {"instance": "gt", "scale": 5}}}, "groundtruth.scale = 5"),
         ({"output": {"preserve_bodies": 5}}, "output.preserve_bodies = 5"),
     ],
 )

@@ -51,3 +51,14 @@ def test_bounds_are_the_voxels_from_the_first_block_to_the_last():
     roi = Roi.of_blocks([(-1, 0, 1), (0, 0, 0)], BLOCK)
     assert roi.bounds == Box((-4, 0, 0), (4, 4, 8))
     assert Roi.of_blocks([], BLOCK).bounds.is_empty
+
+
+def test_the_roi_holds_the_points_that_its_mask_says() -> None:
+    """Kills blocks below 0 rounded to 0, turned axes, and points beyond all blocks."""
+    roi = Roi.of_blocks([[-1, 0, 0], [0, 0, 1], [0, 2, 1], [1, 0, 3]], 16)
+    box = Box((-20, -5, -3), (40, 50, 70))
+    points = np.random.default_rng(1).integers(box.start, box.stop, (500, 3))
+    expected = roi.mask(box)[tuple((points - np.array(box.start)).T)]
+    np.testing.assert_array_equal(roi.holds(points), expected)
+    assert 0 < expected.sum() < 500
+    assert roi.holds(points[:0]).shape == (0,)

@@ -9,6 +9,7 @@ import yaml
 from tests.refusals import refused
 
 from emseg.config import DvidConnection, RunParameters
+from emseg.config.dataset import Counting
 from emseg.dvid import BLOCK_VOX, DvidServer, Grayscale, Labelmap, Node, RoiInstance, create_repo
 from emseg.errors import EmsegError, PermanentError, TransientError
 from emseg.geometry import Box, Roi, VoxelSize
@@ -63,11 +64,24 @@ def pinning_refused(folder: Path, server: DvidServer, *values: object) -> None:
             {"volume": {"node": "e5e9", "roi": "nowhere", "groundtruth": {"instance": "groundtruth"}}},
             ["volume.roi = nowhere"],
         ),
+        (
+            {"volume": {"node": "e5e9", "groundtruth": {"instance": "groundtruth", "scale": 3}}},
+            ["volume.groundtruth.scale = 3", "0 to 2"],
+        ),
         ({"limits": {"max_subvolumes": 3}}, ["limits.max_subvolumes = 3", 18]),
     ],
 )
 def test_a_reference_or_value_that_cannot_work_is_named(datasets, volume, server, changes, values):
     pinning_refused(datasets(**changes), server, *values)
+
+
+def test_what_counts_of_the_ground_truth_is_pinned(datasets, volume, server):
+    """Kills an option of the dataset file that no run hears of."""
+    counting = {"unassigned": "singletons", "ignore_boundary_nm": 8, "bodies": [7, 3], "min_body_vox": 9, "scale": 1}
+    folder = datasets(volume={"node": "e5e9", "groundtruth": {"instance": "groundtruth"} | counting})
+    found = pin_run(RunParameters(dataset="demo"), "run", folder, server).groundtruth.model_dump(mode="json")
+    assert {name: found[name] for name in counting} == counting | {"bodies": [3, 7]}
+    assert set(counting) == set(Counting.model_fields)
 
 
 def test_an_unknown_step_or_parameter_is_named_with_what_is_known(datasets, volume, server):

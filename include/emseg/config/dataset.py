@@ -72,12 +72,28 @@ class Unassigned(StrEnum):
     SINGLETONS = "singletons"
 
 
-class GroundTruth(Record):
+BodyId = Annotated[int, Field(ge=1, lt=MAX_LABEL)]
+BodyIds = Annotated[tuple[BodyId, ...], AfterValidator(lambda ids: tuple(sorted(set(ids))))]
+"""Ids of bodies, ascending."""
+
+
+class Counting(Record):
+    """What of a ground truth counts, and how. It shapes every score, so it is in the key of phase `evaluate`."""
+
+    unassigned: Unassigned = Unassigned.SEGMENT
+    ignore_boundary_nm: float = Field(
+        default=0, ge=0, le=500, description="Voxels so near to one of another label, or of none, do not count"
+    )
+    bodies: BodyIds = Field(default=(), description="Bodies that count; none named: all")
+    min_body_vox: int = Field(default=0, ge=0, le=10**15, description="Bodies with fewer counted voxels do not count")
+    scale: int = Field(default=0, ge=0, le=4, description="Both labelmaps are compared at this scale")
+
+
+class GroundTruth(Counting):
     """A labelmap to measure against; `node` defaults to the node of the grayscale."""
 
     instance: InstanceName
     node: NodeReference | None = None
-    unassigned: Unassigned = Unassigned.SEGMENT
 
 
 class Volume(Record):
@@ -133,9 +149,6 @@ class Stitching(Record):
     constraints: Constraints = Constraints()
 
 
-BodyId = Annotated[int, Field(ge=1, lt=MAX_LABEL)]
-
-
 class Output(Record):
     """The labelmap written on the run's own branch, with `max_scale` downsampled levels (viewers need one).
 
@@ -144,7 +157,7 @@ class Output(Record):
 
     instance: InstanceName = "segmentation"
     max_scale: int = Field(default=2, ge=1, le=4)
-    preserve_bodies: Annotated[tuple[BodyId, ...], AfterValidator(lambda ids: tuple(sorted(set(ids))))] = ()
+    preserve_bodies: BodyIds = ()
 
 
 Worsening = Annotated[float | None, Field(ge=0)]

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue
 
 from emseg.config.base import Name, Position3, Record, VoxelSizeNm
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, InstanceName, Output, Publication, Stitching, Unassigned
+from emseg.config.dataset import Counting, GatePolicy, InstanceName, Output, Publication, Stitching
 from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
 from emseg.geometry import Box
@@ -77,12 +77,11 @@ class PinnedBox(Record):
         return Box(self.start, self.stop)
 
 
-class PinnedGroundTruth(Record):
+class PinnedGroundTruth(Counting):
     """A labelmap of a locked node; in the `excluded` boxes the models of the run were trained, so they do not count."""
 
     node: str
     instance: InstanceName
-    unassigned: Unassigned = Unassigned.SEGMENT
     excluded: tuple[PinnedBox, ...] = ()
 
 

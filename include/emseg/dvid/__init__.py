@@ -4,9 +4,11 @@ Start with `DvidServer(connection)` and `resolve_locked_node(server, "3f2a:maste
 `Node(server, uuid).branch("run-7")` to write. Coordinates are ZYX everywhere; boxes are half-open.
 """
 
+from emseg.dvid.annotations import Annotations, Synapses
 from emseg.dvid.errors import NodeLockedError, NotFoundError
 from emseg.dvid.grayscale import Grayscale, GrayscaleInfo
 from emseg.dvid.http import DvidServer
+from emseg.dvid.keyvalue import KeyValues
 from emseg.dvid.labels.bricks import ForeignBlocksError, block_counts, write_blocks, write_brick
 from emseg.dvid.labels.contents import LabelContents
 from emseg.dvid.labels.downsample import downsample_labels
@@ -22,6 +24,7 @@ from emseg.dvid.labels.index import (
 from emseg.dvid.labels.inherited import LabelClashError, surviving_by_index, surviving_in_box
 from emseg.dvid.labels.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.labels.mappings import MappingError, check_mappings, mappings, post_mappings
+from emseg.dvid.labels.points import labels_at
 from emseg.dvid.labels.preserved import voxels_of_bodies
 from emseg.dvid.labels.pyramid import LabelPyramid, NewLabels
 from emseg.dvid.nodes import Node, resolve_locked_node, resolve_node
@@ -32,6 +35,7 @@ from emseg.kernels.sub_blocks import BLOCK_VOX
 
 __all__ = [
     "BLOCK_VOX",
+    "Annotations",
     "DvidServer",
     "ForeignBlocksError",
     "Grayscale",
@@ -39,6 +43,7 @@ __all__ = [
     "IndexTable",
     "IndexTableError",
     "InstanceInfo",
+    "KeyValues",
     "LabelClashError",
     "LabelContents",
     "LabelPyramid",
@@ -52,6 +57,7 @@ __all__ = [
     "NotFoundError",
     "RepoInfo",
     "RoiInstance",
+    "Synapses",
     "block_counts",
     "check_indices",
     "check_mappings",
@@ -60,6 +66,7 @@ __all__ = [
     "downsample_labels",
     "indexed_labels",
     "indices",
+    "labels_at",
     "mappings",
     "post_indices",
     "post_mappings",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emseg.array_types import Counts
 from emseg.geometry import Box, Coordinate
 from emseg.kernels.sub_blocks import BLOCK_VOX
 
@@ -37,6 +38,11 @@ def voxels_of(box_blocks: Box) -> Box:
 def blocks_around(box: Box) -> Box:
     """The blocks that hold a voxel of `box`."""
     return box.coarser(BLOCK_VOX)
+
+
+def blocks_of_points(points: Counts) -> Counts:
+    """The block of each of (n, 3) voxels."""
+    return points // BLOCK_VOX
 
 
 def one_block(block: Coordinate) -> Box:

@@ -1,28 +1,52 @@
-"""Measuring a segmentation against ground truth: contingency tables, and every score computed from them."""
+"""Measuring a segmentation against ground truth: tables that add up over regions, and the scores from them."""
 
 from emseg.evaluate.bodies import BodyScores, per_body, per_segment
+from emseg.evaluate.boundary_band import band_margin, near_boundary
 from emseg.evaluate.changes import BodyChange, broken_and_merged
-from emseg.evaluate.contingency import ContingencyTable, contingency_table, merged
+from emseg.evaluate.connections import ConnectionTable, connection_table, merged_connections
+from emseg.evaluate.connectivity import ConnectivityScore, connectivity, standing_for
+from emseg.evaluate.contingency import ContingencyTable, contingency_table, large_bodies, merged, only_bodies
+from emseg.evaluate.edit_distance import EditDistance, edit_distances
 from emseg.evaluate.metrics import Gated, Score, gated_metrics, score
+from emseg.evaluate.orphans import ORPHAN_POINTS, Orphans, orphan_bodies, orphan_segments
 from emseg.evaluate.per_subvolume import PerSubvolume
 from emseg.evaluate.resampling import FEWEST_SUBVOLUMES, interval, resampled_scores, resamples
+from emseg.evaluate.skeletons import SkeletonScore, score_skeletons
 
 __all__ = [
     "FEWEST_SUBVOLUMES",
+    "ORPHAN_POINTS",
     "BodyChange",
     "BodyScores",
+    "ConnectionTable",
+    "ConnectivityScore",
     "ContingencyTable",
+    "EditDistance",
     "Gated",
+    "Orphans",
     "PerSubvolume",
     "Score",
+    "SkeletonScore",
+    "band_margin",
     "broken_and_merged",
+    "connection_table",
+    "connectivity",
     "contingency_table",
+    "edit_distances",
     "gated_metrics",
     "interval",
+    "large_bodies",
     "merged",
+    "merged_connections",
+    "near_boundary",
+    "only_bodies",
+    "orphan_bodies",
+    "orphan_segments",
     "per_body",
     "per_segment",
     "resampled_scores",
     "resamples",
     "score",
+    "score_skeletons",
+    "standing_for",
 ]

@@ -85,18 +85,30 @@ def contingency_table(segmentation: AnyLabels, groundtruth: AnyLabels) -> Contin
 def merged(tables: Iterable[ContingencyTable]) -> ContingencyTable:
     """Sum of tables of disjoint voxels: the table of all those voxels."""
     rows = ContingencyTable.joined(tables)
-    starts = _run_starts(rows.segmentation, rows.groundtruth)
+    starts = run_starts(rows.segmentation, rows.groundtruth)
     total = np.add.reduceat(rows.count, starts) if len(starts) else rows.count
     return ContingencyTable(rows.segmentation[starts], rows.groundtruth[starts], total)
 
 
-def _run_starts(seg: Ids, truth: Ids) -> Counts:
-    if seg.size == 0:
-        return np.empty(0, np.int64)
-    changes = np.empty(seg.size, bool)
-    changes[0] = True
-    np.not_equal(seg[1:], seg[:-1], out=changes[1:])
-    changes[1:] |= truth[1:] != truth[:-1]
+def large_bodies(table: ContingencyTable, min_vox: int) -> ContingencyTable:
+    """The rows of ground-truth bodies that have at least `min_vox` voxels in the whole table."""
+    bodies, body = np.unique(table.groundtruth, return_inverse=True)
+    voxels = np.zeros(len(bodies), np.int64)
+    np.add.at(voxels, body, table.count)
+    return table.rows(voxels[body] >= min_vox)
+
+
+def only_bodies(table: ContingencyTable, bodies: Ids) -> ContingencyTable:
+    """The rows of some ground-truth bodies, given in any order, repeated or not."""
+    return table.rows(np.isin(table.groundtruth, bodies))
+
+
+def run_starts(*columns: Ids) -> Counts:
+    """The first row of each run of rows that agree in all `columns`."""
+    changes = np.zeros(len(columns[0]), bool)
+    changes[:1] = True
+    for column in columns:
+        changes[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(changes)
 
 

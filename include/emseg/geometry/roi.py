@@ -9,7 +9,7 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-from emseg.array_types import Counts, Mask
+from emseg.array_types import Counts, Flags, Mask
 from emseg.geometry.box import Box
 from emseg.geometry.coordinate import Coordinate
 from emseg.geometry.grid import Grid
@@ -55,13 +55,19 @@ class Roi:
     def mask(self, box: Box) -> Mask:
         """Boolean array of `box.shape`: which of its voxels lie in the ROI."""
         held = box.coarser(self.block_vox)
-        coarse = np.zeros(held.shape, bool)
-        local = self.blocks - np.array(held.start)
-        inside = np.all((local >= 0) & (local < coarse.shape), axis=1)
-        coarse[tuple(local[inside].T)] = True
+        coarse = self._held_blocks(held)
         from_first = box.translated(-held.start * self.block_vox)
         axes = (np.arange(a, b) // self.block_vox for a, b in zip(from_first.start, from_first.stop, strict=True))
         return coarse[np.ix_(*axes)]
+
+    def holds(self, points: Counts) -> Flags:
+        """Which of (N, 3) voxels ZYX lie in the ROI. Memory: a byte a block of the box around them."""
+        if len(points) == 0:
+            return np.zeros(0, bool)
+        blocks = points // self.block_vox
+        held = Box(Coordinate.of(blocks.min(0)), Coordinate.of(blocks.max(0) + 1))
+        found: Flags = self._held_blocks(held)[tuple((blocks - np.array(held.start)).T)]
+        return found
 
     def cells_of(self, grid: Grid) -> list[int]:
         """Numbers of the cells whose core holds a voxel of the ROI, ascending. Vectorised: no pass over empty cells."""
@@ -76,6 +82,14 @@ class Roi:
             cell = cell[np.all(cell <= last, axis=1)]  # of 10^7 blocks, so one array less is 200 MB
             cells.update(np.unique((cell[:, 0] * ny + cell[:, 1]) * nx + cell[:, 2]).tolist())
         return sorted(cells)
+
+    def _held_blocks(self, box_blocks: Box) -> Mask:
+        """Which blocks of a box of blocks are in the ROI."""
+        held = np.zeros(box_blocks.shape, bool)
+        local = self.blocks - np.array(box_blocks.start)
+        inside = np.all((local >= 0) & (local < held.shape), axis=1)
+        held[tuple(local[inside].T)] = True
+        return held
 
     def _clipped_voxel_ranges(self, bounds: Box) -> tuple[Counts, Counts]:
         start = np.maximum(self.blocks.astype(np.int64) * self.block_vox, bounds.start)

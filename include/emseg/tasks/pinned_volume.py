@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emseg.config import Dataset, RunSpec
+from emseg.config.dataset import Counting
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedVolume
 from emseg.dvid import (
     DvidServer,
@@ -82,7 +83,18 @@ def pinned_groundtruth(
     check_voxel_size(info.voxel_size_nm, volume.voxel_size_nm, DOING, on)
     if info.extents is not None:  # other clients may leave them out
         check_overlap(check_extents(info.extents, DOING, on), volume.bounds, DOING, on)
-    return PinnedGroundTruth(node=node, instance=wanted.instance, unassigned=wanted.unassigned, excluded=excluded)
+    _check_scale(dataset, info.max_scale)
+    counting = {name: getattr(wanted, name) for name in Counting.model_fields}
+    return PinnedGroundTruth(node=node, instance=wanted.instance, excluded=excluded, **counting)
+
+
+def _check_scale(dataset: Dataset, of_groundtruth: int) -> None:
+    wanted = dataset.volume.groundtruth.scale
+    scales = {"volume.groundtruth.instance": of_groundtruth, "output.instance": dataset.output.max_scale}
+    for field, most in scales.items():
+        if wanted > most:
+            found, remedy = f"{field} has scales up to {most}", f"Give a scale of 0 to {min(scales.values())}"
+            raise PermanentError(DOING, f"volume.groundtruth.scale = {wanted}", found, remedy)
 
 
 def _require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:

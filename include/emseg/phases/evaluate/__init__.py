@@ -34,7 +34,7 @@ class Evaluate(EachSubvolume):
     follows = "write"
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
-        """The ground truth, the boxes of it that do not count, what unassigned voxels count as, the region, its cut.
+        """The ground truth, the what of it counts, what unassigned voxels count as, the region, its cut.
 
         The key of `write` holds region and cut of the run that wrote; a release may be measured by a run with others.
         """

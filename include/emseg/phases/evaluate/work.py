@@ -1,6 +1,6 @@
 """The work on one subvolume, read from both labelmaps; and the scores of all of them together.
 
-Memory of a task: 24 bytes a core voxel.
+Memory of a task: 24 bytes a voxel of the core; with a band at boundaries 21 more a voxel of the core and the band.
 """
 
 from __future__ import annotations
@@ -8,14 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from emseg.engine.run import Scalars
 from emseg.errors import PermanentError
-from emseg.evaluate import ContingencyTable, PerSubvolume, Score, contingency_table, merged, score
-from emseg.geometry import Box, checked_labels
+from emseg.evaluate import (
+    ContingencyTable,
+    PerSubvolume,
+    Score,
+    contingency_table,
+    large_bodies,
+    merged,
+    only_bodies,
+    score,
+)
 from emseg.phases.evaluate.artefacts import CONTINGENCY
-from emseg.phases.labelmaps import groundtruth, segmentation
+from emseg.phases.evaluate.truth import at_scale, counted_truth
+from emseg.phases.labelmaps import segmentation
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.store import ItemMarker, PhaseFolder
@@ -32,22 +39,14 @@ class EvaluateSubvolume:
     run: RunContext[DvidServices]
 
     def __call__(self, item: str) -> ItemMarker:
-        """Count the core of the subvolume named `item`; ground truth outside the ROI, or trained on, does not count."""
-        core, roi = self.run.grid.subvolume_named(item).core, self.run.roi
-        name = f"{self.run.spec.groundtruth.instance}, voxels {core.start} to {core.stop}"
-        truth = checked_labels(groundtruth(self.run).read(core), "reading the ground truth", name)
-        if roi is not None:
-            truth = np.where(roi.mask(core), truth, np.uint64(0))
-        labelled = np.count_nonzero(truth)
-        for excluded in self.run.spec.groundtruth.excluded:
-            trained_on = Box(excluded.start, excluded.stop).clipped(core)
-            if not trained_on.is_empty:  # the slices of an empty box may run backwards
-                truth[trained_on.slices(core.start)] = 0
-        table = contingency_table(segmentation(self.run).read(core), truth)
+        """Count the core of the subvolume named `item`."""
+        core, scale = self.run.grid.subvolume_named(item).core, self.run.spec.groundtruth.scale
+        truth, left_out = counted_truth(self.run, core)
+        labels = segmentation(self.run).read(at_scale(core, scale), scale=scale)
+        table = contingency_table(labels, truth)
         folder = self.run.folder(NAME)
         artefact = CONTINGENCY.write(folder, item, table.to_arrow())
-        voxels = int(table.count.sum())
-        return folder.commit_item(item, [artefact], {"voxels": voxels, LEFT_OUT: int(labelled) - voxels})
+        return folder.commit_item(item, [artefact], {"voxels": table.voxels, LEFT_OUT: left_out})
 
 
 @dataclass(frozen=True)
@@ -58,19 +57,29 @@ class MergeTables:
 
     def __call__(self, markers: Sequence[ItemMarker]) -> Scalars:
         """Score of the whole volume; PermanentError when no voxel has ground truth."""
+        wanted = self.run.spec.groundtruth
         whole = merged(table_of(self.run.folder(NAME), marker) for marker in markers)
-        voxels = int(whole.count.sum())
-        if voxels == 0:
+        missing = sorted(set(wanted.bodies) - set(whole.groundtruth.tolist()))
+        if missing:
             raise PermanentError(
                 "evaluating the segmentation",
-                f"ground truth {self.run.spec.groundtruth.instance}",
-                "no voxel of the evaluated region has ground truth"
-                + (" that the model was not trained on" if self.run.spec.groundtruth.excluded else ""),
-                "Name a ground truth that covers the ROI, and train on a part of it only",
+                f"ground truth {wanted.instance}, volume.groundtruth.bodies",
+                f"of {', '.join(map(str, missing[:10]))} no voxel counts in the evaluated region",
+                "List bodies of that instance as the pinned version names them, which have voxels in the ROI",
             )
-        figures = score(whole, self.run.spec.groundtruth.unassigned)
+        whole = large_bodies(whole, wanted.min_body_vox)
+        if len(whole) == 0:
+            raise PermanentError(
+                "evaluating the segmentation",
+                f"ground truth {wanted.instance}",
+                "no voxel of the evaluated region has ground truth that counts"
+                + (", and that the model was not trained on" if wanted.excluded else ""),
+                "Name a ground truth that covers the ROI, train on a part of it only, and let "
+                "ignore_boundary_nm and min_body_vox leave some of it",
+            )
+        figures = score(whole, wanted.unassigned)
         return {
-            "voxels": voxels,
+            "voxels": whole.voxels,
             LEFT_OUT: sum(int(marker.statistics[LEFT_OUT]) for marker in markers),
             "vi_split": figures.vi_split,
             "vi_merge": figures.vi_merge,
@@ -100,10 +109,12 @@ class Evaluation:
 
 def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
     """The result of the phase, from its manifest."""
-    folder, unassigned = run.folder(NAME), run.spec.groundtruth.unassigned
-    markers = folder.manifest()
+    folder, wanted = run.folder(NAME), run.spec.groundtruth
+    unassigned, markers = wanted.unassigned, folder.manifest()
     tables = {marker.item: table_of(folder, marker) for marker in markers}
+    whole = large_bodies(merged(tables.values()), wanted.min_body_vox)
+    tables = {item: only_bodies(table, whole.groundtruth) for item, table in tables.items()}
     parts = PerSubvolume.of(tables)
-    scored = {item: score(table, unassigned) for item, table in tables.items() if table.count.sum() > 0}
+    scored = {item: score(table, unassigned) for item, table in tables.items() if len(table)}
     left_out = sum(int(marker.statistics[LEFT_OUT]) for marker in markers)
     return Evaluation(parts.whole, score(parts.whole, unassigned), scored, left_out, parts)
