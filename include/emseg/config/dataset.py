@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from emseg.config.alerts import AlertPolicy
 from emseg.config.base import BESIDE_DATASETS, Core3, Margin3, Name, Record, validated
 from emseg.config.checks import ImageChecks
 from emseg.config.documents import yaml_document
@@ -171,6 +172,7 @@ class Dataset(Record):
     output: Output = Output()
     gate: GatePolicy = GatePolicy()
     limits: Limits = Limits()
+    alerts: AlertPolicy = AlertPolicy()
     schedule: Schedule | None = None
 
 

@@ -1,0 +1,29 @@
+"""Addresses of pages in Airflow's web server, for people: a run, and the report of a run.
+
+They begin with the setting `[api] base_url`, which must be how browsers reach Airflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+
+REPORTS = "/emseg/report"
+"""Where the plugin serves reports (`emseg_airflow/report_app.py`)."""
+
+
+def report_address(dataset: str, run: str) -> str:
+    """The report page of a run; who opens it must be logged in to Airflow."""
+    return f"{_base()}{REPORTS}/{quote(dataset)}/{quote(run)}"
+
+
+def run_address(context: Mapping[str, Any]) -> str:
+    """The page of a DAG run in Airflow."""
+    return f"{_base()}/dags/{quote(context['dag'].dag_id)}/runs/{quote(context['run_id'])}"
+
+
+def _base() -> str:
+    return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
