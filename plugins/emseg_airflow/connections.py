@@ -94,11 +94,11 @@ def service_environment() -> dict[str, str]:
     return {**environment_of(dvid_connection()), **environment_of(s3_connection())}
 
 
-def object_store() -> ObjectStore:
-    """The object store of Connection `emseg_s3`."""
+def object_store(probe: bool = True) -> ObjectStore:
+    """The object store of Connection `emseg_s3`; without a probe it is for reading only."""
     from emseg.store import S3Store
 
-    return S3Store.open(s3_connection())
+    return S3Store.open(s3_connection(), probe)
 
 
 def services() -> DvidServices:

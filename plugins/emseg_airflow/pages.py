@@ -1,4 +1,4 @@
-"""Addresses of pages in Airflow's web server, for people: a run, and the report of a run.
+"""Addresses of pages in Airflow's web server, for people: a run, the report of a run, the login.
 
 They begin with the setting `[api] base_url`, which must be how browsers reach Airflow.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow.sdk.configuration import conf
 
@@ -23,6 +23,11 @@ def report_address(dataset: str, run: str) -> str:
 def run_address(context: Mapping[str, Any]) -> str:
     """The page of a DAG run in Airflow."""
     return f"{_base()}/dags/{quote(context['dag'].dag_id)}/runs/{quote(context['run_id'])}"
+
+
+def login_address(then: str) -> str:
+    """The login of Airflow, which goes on to the page `then`."""
+    return f"{_base()}/api/v2/auth/login?{urlencode({'next': then})}"
 
 
 def _base() -> str:
