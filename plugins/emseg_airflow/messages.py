@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from emseg.config.alerts import AlertPolicy
     from emseg.store import ObjectStore
 
+RUN = "Run in Airflow"
+
 NOT_CHOSEN = "not chosen"
 """Dataset of an alert about a run that is about no dataset, or about none that there is."""
 
@@ -58,6 +60,22 @@ def publication_alerts(
         yield publication_alert("published", f"Release {release.number} is published", release, links)
 
 
+def late_alert(dataset: str, run: Mapping[str, Any], after_h: float) -> Alert:
+    """The alert about a run, as Airflow's API describes it, that is going on so many hours after it was queued."""
+    from emseg.alerts import Alert
+    from emseg.tasks.run_folder import run_name
+
+    return Alert(
+        kind="late",
+        severity="warning",
+        title=f"A run is not done after {after_h:g} hours",
+        dataset=dataset,
+        run=run_name(run["dag_run_id"]),
+        reasons=(f"It was queued at {run['queued_at']}, began at {run['start_date']} and is {run['state']}",),
+        links={RUN: run_address(run["dag_id"], run["dag_run_id"])},
+    )
+
+
 def _about(context: Mapping[str, Any]) -> dict[str, str]:
     from emseg.tasks.run_folder import run_name
 
@@ -72,5 +90,5 @@ def _fault(error: BaseException | None) -> str:
 
 
 def _pages(context: Mapping[str, Any]) -> dict[str, str]:
-    pages = {"Run in Airflow": run_address(context)} if "dag" in context else {}
+    pages = {RUN: run_address(context["dag"].dag_id, context["run_id"])} if "dag" in context else {}
     return {**pages, **({"Log of the task": context["ti"].log_url} if "ti" in context else {})}

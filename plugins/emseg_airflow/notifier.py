@@ -104,8 +104,8 @@ def policy_of(dataset: str) -> AlertPolicy:
         return AlertPolicy()
 
 
-def _kept(context: Context) -> tuple[ObjectStore | None, Receipts | None]:
-    """The object store, and the receipts of this run in it; None twice where it cannot be opened."""
+def kept(dataset: str | None, run_id: str) -> tuple[ObjectStore | None, Receipts | None]:
+    """The object store, and the receipts of a run in it; None twice where it cannot be opened."""
     from emseg.alerts import Receipts
     from emseg.tasks.run_folder import run_name
 
@@ -114,6 +114,9 @@ def _kept(context: Context) -> tuple[ObjectStore | None, Receipts | None]:
     except EmsegError as error:
         log.error("no receipt of an alert can be kept: %s", error)
         return None, None
-    chosen = context.get("params", {}).get("dataset")
-    dataset = chosen if chosen in dataset_names(datasets_folder()) else ALERTS
-    return store, Receipts(store, dataset, run_name(context["run_id"]))
+    known = dataset if dataset in dataset_names(datasets_folder()) else ALERTS
+    return store, Receipts(store, known, run_name(run_id))
+
+
+def _kept(context: Context) -> tuple[ObjectStore | None, Receipts | None]:
+    return kept(context.get("params", {}).get("dataset"), context["run_id"])

@@ -5,8 +5,6 @@ They begin with the setting `[api] base_url`, which must be how browsers reach A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from airflow.sdk.configuration import conf
@@ -20,9 +18,9 @@ def report_address(dataset: str, run: str) -> str:
     return f"{_base()}{REPORTS}/{quote(dataset)}/{quote(run)}"
 
 
-def run_address(context: Mapping[str, Any]) -> str:
+def run_address(dag_id: str, run_id: str) -> str:
     """The page of a DAG run in Airflow."""
-    return f"{_base()}/dags/{quote(context['dag'].dag_id)}/runs/{quote(context['run_id'])}"
+    return f"{_base()}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
 
 
 def login_address(then: str) -> str:

@@ -12,6 +12,7 @@ from emseg.phases import phases_of, stages
 from emseg.phases.stages import Stage
 from emseg_airflow import tasks
 from emseg_airflow.form import form_params
+from emseg_airflow.late import deadlines
 from emseg_airflow.notifier import EmsegNotifier
 from emseg_airflow.retries import default_args
 from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
@@ -45,6 +46,7 @@ def segmentation_dag(
         tags=["emseg", "segmentation", *(datasets if schedule else [])],
         params=form_params(datasets, presets, fixed=datasets[0] if schedule else None),
         on_failure_callback=notifier,
+        deadline=deadlines(datasets, fixed=datasets[0] if schedule else None),
         default_args=default_args(RETRIES, TASK_TIMEOUT, notifier),
     ) as dag:
         chain(

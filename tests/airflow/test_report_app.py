@@ -23,7 +23,7 @@ PAGE = b"<!doctype html><title>demo: failed</title><script>x</script>"
 def store(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     found = MemoryStore()
     RunFolder(found, "demo", "run-1").write_file("report.html", PAGE, "text/html")
-    monkeypatch.setattr(report_app, "object_store", lambda probe: found)
+    monkeypatch.setattr(report_app, "object_store", lambda probe: found)  # noqa: ARG005
     return found
 
 

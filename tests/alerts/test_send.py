@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 import time
 
@@ -12,6 +14,7 @@ from tests.memory_store import MemoryStore
 
 from emseg.alerts import LogChannel, Outcome, Receipts, UnsureError, WebhookChannel, send
 from emseg.errors import PermanentError, TransientError
+from emseg.store import FolderStore
 
 TOKEN = "T0KEN-canary"
 
@@ -181,3 +184,44 @@ def test_a_programming_error_in_a_channel_is_not_swallowed(alert, receipts):
     with pytest.raises(ZeroDivisionError):
         sent(alert, [broken, good], receipts)
     assert deliveries(receipts) == {"broken": "claimed", "good": "delivered"}
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from emseg.alerts import Alert, Receipts, send
+from emseg.store import FolderStore
+
+class Slow:
+    name = "slow"
+    def deliver(self, alert):
+        print("delivering", flush=True)
+        time.sleep(60)
+
+class Good:
+    name = "good"
+    def deliver(self, alert):
+        pass
+
+alert = Alert.model_validate_json(sys.argv[2])
+receipts = Receipts(FolderStore(Path(sys.argv[1])), "demo", "run-1")
+receipts.of(alert)
+send(alert, [Good(), Slow()], receipts)
+"""
+
+
+@pytest.mark.fault("F22")
+def test_a_notifier_that_is_killed_at_its_work_leaves_a_receipt_that_says_so(alert, tmp_path):
+    """Kills a claim that is kept in memory, or written after the message. What another channel got stays delivered."""
+    store = FolderStore(tmp_path)
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path), alert.model_dump_json()]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"delivering\n"
+        receipts, ends = Receipts(store, "demo", "run-1"), time.monotonic() + 30
+        while deliveries(receipts).get("good") != "delivered":
+            assert time.monotonic() < ends
+        process.kill()
+    slow, good, other = Recorder("slow"), Recorder("good"), Recorder("other")
+    sent(alert, [slow, good, other], receipts)
+    assert [len(each.got) for each in (slow, good, other)] == [0, 0, 1]
+    assert deliveries(receipts) == {"slow": "claimed", "good": "delivered", "other": "delivered"}
