@@ -25,7 +25,7 @@ from emseg_airflow.messages import failure_alert, publication_alerts
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from emseg.alerts import Alert, Channel, Receipts
+    from emseg.alerts import Alert, Receipts
     from emseg.store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -43,14 +43,16 @@ class EmsegNotifier(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Tell what failed; of a failure that its task has told, deliver what is left."""
+        from emseg.alerts import IS_TROUBLE
+
         store, receipts = _kept(context)
         options = {} if "exception" in context else _IN_THE_DAG_PROCESSOR
+        alerts = [failure_alert(context)]
         if context.get("reason") == TOLD_BY_ITS_TASK:
-            told = () if receipts is None else receipts.of_this_run()
-            if told or receipts is None:
-                deliver((receipt.alert for receipt in told), None, receipts, **options)
-                return
-        deliver([failure_alert(context)], store, receipts, **options)
+            told = [] if receipts is None else [receipt.alert for receipt in receipts.of_this_run()]
+            is_told = receipts is None or any(alert.kind in IS_TROUBLE for alert in told)
+            alerts = told if is_told else [*told, *alerts]
+        deliver(alerts, store, receipts, **options)
 
 
 class PublicationNotifier(BaseNotifier):
@@ -64,15 +66,18 @@ class PublicationNotifier(BaseNotifier):
 
 
 def deliver(alerts: Iterable[Alert], store: ObjectStore | None, receipts: Receipts | None, **options: Any) -> None:
-    """Send the alerts that the policy of their dataset wants; with a store, remember those that tell of trouble."""
+    """Send the alerts that the policy of their dataset wants; with a store, remember those that tell of trouble.
+
+    One that it does not want gets a receipt, too: so the callback of the run knows that it is nothing new.
+    """
     from emseg.alerts import send
 
     for alert in alerts:
         severity = policy_of(alert.dataset).severity(alert.kind)
+        wanted, written = _with_receipt(alert.model_copy(update={"severity": severity or alert.severity}), receipts)
         if severity is not None:
-            wanted = alert.model_copy(update={"severity": severity})
             _remember(wanted, store)
-            send(*_with_receipt(wanted, receipts), **options)
+            send(wanted, channels(log), written, **options)
 
 
 def _remember(alert: Alert, store: ObjectStore | None) -> None:
@@ -86,14 +91,14 @@ def _remember(alert: Alert, store: ObjectStore | None) -> None:
         log.error("when dataset %s recovers, nobody will be told: %s", alert.dataset, error)
 
 
-def _with_receipt(alert: Alert, receipts: Receipts | None) -> tuple[Alert, list[Channel], Receipts | None]:
-    """What `send` takes: the alert as it was first told. Without a receipt it is sent all the same, once a call."""
+def _with_receipt(alert: Alert, receipts: Receipts | None) -> tuple[Alert, Receipts | None]:
+    """The alert as it was first told. Where no receipt can be written it is sent all the same, once a call."""
     if receipts is not None:
         try:
-            return receipts.of(alert).alert, channels(log), receipts
+            return receipts.of(alert).alert, receipts
         except EmsegError as error:
             log.error("alert %s is sent without a receipt, so it may come again: %s", alert.dedupe_key, error)
-    return alert, channels(log), None
+    return alert, None
 
 
 def policy_of(dataset: str) -> AlertPolicy:

@@ -21,7 +21,7 @@ from emseg.errors import TransientError
 from emseg.publish import ReleaseRecord
 from emseg.tasks.run_folder import RunFolder, run_name
 from emseg_airflow import notifier
-from emseg_airflow.notifier import EmsegNotifier, PublicationNotifier
+from emseg_airflow.notifier import EmsegNotifier, PublicationNotifier, deliver
 from emseg_airflow.refusal import GateRefusalError
 
 RUN_ID = "manual__2026-11-22T22:00:00+00:00"
@@ -189,6 +189,25 @@ def test_a_task_whose_notifier_was_killed_before_it_told_anybody_is_told_of_by_t
     EmsegNotifier()(failed_run("task_failure"))
     (body,) = received
     assert body["alert"]["title"] == "A run failed"
+
+
+def test_a_run_that_was_late_and_whose_notifier_was_killed_is_told_of_by_the_dag(
+    received: list[dict[str, Any]], store: MemoryStore
+) -> None:
+    """Kills a callback that takes any receipt of the run for one about its failure."""
+    late = Alert(kind="late", severity="warning", title="late", dataset="demo", run=run_name(RUN_ID))
+    deliver([late], store, Receipts(store, "demo", run_name(RUN_ID)))
+    EmsegNotifier()(failed_run("task_failure"))
+    assert [body["alert"]["title"] for body in received] == ["late", "A run failed"]
+
+
+def test_a_refusal_that_nobody_wants_to_hear_of_is_not_told_as_a_failed_run(
+    received: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    policy(tmp_path, "{refused: null}")
+    EmsegNotifier()(failed_task("gate", refusal()))
+    EmsegNotifier()(failed_run("task_failure"))
+    assert received == []
 
 
 def test_a_run_that_fails_without_a_failed_task_is_told_of_by_the_dag(received: list[dict[str, Any]]) -> None:
