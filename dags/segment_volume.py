@@ -1,6 +1,7 @@
 """DAG `segment_volume`: started by hand or by API call, for any dataset file.
 
-Dataset files are named here, not read: a broken one fails its own run with the reason, and never hides this DAG.
+A broken dataset file fails its own run with the reason, and never hides this DAG: of the files only the deadlines are
+read here, and none of a broken one.
 """
 
 from emseg.config import dataset_names, datasets_folder

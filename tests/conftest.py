@@ -139,7 +139,7 @@ def volume(server: DvidServer) -> TestVolume:
 def dataset_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Dataset files of one volume under several names: equal runs of one name write to one DVID node, whoever runs."""
     folder = tmp_path_factory.mktemp("datasets")
-    for name in ("demo", "killed", "cluster", "stages", "damaged", "operators", "trained"):
+    for name in ("demo", "killed", "cluster", "stages", "damaged", "operators", "trained", "late"):
         document = {
             "name": name,
             "description": "pipeline tests",
@@ -147,6 +147,7 @@ def dataset_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "segmentation": {"core_vox": [64, 64, 64], "halo_vox": [20, 20, 20]},
             "gate": {"vi_split_max": 1.5, "vi_merge_max": 1.5, "are_max": 0.5},
         }
+        document |= {"alerts": {"late_after_h": 0.0005}} if name == "late" else {}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
     return folder
 

@@ -3,8 +3,10 @@
 `emseg_dvid`: type http; host is the server's URL (or host, port and schema), password a user's token if it wants one.
 `emseg_s3`: type aws; login and password are the key pair (empty: the role of the machine), extra holds `bucket` and,
 where needed, `endpoint_url`, `prefix`, `region_name`, `aws_session_token`.
-`emseg_webhook`, optional: the address as host, or as password where it holds a secret; extra `http_hosts` where plain
-http is wanted. Read in the running task only, never when a DAG is parsed.
+Optional ones are where alerts go besides the log. `emseg_webhook`: the address as host, or as password where it holds
+a secret; extra `http_hosts` where plain http is wanted. `emseg_slack` (type slackwebhook) and `emseg_smtp` (type smtp)
+are read as Airflow's providers say; extra of `emseg_smtp` also holds `to`, the recipients.
+Read in the running task only, never when a DAG is parsed.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ DVID = "emseg_dvid"
 S3 = "emseg_s3"
 SPARK = "emseg_spark"
 WEBHOOK = "emseg_webhook"
+SLACK = "emseg_slack"
+SMTP = "emseg_smtp"
 
 C = TypeVar("C", DvidConnection, S3Connection)
 
@@ -50,15 +54,23 @@ _S3_EXTRAS = {
 
 def airflow_connection(conn_id: str) -> Connection:
     """The Airflow Connection; PermanentError that says how to make it where there is none."""
-    try:
-        return Connection.get(conn_id)
-    except AirflowNotFoundException:
+    found = optional_connection(conn_id)
+    if found is None:
         raise PermanentError(
             "reading an Airflow Connection",
             conn_id,
             "there is none with this id",
             f"Add it (Admin > Connections, a secrets backend, or the variable AIRFLOW_CONN_{conn_id.upper()})",
-        ) from None
+        )
+    return found
+
+
+def optional_connection(conn_id: str) -> Connection | None:
+    """The Airflow Connection; None where there is none with this id."""
+    try:
+        return Connection.get(conn_id)
+    except AirflowNotFoundException:
+        return None
 
 
 def dvid_connection() -> DvidConnection:
@@ -82,11 +94,11 @@ def service_environment() -> dict[str, str]:
     return {**environment_of(dvid_connection()), **environment_of(s3_connection())}
 
 
-def object_store() -> ObjectStore:
-    """The object store of Connection `emseg_s3`."""
+def object_store(probe: bool = True) -> ObjectStore:
+    """The object store of Connection `emseg_s3`; without a probe it is for reading only."""
     from emseg.store import S3Store
 
-    return S3Store.open(s3_connection())
+    return S3Store.open(s3_connection(), probe)
 
 
 def services() -> DvidServices:
@@ -99,9 +111,8 @@ def services() -> DvidServices:
 
 def webhook() -> Webhook | None:
     """Where alerts are posted to, by Connection `emseg_webhook`; None where there is none."""
-    try:
-        connection = airflow_connection(WEBHOOK)
-    except PermanentError:
+    connection = optional_connection(WEBHOOK)
+    if connection is None:
         return None
     return Webhook(connection.password or _url(connection), tuple(connection.extra_dejson.get("http_hosts", ())))
 

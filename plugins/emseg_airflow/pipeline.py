@@ -13,6 +13,7 @@ from emseg.phases.stages import Stage
 from emseg_airflow import tasks
 from emseg_airflow.approval import approve
 from emseg_airflow.form import form_params
+from emseg_airflow.late import deadlines
 from emseg_airflow.notifier import EmsegNotifier
 from emseg_airflow.retries import default_args
 from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
@@ -46,6 +47,7 @@ def segmentation_dag(
         tags=["emseg", "segmentation", *(datasets if schedule else [])],
         params=form_params(datasets, presets, fixed=datasets[0] if schedule else None),
         on_failure_callback=notifier,
+        deadline=deadlines(datasets, fixed=datasets[0] if schedule else None),
         default_args=default_args(RETRIES, TASK_TIMEOUT, notifier),
     ) as dag:
         chain(

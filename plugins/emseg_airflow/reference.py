@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 PIN = "pin"
 
-RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$")]
+RUN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$"
+
+RunName = Annotated[str, Field(pattern=RUN_PATTERN)]
 """What `emseg.tasks.run_folder.run_name` makes: a plain part of a key; nothing a shell or a template reads."""
 
 

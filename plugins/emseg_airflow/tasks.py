@@ -15,6 +15,8 @@ from airflow.sdk import Asset, AssetAlias, get_current_context, task
 from emseg.config import RunParameters, datasets_folder
 from emseg.config.base import validated
 from emseg_airflow.connections import services
+from emseg_airflow.notifier import PublicationNotifier
+from emseg_airflow.pages import report_address
 from emseg_airflow.reference import PIN, RunReference
 from emseg_airflow.refusal import GateRefusalError
 
@@ -76,23 +78,23 @@ def unless_dry_run() -> bool:
 @task
 def gate() -> dict[str, Any]:
     """Judge the result by the dataset's limits. A failed verdict fails this task: nothing is published, no retry."""
-    from emseg.quality import Findings
+    from emseg.tasks.alerting import refusal_alert
     from emseg.tasks.gate import gate_run
     from emseg.tasks.run_links import run_links
 
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # at level INFO it logs each of its own steps
     folder, run = run_of(get_current_context())
     verdict = gate_run(run)
-    links = {"Report": folder.address("report.html"), **run_links(run)}
+    report = {"Report": report_address(folder.dataset, folder.run)}
     figures = [f"{name}: {value:.6g}" for name, value in verdict.figures.items()]
-    pages = [f"{title}: {address}" for title, address in links.items()]
+    pages = [f"{title}: {address}" for title, address in {**report, **run_links(run)}.items()]
     log.info("The gate %s this result.\n%s", "passes" if verdict.passed else "refuses", "\n".join(figures + pages))
     if not verdict.passed:
-        raise GateRefusalError(verdict, folder.read("findings", Findings).sentences(), links)
+        raise GateRefusalError(refusal_alert(run, verdict, report))
     return {"passed": verdict.passed, "fingerprint": verdict.fingerprint, "figures": verdict.figures}
 
 
-@task(outlets=[RELEASES])
+@task(outlets=[RELEASES], on_success_callback=PublicationNotifier())
 def publish() -> dict[str, Any]:
     """Commit the run's DVID branch, move the dataset's release to it, and tell waiting DAGs by an Asset event."""
     from emseg.tasks.publish import publish_run

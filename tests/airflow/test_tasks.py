@@ -12,11 +12,12 @@ from airflow.sdk import Asset
 from tests.airflow.contexts import running
 from tests.refusals import refused
 
+from emseg.alerts import Alert
 from emseg.errors import PermanentError
 from emseg.publish import ReleaseRecord
-from emseg.quality import Findings, Verdict
+from emseg.quality import Verdict
 from emseg.store import FolderStore
-from emseg.tasks import gate, publish, run_links
+from emseg.tasks import alerting, gate, publish, run_links
 from emseg.tasks.run_folder import RunFolder
 from emseg_airflow import tasks
 from emseg_airflow.refusal import GateRefusalError
@@ -83,14 +84,17 @@ def test_a_refused_result_fails_the_gate_for_good_and_says_why(
     """Kills a gate that only returns its verdict: publish would run."""
     verdict = VERDICT.model_copy(update={"passed": False, "reasons": ("VI split is 2 bits; at most 1",)})
     monkeypatch.setattr(gate, "gate_run", lambda *_: verdict)
-    folder.write("findings", Findings())
-    with (
-        running(ti=TaskInstance()),
-        refused(GateRefusalError, *verdict.reasons, folder.address("report.html")) as caught,
-    ):
+    page = f"http://localhost:8080/emseg/report/{folder.dataset}/{folder.run}"
+
+    def alert(_run: object, about: Verdict, pages: dict[str, str]) -> Alert:
+        told = {"dataset": about.dataset, "run": about.run, "reasons": about.reasons, "links": pages}
+        return Alert(kind="refused", severity="error", title="refused", **told)
+
+    monkeypatch.setattr(alerting, "refusal_alert", alert)
+    with running(ti=TaskInstance()), refused(GateRefusalError, *verdict.reasons, page) as caught:
         tasks.gate.function()
     assert isinstance(caught.value, PermanentError)
-    assert caught.value.links["DVID node"] == "http://dvid/node"
+    assert caught.value.alert.links == {"Report": page}
 
 
 def test_a_release_is_an_event_of_the_asset_of_its_dataset(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from emseg.alerts import Alert
+from emseg.alerts import Alert, WorstPlace
 
 TOKEN = "T0KEN-canary"
 
@@ -58,7 +58,7 @@ def receiver() -> Iterator[Receiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     state.url = f"http://127.0.0.1:{server.server_port}/hooks/{TOKEN}?key={TOKEN}"
     yield state
     server.shutdown()
@@ -68,12 +68,15 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def alert() -> Alert:
     return Alert(
+        kind="refused",
         severity="error",
         title="Quality gate failed",
         dataset="demo",
         run="run-1",
         reasons=("VI split of the volume is 2.5 bits; the gate asks for at most 2 bits",),
         figures={"vi_split": 2.5},
-        worst_bodies=("Body 17 is cut",),
+        served={"vi_split": 2.0},
+        served_number=3,
+        places=(WorstPlace(text="Body 17 is cut", position_vox=(12.5, 0.5, 7.5), link="https://example.org/#!17"),),
         links={"Report": "https://example.org/report.html"},
     )

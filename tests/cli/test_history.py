@@ -51,6 +51,7 @@ def store(tmp_path: Path) -> FolderStore:
     judged(manual, "too many splits")
     finished(chosen, 1)
     finished(RunFolder(store, "other", NIGHTLY), 1)
+    RunFolder(store, "brain", "never-pinned").write_file("alerts/0123.json", b"{}", "application/json")
     return store
 
 

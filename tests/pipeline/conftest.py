@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from emseg.devstack import DevStack
 from emseg.devstack.airflow import AirflowService
@@ -81,3 +82,10 @@ def published(trigger: Callable[[Mapping[str, Any]], DagRun], volume: object) ->
     run = trigger(PUBLISHED)
     assert run.ended() == "success", run.tasks()
     return run
+
+
+def report_of(airflow: AirflowService, address: str) -> requests.Response:
+    """What a person who is logged in gets at an address."""
+    login = {"username": airflow.username, "password": airflow.password}
+    token = requests.post(f"{airflow.url}/auth/token", json=login, timeout=30).json()["access_token"]
+    return requests.get(address, cookies={"_token": token}, timeout=30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.pipeline.conftest import report_of
 
 from emseg.dvid import Node
 from emseg.engine.report import StageReport
@@ -40,6 +41,12 @@ def test_a_bad_segmentation_is_not_published_and_the_alert_says_why(published, t
     assert told["run"] == bad.folder.run
     assert told["figures"]["vi_split"] == verdict.figures["vi_split"]
     assert f"{verdict.figures['vi_split']:.6g}" in " ".join(told["reasons"])
+    assert (told["kind"], told["served_number"]) == ("refused", before.number)
+    assert told["served"] == before.figures
+    assert told["places"][0]["link"].startswith("https://neuroglancer")
+    assert len(told["places"][0]["position_vox"]) == 3
+    report = report_of(bad.airflow, told["links"]["Report"])
+    assert (report.status_code, "not published" in report.text) == (200, True)
 
     phases = {p.phase: p for stage in STAGES for p in bad.folder.read(f"report-{stage}", StageReport).phases}
     assert (phases["segment"].items_done, phases["segment"].items_reused) == (0, 18)

@@ -15,7 +15,7 @@ from emseg.alerts import Alert, WebhookChannel
 from emseg.errors import PermanentError
 from emseg.outside_addresses import checked_address, refuse_inside
 
-ALERT = Alert(severity="error", title="t", dataset="demo", run="run-1")
+ALERT = Alert(kind="failed", severity="error", title="t", dataset="demo", run="run-1")
 INSIDE = [
     "127.0.0.1", "127.8.9.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.1",
     "100.100.100.200", "168.63.129.16", "192.0.0.192", "224.0.0.1", "255.255.255.255",

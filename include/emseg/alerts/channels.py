@@ -1,8 +1,10 @@
 """Ways an alert leaves the run: the log, and a webhook (chat, pager) that takes a JSON POST.
 
 A channel that cannot deliver raises an EmsegError whose text shows the receiver's host and nothing else of its address:
-the path or query of a webhook is usually its password. A webhook goes to a public host over https, or to a host that
-the deployment lists (`emseg/outside_addresses.py`): nobody can have a worker post to its own network.
+the path or query of a webhook is usually its password. The class says what may follow: TransientError and
+PermanentError mean that nothing was delivered, UnsureError that nobody knows. A webhook goes to a public host over
+https, or to a host that the deployment lists (`emseg/outside_addresses.py`): nobody can have a worker post to its own
+network.
 """
 
 from __future__ import annotations
@@ -11,22 +13,25 @@ import json
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import requests
 from pydantic import SecretStr
+from urllib3.exceptions import NewConnectionError
 
 from emseg.alerts.alert import Alert, as_text
+from emseg.alerts.errors import UnsureError
 from emseg.alerts.outside_adapter import OutsideAdapter
 from emseg.errors import PermanentError, TransientError
 from emseg.outside_addresses import checked_address, inside_hosts, is_this_computer
 
 _LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _WORTH_REPEATING = frozenset({408, 425, 429})
+_GATEWAY_WITHOUT_AN_ANSWER = frozenset({502, 504})
 
 
 class Channel(Protocol):
-    """Somewhere an alert can go; `name` is fit for a log."""
+    """Somewhere an alert can go; `name` is its name in receipts and fit for a log."""
 
     name: str
 
@@ -50,15 +55,24 @@ class LogChannel:
 class WebhookChannel:
     """POSTs `{"text": ..., "alert": {...}}` as JSON. Redirects are refused: they could carry the alert anywhere."""
 
+    name = "webhook"
+
     def __init__(self, url: SecretStr, timeout_s: float = 10.0, http_hosts: Collection[str] = ()) -> None:
         """Check the address: https, or http to one of `http_hosts`; the host outside. PermanentError otherwise."""
         self._url, self._timeout_s = url, timeout_s
-        self.host = checked_address(url.get_secret_value(), "preparing a webhook", http_hosts)
-        self.name = f"webhook {self.host}"
+        self.host = checked_address(url.get_secret_value(), f"preparing {self.name}", http_hosts)
+
+    def message(self, alert: Alert) -> dict[str, Any]:
+        """The JSON that is posted; a receiver can fold alerts of one `dedupe_key`."""
+        return {"text": as_text(alert), "alert": alert.model_dump(mode="json") | {"dedupe_key": alert.dedupe_key}}
 
     def deliver(self, alert: Alert) -> None:
-        """Post the alert. TransientError where later may be better (no answer, 429, 5xx), else PermanentError."""
-        body = json.dumps({"text": as_text(alert), "alert": alert.model_dump(mode="json")}).encode()
+        """Post the alert.
+
+        TransientError where later may be better (no connection, 429, 5xx). UnsureError where the alert was sent and no
+        answer came, or a gateway says so (502, 504). PermanentError for any other answer.
+        """
+        body = json.dumps(self.message(alert)).encode()
         try:
             with _silent_urllib3(), requests.Session() as session:
                 if self.host not in inside_hosts():
@@ -77,14 +91,25 @@ class WebhookChannel:
                 status = answer.status_code
         except requests.RequestException as error:
             # The text of the exception holds the whole address.
-            raise self._failed(TransientError, type(error).__name__) from None
+            kind = TransientError if _never_connected(error) else UnsureError
+            raise self._failed(kind, type(error).__name__) from None
+        if status in _GATEWAY_WITHOUT_AN_ANSWER:
+            raise self._failed(UnsureError, f"HTTP {status}")
         if status >= 500 or status in _WORTH_REPEATING:
             raise self._failed(TransientError, f"HTTP {status}")
         if not 200 <= status < 300:
             raise self._failed(PermanentError, f"HTTP {status}")
 
     def _failed(self, kind: type[TransientError | PermanentError], found: str) -> TransientError | PermanentError:
-        return kind("sending an alert", self.name, found, "Check the webhook's address and its receiver")
+        return kind("sending an alert", f"{self.name} {self.host}", found, "Check the address and its receiver")
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    """Whether no byte of the alert was sent: no address, no connection, no TLS."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)
 
 
 @contextmanager

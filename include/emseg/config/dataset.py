@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from emseg.config.alerts import AlertPolicy
 from emseg.config.base import BESIDE_DATASETS, Core3, Margin3, Name, Record, validated
 from emseg.config.checks import ImageChecks
 from emseg.config.documents import yaml_document
@@ -236,6 +237,7 @@ class Dataset(Record):
     limits: Limits = Limits()
     publication: Publication = Publication.AUTOMATIC
     approvers: tuple[UserId, ...] = Field(default=(), description="Who may approve; none: whoever may edit DAG runs")
+    alerts: AlertPolicy = AlertPolicy()
     schedule: Schedule | None = None
 
 

@@ -153,6 +153,10 @@ class RunFolder:
         self.store.put(self._key(path), data, content_type)
         return self.store.address(self._key(path))
 
+    def read_file(self, path: str) -> bytes:
+        """The page or picture kept under `path`; ObjectMissingError where there is none."""
+        return self.store.get(self._key(path))
+
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Every file of the run: path below its folder, content."""
         top = join_key(self.dataset, "runs", self.run)

@@ -37,8 +37,11 @@ def runs_of(store: ObjectStore, dataset: str) -> tuple[RunSummary, ...]:
     documents: dict[str, set[str]] = defaultdict(set)
     for key in store.keys_under(top):
         run, _, path = key.removeprefix(f"{top}/").partition("/")
-        documents[run].add(path)
-    found = (_summary(RunFolder(store, dataset, run), names) for run, names in documents.items())
+        if not path.startswith("alerts/"):  # a run that was never pinned may have told that
+            documents[run].add(path)
+    found = (
+        _summary(RunFolder(store, dataset, run), names) for run, names in documents.items() if "spec.json" in names
+    )
     return tuple(sorted(found, key=lambda each: (each.when, each.run)))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from emseg.config.base import BESIDE_DATASETS, INGESTIONS, PROBES
+from emseg.config.base import ALERTS, BESIDE_DATASETS, INGESTIONS, PROBES
 from emseg.config.housekeeping import HousekeepingPolicy
 from emseg.config.ingestion import INGEST
 from emseg.disk import remove_scratch
@@ -127,16 +127,20 @@ def _tidy_beside(store: ObjectStore, now: datetime, report: TidyReport) -> None:
 
 
 def _tidy_ingestions(broom: Broom, cutoff: datetime) -> None:
-    """Markers and documents of ingestions that nobody has gone on with: without them all bricks are written again."""
+    """Markers and documents of ingestions that nobody has gone on with: without them all bricks are written again.
+
+    And receipts of alerts about runs that were about no dataset.
+    """
     phases = join_key(INGESTIONS, "phases", INGEST)
-    for parent, what in ((phases, "ingestion"), (join_key(INGESTIONS, "runs"), "run")):
+    runs = [(join_key(top, "runs"), "run") for top in (INGESTIONS, ALERTS)]
+    for parent, what in ((phases, "ingestion"), *runs):
         for name in broom.store.folders_under(parent):
             where = join_key(*parent.split("/"), name)
             objects = list(broom.store.objects_under(where))
             if all(each.modified <= cutoff for each in objects):
                 # The phase marker goes first: it vouches for the items.
                 objects.sort(key=lambda each: not each.key.endswith("/marker.json"))
-                broom.sweep(INGESTIONS, what, "the policy does not keep it", where, objects)
+                broom.sweep(parent.partition("/")[0], what, "the policy does not keep it", where, objects)
 
 
 def _is_committed(server: DvidServer, uuid: str) -> bool:

@@ -1,0 +1,91 @@
+"""Alerts about a result, from what the run left: a refusal by the gate, and a publication.
+
+Figures stand beside those of the served release only where both were measured on the same ground truth and region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from emseg.alerts import Alert, WorstPlace, finite
+from emseg.config import RunSpec
+from emseg.config.alerts import Kind
+from emseg.errors import EmsegError
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.publish import ReleaseRecord, served_release
+from emseg.quality import Findings, Verdict
+from emseg.store import ObjectStore
+from emseg.tasks.run_folder import RunFolder
+from emseg.tasks.run_links import finding_links, view_link
+
+PLACES = 5
+"""Places that an alert names: the report has them all."""
+
+_VIEW = "3-D view (neuroglancer)"
+
+
+def refusal_kind(verdict: Verdict) -> Kind:
+    """`regression` where the result keeps every limit and is only worse than what is served, else `refused`."""
+    kinds = {getattr(row, "kind", "limit") for row in verdict.rows if not row.keeps_limit}
+    return "regression" if kinds == {"regression"} else "refused"
+
+
+def refusal_alert(run: RunContext[DvidServices], verdict: Verdict, pages: Mapping[str, str]) -> Alert:
+    """What people are told about a result that the gate refuses; `pages` are addresses by title."""
+    store, kind = run.open_services().store, refusal_kind(verdict)
+    worse = "is worse than the served release" if kind == "regression" else "misses its limits"
+    return Alert(
+        kind=kind,
+        severity="error",
+        title=f"The gate refused a segmentation: it {worse}",
+        dataset=verdict.dataset,
+        run=verdict.run,
+        cause=verdict.fingerprint,
+        reasons=verdict.reasons,
+        figures=finite(verdict.figures),
+        **_beside(store, run.spec),
+        places=worst_places(run, RunFolder(store, run.spec.dataset, run.spec.run).read("findings", Findings)),
+        links={**pages, _VIEW: view_link(run)},
+    )
+
+
+def publication_alert(kind: Kind, title: str, release: ReleaseRecord, links: Mapping[str, str]) -> Alert:
+    """What people are told about a release; `kind` is `published` or `recovered`."""
+    return Alert(
+        kind=kind,
+        severity="info",
+        title=title,
+        dataset=release.dataset,
+        run=release.run,
+        cause=release.fingerprint,
+        reasons=(f"Release {release.number} is node {release.uuid}, instance {release.instance}",),
+        figures=release.figures,
+        links=dict(links),
+    )
+
+
+def worst_places(run: RunContext[DvidServices], findings: Findings) -> tuple[WorstPlace, ...]:
+    """The bodies that cost most, each with a voxel of it and a link that opens there with the bodies selected."""
+    links = finding_links(run, findings)
+    all_of_them = zip((*findings.cut, *findings.joining), findings.sentences(), strict=True)
+    worst = sorted(all_of_them, key=lambda each: -each[0].bits)[:PLACES]
+    return tuple(
+        WorstPlace(text=text, position_vox=each.view.position_vox if each.view else None, link=links.get(each))
+        for each, text in worst
+    )
+
+
+def _beside(store: ObjectStore, spec: RunSpec) -> dict[str, object]:
+    """Fields of an alert about the served release: none where its figures are not comparable, or cannot be read."""
+    try:
+        served = served_release(store, spec.dataset)
+        if served is None or _measured_on(spec) != _measured_on(RunFolder(store, spec.dataset, served.run).pinned()):
+            return {}
+    except EmsegError:  # the gate has judged already; an alert without a comparison is better than none
+        return {}
+    return {"served": served.figures, "served_number": served.number}
+
+
+def _measured_on(spec: RunSpec) -> tuple[object, ...]:
+    return spec.groundtruth, spec.volume.roi_digest, spec.volume.bounds, spec.volume.voxel_size_nm
