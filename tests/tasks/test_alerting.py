@@ -116,7 +116,7 @@ def test_figures_of_other_ground_truth_or_of_another_region_are_not_compared(wha
 def test_worse_than_the_served_release_alone_is_a_regression():
     """Kills `regression` for a result that also misses a limit."""
     assert refusal_kind(verdict(BAD)) == "refused"
-    worse = SimpleNamespace(keeps_limit=False, kind="regression")
+    worse = SimpleNamespace(keeps_limit=False, scope="change")
     good = SimpleNamespace(keeps_limit=True, kind="limit")
     assert refusal_kind(SimpleNamespace(rows=(worse, good))) == "regression"
     assert refusal_kind(SimpleNamespace(rows=(worse, BAD))) == "refused"

@@ -17,11 +17,13 @@ from emseg.errors import PermanentError
 from emseg.publish import ReleaseRecord
 from emseg.publish.approval import require_allowed
 from emseg.quality import Verdict
+from emseg.quality.rows import MetricRow
 from emseg.store import FolderStore
 from emseg.tasks import approval
 from emseg.tasks.run_folder import RunFolder
 
 KEY, OTHER = "f" * 32, "e" * 32
+NOTE = "Against release 7, VI is 0.125 bits better (0.75, there 0.875)."
 ORDER = [Publication.AUTOMATIC, Publication.APPROVAL, Publication.NEVER]
 DATASET = Dataset.model_validate(
     {"name": "brain", "description": "", "volume": {"node": "3f2a", "groundtruth": {"instance": "truth"}}}
@@ -75,9 +77,16 @@ def test_what_does_not(publication: Publication, found: Approval | None, told: s
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A run whose gate passed, beside a served release."""
     store = FolderStore(tmp_path)
-    figures = {"vi_split": 0.5, "vi_merge": 0.25}
-    given = {"fingerprint": KEY, "dataset": "brain", "run": "r1", "reasons": (), "rows": ()}
-    RunFolder(store, "brain", "r1").write("verdict", Verdict(passed=True, figures=figures, **given))
+    rows = tuple(
+        MetricRow(scope, subject, name, value, limit, "max")
+        for scope, subject, name, value, limit in (
+            ("volume", "brain", "vi_merge", 0.25, 1.0),
+            ("volume", "brain", "vi_split", 0.5, 2.0),
+            ("change", "release 7", "vi_rise", -0.125, 0.05),
+        )
+    )
+    given = {"fingerprint": KEY, "dataset": "brain", "run": "r1", "reasons": (), "rows": rows, "notes": (NOTE,)}
+    RunFolder(store, "brain", "r1").write("verdict", Verdict(passed=True, figures={}, **given))
     served = SimpleNamespace(number=7, figures={"vi_split": 0.75})
     monkeypatch.setattr(approval, "served_release", lambda *_: served)
     monkeypatch.setattr(approval, "run_links", lambda _: {"3-D view": "http://viewer/#!state"})
@@ -86,12 +95,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return SimpleNamespace(open_services=lambda: services, spec=spec, keys={"write": KEY}, store=store)
 
 
-def test_the_evidence_has_both_figures_and_the_links(run: Any) -> None:
-    """Kills figures of this result in the column of the served one."""
+def test_the_evidence_has_figures_limits_the_comparison_and_links(run: Any) -> None:
+    """Kills figures of the served release that were measured on another ground truth: the comparison is the gate's."""
     text = approval.evidence(run)
     assert "Release 7 is served" in text
-    assert "| VI split, bits | 0.5 | 0.75 |" in text
-    assert "| VI merge, bits | 0.25 | - |" in text
+    assert "| VI split, bits | 0.5 | 2 |" in text
+    assert "| VI merge, bits | 0.25 | 1 |" in text
+    assert f"- {NOTE}\n" in text
     assert "[3-D view](http://viewer/#!state)" in text
     assert "report.html" in text
 

@@ -27,8 +27,8 @@ _VIEW = "3-D view (neuroglancer)"
 
 def refusal_kind(verdict: Verdict) -> Kind:
     """`regression` where the result keeps every limit and is only worse than what is served, else `refused`."""
-    kinds = {getattr(row, "kind", "limit") for row in verdict.rows if not row.keeps_limit}
-    return "regression" if kinds == {"regression"} else "refused"
+    failing = {row.scope for row in verdict.rows if not row.keeps_limit}
+    return "regression" if failing == {"change"} else "refused"
 
 
 def refusal_alert(run: RunContext[DvidServices], verdict: Verdict, pages: Mapping[str, str]) -> Alert:

@@ -11,12 +11,12 @@ from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.publish import served_release
 from emseg.quality import Verdict
-from emseg.quality.rows import VOLUME_METRICS
+from emseg.quality.rows import VOLUME_METRICS, Metric, MetricRow
 from emseg.store import ObjectMissingError
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import run_links
 
-_COLUMNS = "| figure | this result | served release |\n|---|---:|---:|"
+_COLUMNS = "| figure | this result | limit |\n|---|---:|---:|"
 
 
 def decide(run: RunContext[DvidServices], decision: Literal["approved", "rejected"], by: str, why: str) -> Approval:
@@ -33,20 +33,24 @@ def decide(run: RunContext[DvidServices], decision: Literal["approved", "rejecte
 
 
 def evidence(run: RunContext[DvidServices]) -> str:
-    """Markdown for whoever decides: figures beside those of the served release, and where to look."""
+    """Markdown for whoever decides: the figures with their limits, how they compare, and where to look."""
     services, spec = run.open_services(), run.spec
     folder = RunFolder(services.store, spec.dataset, spec.run)
     verdict, served = folder.read("verdict", Verdict), served_release(services.store, spec.dataset)
-    before = served.figures if served else {}
+    volume = [(metric, row) for metric in VOLUME_METRICS for row in verdict.rows if _is_of(row, metric)]
     rows = [
-        f"| {metric.title}{metric.unit and f', {metric.unit}'} | {_figure(verdict.figures.get(metric.name))} "
-        f"| {_figure(before.get(metric.name))} |"
-        for metric in VOLUME_METRICS
+        f"| {metric.title}{metric.unit and f', {metric.unit}'} | {_figure(row.value)} | {_figure(row.limit)} |"
+        for metric, row in volume
     ]
-    said = f"Release {served.number} is served." if served else "Nothing is served yet."
+    said = f"Release {served.number} is served now." if served else "Nothing is served yet."
+    notes = [f"- {note}" for note in verdict.notes]
     links = {"Report": folder.address("report.html"), **run_links(run)}
     looks = [f"- [{title}]({address})" for title, address in links.items()]
-    return "\n".join([f"The gate passes this result. {said}", "", _COLUMNS, *rows, "", *looks])
+    return "\n".join([f"The gate passes this result. {said}", "", *notes, "", _COLUMNS, *rows, "", *looks])
+
+
+def _is_of(row: MetricRow, metric: Metric) -> bool:
+    return (row.scope, row.metric) == (metric.scope, metric.name)
 
 
 def _require_passed(folder: RunFolder, fingerprint: str) -> None:
