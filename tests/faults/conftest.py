@@ -15,6 +15,7 @@ import yaml
 from tests.faults.matrix import FULL
 
 from emseg.config import RunParameters
+from emseg.config.dataset import Regression
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.ingest import ingest_grayscale, ingest_labels
@@ -117,6 +118,7 @@ class FaultStack:
                 "are_max": 1,
                 "subvolume_vi_max": 20,
                 "assigned_share_min": 0,
+                "regression": dict.fromkeys(Regression.model_fields),
             },
         }
         (self.datasets / f"{dataset}.yaml").write_text(yaml.safe_dump(document))
