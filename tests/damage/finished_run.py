@@ -6,6 +6,7 @@ read, judged and released goes through the code of production.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -25,12 +26,13 @@ from emseg.phases.models import load_model, store_model
 from emseg.phases.run_context import RunContext
 from emseg.publish import publish_release, releases, roll_back, served_release
 from emseg.publish.mending import faults, mend
-from emseg.quality import Findings, Verdict, worst_findings
+from emseg.quality import Findings, HistoryEntry, Judged, Measurement, Verdict, keep, read_history, worst_findings
 from emseg.segment import ModelFolder
 from emseg.segment.model import ModelDescription
 from emseg.store import Lease, ObjectStore
 from emseg.tasks.damage import all_of_it
 from emseg.tasks.jobs import complete, run_phases
+from emseg.tasks.judged import groundtruth_identity
 from emseg.tasks.local import LocalServices, run_on_array
 from emseg.tasks.plan import Plan, plan_run
 from emseg.tasks.run_folder import RunFolder
@@ -111,6 +113,7 @@ class FinishedRun:
         given = {"fingerprint": run.keys["write"], "dataset": run.spec.dataset, "run": run.spec.run, "rows": ()}
         verdict = Verdict(passed=True, reasons=(), figures=figures, **given)
         self.folder.write("findings", worst_findings(evaluation.whole))
+        keep(self.store, _entry(run, verdict))
         self.folder.write("verdict", verdict)
         return verdict
 
@@ -154,7 +157,9 @@ class FinishedRun:
                     tables += [(a.name, folder.read_artefact(a)) for a in whole.artefacts]
         documents = [self.folder.read("verdict", Verdict), self.folder.read("findings", Findings)]
         chain, served = releases(self.store, "local"), served_release(self.store, "local")
-        return (tables, documents, chain, served, read_edits(self.store, "local", "key1"), self._spec_read())
+        history, edits = read_history(self.store, "local"), read_edits(self.store, "local", "key1")
+        assert not history.damaged
+        return (tables, documents, chain, served, history.entries, edits, self._spec_read())
 
     def tell(self) -> tuple[object, ...]:
         """What `told` says after the documented way: a retry of what failed, clearing `pin`, `releases repair`."""
@@ -195,6 +200,26 @@ class FinishedRun:
 
     def _context(self, before: str) -> RunContext[Any]:
         return self.folder.context("a-try", lambda: self._services, before)
+
+
+def _entry(run: RunContext[Any], verdict: Verdict) -> HistoryEntry:
+    """What the history keeps of the run, judged at a time that does not pass."""
+    spec = run.spec
+    judged = Judged(
+        dataset=spec.dataset,
+        run=spec.run,
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+        fingerprint=verdict.fingerprint,
+        served_release=None,
+        data_version=spec.volume.node,
+        groundtruth=groundtruth_identity(spec),
+        region=spec.volume.region,
+        models="",
+        code="c",
+        spec="s",
+        verdict_passed=verdict.passed,
+    )
+    return HistoryEntry(judged, (Measurement("vi_split", verdict.figures["vi_split"], None, None, 2.0, True),))
 
 
 LEASE = "local/leases/emseg-1.json"

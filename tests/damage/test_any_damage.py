@@ -107,7 +107,7 @@ def test_every_kind_of_object_is_there(finished):
     for part in (
         "items/", "/marker.json", "manifests/", "attempt-", "spec.json", "plan.json", "report-segment.json",
         "failure-stitch.json", "findings.json", "verdict.json", "release.json", "edits/", "edits-copy/", "by-number/",
-        "by-fingerprint/", "by-rollback/", "current.json", "leases/", "models/",
+        "by-fingerprint/", "by-rollback/", "current.json", "leases/", "models/", "history/",
     ):  # fmt: skip
         assert part in names
 

@@ -15,18 +15,21 @@ from tests.refusals import refused
 from tests.running import after
 
 from emseg.config import RunParameters
+from emseg.config.dataset import GatePolicy
+from emseg.config.runspec import PinnedRelease
 from emseg.dvid import Node, RoiInstance, indices, mappings
 from emseg.engine.items import InProcess
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Roi, Subvolume, supervoxel_ids
 from emseg.phases.evaluate.work import read_evaluation
+from emseg.phases.labelmaps import of_served
 from emseg.phases.labelmaps import segmentation as segmentation_of
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import SegmentedSubvolume
 from emseg.phases.services import DvidServices
 from emseg.phases.write import work as write
 from emseg.phases.write.replaced_region import ReplacedRegion
-from emseg.quality import Findings, View
+from emseg.quality import Findings, View, read_history
 from emseg.stitch import Ids
 from emseg.store import FolderStore
 from emseg.tasks.gate import gate_run
@@ -204,6 +207,36 @@ def test_the_gate_and_publication_leave_everything_that_explains_them(run, judge
     assert release.uuid == run.keys["write"]
     assert segmentation_of(run).node.info().locked
     assert publish_run(run) == release
+
+
+def test_a_run_that_is_worse_than_the_release_is_refused_inside_of_all_limits(run, judged, server, dataset_files):
+    """Kills a gate of fixed limits, and a release that is measured a second time though nothing has changed."""
+    services, key = run.open_services(), run.keys["write"]
+    given = {"root": run.spec.volume.root, "node": key, "instance": run.spec.output.instance, "fingerprint": key}
+    release = PinnedRelease(number=1, region=run.spec.volume.region, **given)
+    parameters = RunParameters(dataset="stages", stitch="none")
+    spec = pin_run(parameters, "worse", dataset_files, server, served=lambda _: release)
+    loose = GatePolicy(vi_split_max=9, vi_merge_max=9, are_max=1, subvolume_vi_max=9)
+    worse = RunContext(spec.model_copy(update={"gate": loose}), "worse", lambda: services)
+    worse = after(worse, "segment", "stitch", "evaluate")
+    assert {marker.attempt for marker in of_served(worse).folder("evaluate").manifest()} == {"first"}
+    verdict = gate_run(worse)
+    own, other = read_evaluation(worse).score, read_evaluation(run).score
+    change = next(row.value for row in verdict.rows if row.metric == "change_vi")
+    assert change == pytest.approx(own.vi - other.vi)
+    assert not verdict.passed
+    assert all(row.keeps_limit for row in verdict.rows if row.scope == "volume")
+    assert any("broke" in reason for reason in verdict.reasons)
+    assert verdict.replaces == key
+    entries = {each.judged.run: each for each in read_history(services.store, "stages").entries}
+    assert {name: each.judged.verdict_passed for name, each in entries.items()} == {"stages": True, "worse": False}
+    assert entries["worse"].value("change_vi") == pytest.approx(change)
+    assert entries["stages"].value("vi") == pytest.approx(other.vi)
+    with refused(PermanentError, "worse"):
+        publish_run(worse)
+    gone = release.model_copy(update={"node": "9" * 32})
+    with refused(PermanentError, "release 1", "9" * 32):
+        pin_run(parameters, "gone", dataset_files, server, served=lambda _: gone)
 
 
 def test_a_region_with_a_hole_is_segmented_and_nothing_else_is_touched(

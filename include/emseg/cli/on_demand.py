@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("history", "List the runs of a dataset: when they started, how far they came, verdict and release."),
     "status": ("history", "Show the releases of a dataset, which of them is served, and where to look at it."),
     "publish": ("history", "Approve the result of a run in your name, and publish it."),
+    "history": ("quality_history", "Show what every judged run of a dataset measured, and how it changed."),
     "rollback": ("history", "Serve an earlier release again, as a new release of the same DVID node."),
     "releases": ("releases", "Check that the release records of a dataset are whole, and mend them."),
     "tidy": (

@@ -185,6 +185,17 @@ class Regression(Record):
         return any(value is not None for value in dict(self).values())
 
 
+class HistoryPolicy(Record):
+    """How a result is held to the last results of its dataset that passed on the same ground truth and region.
+
+    It may be worse than their median by `mads` median absolute deviations (as sigmas), or by what `regression` allows
+    if that is more. Nothing is compared until there are `last` results; `mads: null` switches it off.
+    """
+
+    last: int = Field(default=8, ge=3, le=1000)
+    mads: Worsening = 4.0
+
+
 class GatePolicy(Record):
     """Limits that a result must keep to be published; bits for VI, shares of all voxels for the others."""
 
@@ -195,6 +206,7 @@ class GatePolicy(Record):
     assigned_share_min: float = Field(default=0.5, ge=0, le=1, description="Labelled share of the ground-truth voxels")
     subvolume_vi_max: float = Field(default=6.0, ge=0, description="VI split + merge of any one subvolume, bits")
     regression: Regression = Regression()
+    history: HistoryPolicy = HistoryPolicy()
 
     @property
     def limits(self) -> dict[str, float]:

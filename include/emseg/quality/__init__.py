@@ -1,9 +1,11 @@
 """The quality gate: metric rows, a verdict with reasons, Data Docs, pictures and a one-page report."""
 
+from emseg.quality.against_history import against_history, comparable
 from emseg.quality.against_release import Measured, against_release
 from emseg.quality.colours import body_colours
 from emseg.quality.comparison import Comparison
 from emseg.quality.findings import Finding, Findings, ImageFinding, View, worst_findings
+from emseg.quality.history import History, HistoryEntry, Judged, Measurement, history_form, keep, read_history
 from emseg.quality.pictures import picture_slices, sizes_picture, slices_picture, subvolume_picture
 from emseg.quality.report import report_page
 from emseg.quality.rows import METRICS, MetricRow, metric_rows
@@ -14,16 +16,25 @@ __all__ = [
     "Comparison",
     "Finding",
     "Findings",
+    "History",
+    "HistoryEntry",
     "ImageFinding",
+    "Judged",
     "Measured",
+    "Measurement",
     "MetricRow",
     "Verdict",
     "View",
+    "against_history",
     "against_release",
     "body_colours",
+    "comparable",
+    "history_form",
     "judge",
+    "keep",
     "metric_rows",
     "picture_slices",
+    "read_history",
     "report_page",
     "sizes_picture",
     "slices_picture",

@@ -10,14 +10,16 @@ from html import escape
 from types import MappingProxyType
 
 from emseg.config.dataset import Unassigned
+from emseg.quality.against_history import TRENDS
 from emseg.quality.comparison import CHANGES
 from emseg.quality.findings import Finding, Findings, ImageFinding
 from emseg.quality.page import document, link, link_list, picture, section, table
 from emseg.quality.rows import METRICS, SIGNED, MetricRow
 from emseg.quality.verdict import Verdict
 
-_TITLE = {(metric.scope, metric.name): metric.title for metric in (*METRICS, *CHANGES.values())}
-_UNIT = {(metric.scope, metric.name): metric.unit for metric in (*METRICS, *CHANGES.values())}
+_ALL = (*METRICS, *CHANGES.values(), *TRENDS.values())
+_TITLE = {(metric.scope, metric.name): metric.title for metric in _ALL}
+_UNIT = {(metric.scope, metric.name): metric.unit for metric in _ALL}
 
 UNASSIGNED = {
     Unassigned.SEGMENT: "Unassigned voxels (label 0) count as one more segment.",

@@ -13,7 +13,7 @@ from typing import Literal
 from emseg.config.dataset import GatePolicy
 from emseg.evaluate import Score, gated_metrics
 
-Scope = Literal["volume", "subvolume", "change"]
+Scope = Literal["volume", "subvolume", "change", "trend"]
 Direction = Literal["max", "min"]
 
 
@@ -39,7 +39,7 @@ VOLUME_METRICS = tuple(
 SUBVOLUME_METRIC = Metric("subvolume", "vi", "VI split + merge", "bits", "subvolume_vi_max")
 METRICS = (*VOLUME_METRICS, SUBVOLUME_METRIC)
 """All are 0 or more; no number of a score is defined below."""
-SIGNED: frozenset[Scope] = frozenset({"change"})
+SIGNED: frozenset[Scope] = frozenset({"change", "trend"})
 """Scopes of rows that tell how much worse a figure is than another: a better one is below 0."""
 
 

@@ -24,6 +24,7 @@ from emseg.quality import (
     ImageFinding,
     Verdict,
     judge,
+    keep,
     metric_rows,
     picture_slices,
     report_page,
@@ -36,6 +37,7 @@ from emseg.store import ItemMarker
 from emseg.tasks.compared import measured, replaces, with_served
 from emseg.tasks.damage import all_of_it
 from emseg.tasks.jobs import complete
+from emseg.tasks.judged import entry_of, with_history
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import finding_links, run_links
 from emseg.tasks.views import with_views
@@ -70,7 +72,7 @@ def _judged(run: RunContext[DvidServices]) -> Verdict:
             run=spec.run,
             fingerprint=run.keys["write"],
             unassigned=spec.groundtruth.unassigned,
-            compared=[with_served(run, own)],
+            compared=[with_served(run, own), with_history(run, own)],
             replaces=replaces(spec),
         )
         for page in sorted(docs.iterdir()):
@@ -87,6 +89,7 @@ def _judged(run: RunContext[DvidServices]) -> Verdict:
     look, links = finding_links(run, findings), run_links(run)
     report = report_page(verdict, findings, images, pictures, links, evaluation.left_out, counts, look)
     folder.write_file("report.html", report, "text/html")
+    keep(folder.store, entry_of(run, own, verdict))
     folder.write("verdict", verdict)
     return verdict
 
