@@ -118,7 +118,7 @@ class FaultStack:
                 "are_max": 1,
                 "subvolume_vi_max": 20,
                 "assigned_share_min": 0,
-                "regression": dict.fromkeys(Regression.model_fields),
+                "regression": dict.fromkeys(Regression.model_fields),  # results of any quality replace each other here
             },
         }
         (self.datasets / f"{dataset}.yaml").write_text(yaml.safe_dump(document))
