@@ -35,7 +35,7 @@ class Parts(HTMLParser):
 def pages(tmp_path_factory):
     """Both pages of a real run in which one subvolume and the VI merge fail."""
     from emseg.config.dataset import GatePolicy
-    from emseg.quality.rows import VOLUME_METRICS, MetricRow
+    from emseg.quality.rows import METRICS, VOLUME_METRICS, MetricRow
 
     policy = GatePolicy(vi_merge_max=0.4, subvolume_vi_max=4.0)
     volume = [
@@ -43,7 +43,8 @@ def pages(tmp_path_factory):
     ]
     part = MetricRow("subvolume", "sv-00000000", "vi", 1.0, 4.0, "max")
     docs = tmp_path_factory.mktemp("docs")
-    result = run_suite([*volume, part, replace(part, subject="sv-00000007", value=4.5)], policy, docs, "run-1")
+    rows = [*volume, part, replace(part, subject="sv-00000007", value=4.5)]
+    result = run_suite(rows, METRICS, policy.limits, docs, "run-1")
     assert result.failed_rows == {1, 6}
     return {path.name: path.read_text() for path in docs.iterdir()}
 
