@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +16,9 @@ from emseg.publish import releases, served_release
 
 pytestmark = pytest.mark.services
 
+OF_ONE_ITEM = ("resolve", "write")
+"""Phases that have one item in the volume of these tests, so no middle."""
+
 Figure = Callable[[str], None]
 
 
@@ -26,23 +28,21 @@ def test_killed_at_every_point_of_every_phase_a_run_ends_with_the_same_bytes_and
 ):
     """Kills a marker before its artefacts, a phase marker that is believed too early, and a retry from scratch."""
     run = faults.run()
-    kills, before = Counter[str](), {}
+    kills, before = 0, {}
     for number, phase in enumerate(phases()):
         up_to = ALL[: ALL.index(phase.stage.name) + 1]
-        for point in POINTS if FULL else POINTS[number : number + 1]:
+        points = [point for point in POINTS if point != "middle" or phase.name not in OF_ONE_ITEM]
+        for point in points if FULL else points[number : number + 1]:
             died = run.drive(*up_to, EMSEG_TEST_DIE_AT=f"{phase.name}:{point}")
-            kills[phase.name] += died.code == -signal.SIGKILL
-            assert died.code in {0, -signal.SIGKILL}, died.said
+            assert died.code == -signal.SIGKILL, (phase.name, point, died.said)
+            kills += 1
             committed = run.committed()
             assert {item: committed[item] for item in before} == before, "a committed item was computed again"
             before = committed
     last = run.drive(*ALL)
     assert last.code == 0, last.said
     assert run.digests() == undisturbed
-    # A phase of one item has no middle, and what is done already cannot be killed in the doing.
-    assert sum(kills.values()) >= (15 if FULL else 4)
-    assert not FULL or min(kills[phase.name] for phase in phases()) >= 2, kills
-    figure(f"{sum(kills.values())} kills in {len(phases())} phases, all resumed, 0 committed items redone")
+    figure(f"{kills} kills in {len(phases())} phases, all resumed, 0 committed items redone")
 
 
 @pytest.mark.fault("F3")
