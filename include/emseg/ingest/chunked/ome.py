@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from emseg.ingest.chunked.layout import AXES, Layout, PerAxis, corner_nm, in_nm, nm_of, numbers
+from emseg.ingest.axes import AXES, known_axes
+from emseg.ingest.chunked.layout import Layout, PerAxis, corner_nm, in_nm, nm_of, numbers
 from emseg.ingest.chunked.location import Location
 from emseg.ingest.sources import refuse_source
 
@@ -43,7 +44,7 @@ class OmeImage:
             found = f"the image has {len(self.names)} axes, its array has {axes}"
             raise refuse_source(str(location), found, "Correct the metadata, or copy the array to one of its own")
         chosen = next(dataset for dataset in self.datasets if dataset.path == path)
-        size, offset, notes = self._nm(chosen)
+        size, offset, notes, unusable = self._nm(chosen)
         others = ", ".join(dataset.path for dataset in self.datasets if dataset.path != path)
         if others:
             notes = (*notes, f"scale {path} is read; the others are {others}")
@@ -53,21 +54,23 @@ class OmeImage:
             size_nm=size,
             offset_nm=offset,
             notes=notes,
+            unusable=unusable,
             **common,
         )
 
-    def _nm(self, chosen: Dataset) -> tuple[PerAxis, PerAxis, tuple[str, ...]]:
+    def _nm(self, chosen: Dataset) -> tuple[PerAxis, PerAxis, tuple[str, ...], tuple[str, ...]]:
         units = [nm_of(unit) for unit in self.units]
         unknown = [name for name, unit in zip(self.names, units, strict=True) if name in AXES and unit is None]
         if unknown:
             sizes = dict(zip(self.names, chosen.size, strict=True))
             note = f"its voxel size {sizes} was not used: no unit of length for {', '.join(unknown)}"
-            return {}, {}, (note,)
+            moved = f"its translation is {chosen.offset}, without a unit of length for {', '.join(unknown)}"
+            return {}, {}, (note,), (moved,) * any(chosen.offset)
         known = [unit or 1.0 for unit in units]
         finest = self.datasets[0]
         size, size_0 = (in_nm(each.size, self.names, known) for each in (chosen, finest))
         offset, offset_0 = (in_nm(each.offset, self.names, known) for each in (chosen, finest))
-        return size, corner_nm(offset, size, offset_0, size_0), ()
+        return size, corner_nm(offset, size, offset_0, size_0), (), ()
 
 
 def image_with(location: Location, attributes_of: Callable[[Location], dict[str, Any]]) -> tuple[OmeImage, str] | None:
@@ -94,7 +97,7 @@ def image_of(attributes: dict[str, Any], location: Location) -> OmeImage | None:
         after = _transform(image.get("coordinateTransformations", []), len(axes), location)
         return OmeImage(
             version,
-            tuple(str(axis["name"]).lower() for axis in axes),
+            known_axes([axis["name"] for axis in axes], len(axes), str(location), "multiscales"),
             tuple(axis.get("unit") for axis in axes),
             tuple(_dataset(each, after, location) for each in image["datasets"]),
         )

@@ -15,8 +15,9 @@ import tensorstore
 
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Coordinate, VoxelSize
+from emseg.ingest.axes import AXES
 from emseg.ingest.chunked.guard import told_in_words
-from emseg.ingest.chunked.layout import AXES, Layout, PerAxis
+from emseg.ingest.chunked.layout import Layout, PerAxis
 from emseg.ingest.chunked.location import CONTEXT, Location
 from emseg.ingest.chunked.missing import chunks_of, missing_note
 from emseg.ingest.chunked.n5 import n5_layout
@@ -59,6 +60,7 @@ class ChunkedVolume:
             voxel_size_nm=size,
             offset_nm=offset,
             notes=(*layout.notes, *dropped, *filter(None, [note])),
+            unusable=layout.unusable,
             lossy=inexact_codecs(opened.codec.to_json() if opened.codec else None),
             chunk_vox=Coordinate.of(chunk),
         )
@@ -102,9 +104,8 @@ def _edges(chunk: tensorstore.ChunkLayout.Grid) -> list[int]:
 def _axes(names: Sequence[str], shape: Sequence[int], address: str) -> tuple[list[int], list[int]]:
     """Stored axes that are Z, Y, X, and those without extent beside them."""
     every = range(len(shape))
-    lower = [name.lower() for name in names]
-    if set(AXES) <= set(lower):
-        kept = [lower.index(axis) for axis in AXES]
+    if any(names):
+        kept = [names.index(axis) for axis in AXES]
     else:  # without names the order is Z, Y, X, and an axis of length 1 comes before them
         long = [axis for axis in every if shape[axis] != 1]
         kept = list(every)[-3:] if len(shape) <= 3 or set(long) <= set(list(every)[-3:]) else long
