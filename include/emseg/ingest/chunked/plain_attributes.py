@@ -60,7 +60,8 @@ def told_by_attributes(attributes: dict[str, Any], names: tuple[str, ...]) -> To
 def _size(attributes: dict[str, Any], names: tuple[str, ...], told: Told) -> PerAxis:
     sizes = {}
     for name in SIZES:
-        value, units = attributes.get(name), attributes.get("units")
+        value: Any = attributes.get(name)
+        units = attributes.get("units")
         if isinstance(value, dict):
             value, units = value.get("dimensions"), value.get("unit")
         if name in attributes:
@@ -78,11 +79,11 @@ def _size(attributes: dict[str, Any], names: tuple[str, ...], told: Told) -> Per
 
 def _transformed(transform: Any) -> tuple[PerAxis, PerAxis]:
     """Size and offset; both empty where it is no scale and translation of axes z, y and x."""
-    if not isinstance(transform, dict) or not isinstance(axes := transform.get("axes"), list):
-        return {}, {}
-    names = tuple(str(name).strip().lower() for name in axes)
-    units, moved = transform.get("units"), transform.get("translate", transform.get("translation", [0] * len(names)))
-    size, offset = (_lengths(value, units, names) for value in (transform.get("scale"), moved))
+    stated: dict[str, Any] = transform if isinstance(transform, dict) else {}
+    axes = stated.get("axes")
+    names = tuple(str(name).strip().lower() for name in axes) if isinstance(axes, list) else ()
+    units, moved = stated.get("units"), stated.get("translate", stated.get("translation", [0] * len(names)))
+    size, offset = (_lengths(value, units, names) for value in (stated.get("scale"), moved))
     return (size, offset) if size and offset else ({}, {})
 
 
