@@ -82,6 +82,8 @@ def _transformed(transform: Any) -> tuple[PerAxis, PerAxis]:
     stated: dict[str, Any] = transform if isinstance(transform, dict) else {}
     axes = stated.get("axes")
     names = tuple(str(name).strip().lower() for name in axes) if isinstance(axes, list) else ()
+    if not names:
+        return {}, {}
     units, moved = stated.get("units"), stated.get("translate", stated.get("translation", [0] * len(names)))
     size, offset = (_lengths(value, units, names) for value in (stated.get("scale"), moved))
     return (size, offset) if size and offset else ({}, {})
