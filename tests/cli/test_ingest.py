@@ -73,7 +73,7 @@ def test_a_file_says_its_place_and_a_window_makes_8_bits(node: Node, tmp_path: P
         (("labels", "--instance", "gray"), ("gray", "uint8blk")),
         (("labels", "--instance", "truth", "--max-scale", 3), ("truth", 2)),
         (("roi", "--name", "gray"), ("gray", "uint8blk")),
-        (("grayscale", "--instance", "gray", "--voxel-size-nm", 4, 4, 4), ("gray", 4.0)),
+        (("grayscale", "--instance", "gray", "--voxel-size-nm", 4, 4, 4), ("gray", 8.0)),
         *(((kind, "--instance", name), (name,)) for kind in ("grayscale", "labels") for name in ("g%2f", "a/b", "ü")),
         (("roi", "--name", "../x"), ("../x",)),
     ],
