@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -336,6 +338,22 @@ def test_a_torn_chunk_is_named_with_its_place(tmp_path: Path, kind: str) -> None
     (folder / chunk).write_bytes(data[: len(data) // 2])
     with refused(PermanentError, chunk, "(20, 9, 7)"):
         open_source(str(folder)).read(WHOLE)
+
+
+@pytest.mark.parametrize("head", [(0, 3, 4, 4, 3), (0, 3, 0, 4, 8), (1, 3, 4, 4, 8)])
+def test_a_block_of_n5_that_does_not_fill_its_place_is_refused_by_name(tmp_path: Path, head: tuple[int, ...]) -> None:
+    """Kills zeros in place of what a smaller block lacks; a block of an edge may be as large as any other."""
+    folder = n5(tmp_path / "v.n5", voxels())
+    block = folder / "0" / "1" / "1"
+    block.write_bytes(struct.pack(">HH3I", *head) + gzip.compress(bytes(int(np.prod(head[2:])) * 2)))
+    with refused(PermanentError, "v.n5/0/1/1", "4x4x8"):
+        open_source(str(folder)).read(WHOLE)
+    np.testing.assert_array_equal(open_source(str(folder)).read(Box((0, 0, 0), (8, 9, 7))), voxels()[:8])
+    n5(folder, voxels())
+    edge = np.zeros(CHUNK, ">u2")
+    edge[:, :1, :3] = voxels()[8:16, 8:, 4:]
+    (folder / "1" / "2" / "1").write_bytes(struct.pack(">HH3I", 0, 3, 4, 4, 8) + gzip.compress(edge.tobytes()))
+    np.testing.assert_array_equal(open_source(str(folder)).read(WHOLE), voxels())
 
 
 def _with_metadata(folder: Path, name: str, text: str) -> str:

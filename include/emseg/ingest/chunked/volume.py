@@ -21,6 +21,7 @@ from emseg.ingest.chunked.layout import Layout, PerAxis
 from emseg.ingest.chunked.location import CONTEXT, Location
 from emseg.ingest.chunked.missing import chunks_of, missing_note
 from emseg.ingest.chunked.n5 import n5_layout
+from emseg.ingest.chunked.n5_blocks import check_blocks
 from emseg.ingest.chunked.precomputed import precomputed_layout
 from emseg.ingest.chunked.zarr import zarr_layout
 from emseg.ingest.codecs import inexact_codecs
@@ -46,6 +47,7 @@ class ChunkedVolume:
         with told_in_words(address):
             opened = tensorstore.open(spec, open=True, context=CONTEXT).result(TIMEOUT_S)
             chunks = chunks_of(opened.shape, _edges(opened.chunk_layout.write_chunk))
+            self._stored = opened
             self._array, chunk, dropped = _as_zyx(opened, layout.axes, address)
         self.dtype: np.dtype[Any] = np.dtype(self._array.dtype.numpy_dtype)
         self.shape = three_axes(tuple(self._array.shape), address)
@@ -64,12 +66,24 @@ class ChunkedVolume:
             lossy=inexact_codecs(opened.codec.to_json() if opened.codec else None),
             chunk_vox=Coordinate.of(chunk),
         )
-        self._address = address
+        self._address, self._layout = address, layout
 
     def read(self, box: Box) -> Array:
         """The voxels of `box`; PermanentError naming the chunk for one that is missing or damaged."""
         with told_in_words(f"{self._address}, voxels {box.start} to {box.stop} (Z Y X)"):
-            return np.ascontiguousarray(self._array[box.slices()].read().result(TIMEOUT_S))
+            part = self._array[box.slices()]
+            if self._layout.spec["driver"] == "n5":
+                self._check_n5(box)
+            return np.ascontiguousarray(part.read().result(TIMEOUT_S))
+
+    def _check_n5(self, box: Box) -> None:
+        """See that the blocks of `box` are as large as their places."""
+        start, stop = [0] * self._stored.rank, [1] * self._stored.rank
+        kept, _ = _axes(self._layout.axes, self._stored.shape, self._address)
+        for axis, first, last in zip(kept, box.start, box.stop, strict=True):
+            start[axis], stop[axis] = first, last
+        edges = _edges(self._stored.chunk_layout.write_chunk)
+        check_blocks(self._layout.location, self._stored.shape, edges, start, stop)
 
 
 def open_chunked(address: str, name: str, accept_missing: bool) -> ChunkedVolume | None:
