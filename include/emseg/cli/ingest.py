@@ -28,7 +28,7 @@ from emseg.ingest.grayscale import check_grayscale, gray_target
 from emseg.ingest.label_bricks import check_label_source
 from emseg.ingest.labels import label_target
 from emseg.ingest.placing import known_size
-from emseg.ingest.roi import check_mask, region_box
+from emseg.ingest.roi import check_mask, check_region
 from emseg.ingest.summary import summary
 from emseg.ingest.targets import open_node
 
@@ -143,7 +143,7 @@ def roi(
     check_mask(volume)
     start, said = offset_of(volume.info, known_size(volume.info), offset, overrule_file)
     target = open_node(dvid_server(), node)
-    region_box(target, name, volume, start)
+    check_region(target, name, volume, start)
     _show(volume, start, "", f"{tuple(start)}, says {said}", f"{_told(target)}, region {name}")
     if dry_run:
         return

@@ -44,8 +44,9 @@ class GrayPyramid:
     def check(self, voxel_size_nm: VecNm) -> Box:
         """The extents that the volume will have; PermanentError for what `create` refuses. Writes nothing."""
         require_name(self._instances[0].instance)
+        sizes = self._sizes(voxel_size_nm)
         there = self._node.repo().instances
-        for gray, size in self._sizes(voxel_size_nm):
+        for gray, size in sizes:
             if gray.instance in there:
                 gray.require(size)
         boxes = [self._box.coarser(1 << scale) for scale in range(len(self._instances))]

@@ -27,7 +27,7 @@ def ingest_roi(
     progress: Progress = no_progress,
 ) -> Roi:
     """Write the region of all blocks that hold a voxel of `source` other than 0, and return it."""
-    box = region_box(node, name, source, offset, block_vox)
+    box = _placed(name, source, offset)
     edge = (block_vox,) * 3
     bricks = list(request_boxes(box.covering(edge), edge, BRICK_VOXELS))
     found = [np.empty((0, 3), np.int64)]
@@ -42,12 +42,16 @@ def ingest_roi(
     return roi
 
 
-def region_box(node: Node, name: str, source: VolumeSource, offset: tuple[int, int, int], block_vox: int = 32) -> Box:
-    """The voxels of the mask. PermanentError for all that would be refused but an empty mask; writes nothing."""
+def check_region(node: Node, name: str, source: VolumeSource, offset: tuple[int, int, int]) -> None:
+    """PermanentError for all that `ingest_roi` refuses but an empty mask. Writes nothing."""
+    _placed(name, source, offset)
+    if name in node.repo().instances:
+        RoiInstance(node, name).require()
+
+
+def _placed(name: str, source: VolumeSource, offset: tuple[int, int, int]) -> Box:
     check_mask(source)
     require_name(name)
-    if name in node.repo().instances:
-        RoiInstance(node, name).require(block_vox)
     return placed_box(source.shape, offset, "ingesting a region of interest", name)
 
 

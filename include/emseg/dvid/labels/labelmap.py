@@ -97,6 +97,7 @@ class Labelmap:
     def check(self, max_scale: int, voxel_size_nm: VecNm) -> bool:
         """Whether the instance exists; PermanentError for all that `create` would refuse. Writes nothing."""
         self._kept_scale(max_scale)
+        voxel_settings(self.node, self.instance, voxel_size_nm)
         exists = self.instance in self.node.repo().instances
         if exists:
             self.require(max_scale, voxel_size_nm)
