@@ -156,6 +156,25 @@ def test_what_n5_tells_of_places_is_used_in_its_order(
     )
 
 
+def test_of_several_images_one_is_named(tmp_path: Path) -> None:
+    """Kills advice that is refused like the address before it, and an image without scales as an IndexError."""
+    folder = ome(tmp_path, {"a": (voxels(), scale(40, 4, 4)), "b": (voxels() + 1, scale(8, 8, 8))})
+    document = json.loads((folder / "zarr.json").read_text())
+    image = document["attributes"]["ome"]["multiscales"][0]
+    images = [{**image, "datasets": [each]} for each in image["datasets"]]
+    document["attributes"]["ome"]["multiscales"] = images
+    (folder / "zarr.json").write_text(json.dumps(document))
+    with refused(PermanentError, 2, "a, b", f"{folder}:NAME"):
+        open_source(str(folder))
+    source = open_source(f"{folder}:b")
+    np.testing.assert_array_equal(source.read(WHOLE), voxels() + 1)
+    assert source.info.voxel_size_nm == (8, 8, 8)
+    images[0]["datasets"] = []
+    (folder / "zarr.json").write_text(json.dumps(document))
+    with refused(PermanentError, "datasets"):
+        open_source(str(folder))
+
+
 def test_axes_that_n5_names_are_believed(tmp_path: Path) -> None:
     """Kills turning what was stored Z first."""
     folder = n5(tmp_path / "v.n5", voxels().transpose(), axes=["z", "y", "x"], resolution=[40, 8, 4])

@@ -13,6 +13,7 @@ from emseg.ingest.chunked.location import Location
 from emseg.ingest.chunked.missing import grid_key, grid_of
 from emseg.ingest.chunked.plain_attributes import told_by_attributes, transform_axes
 from emseg.ingest.chunked.zarr import only_one
+from emseg.ingest.sources import refuse_source
 
 _FILE = "attributes.json"
 _NAMES = ("x", "y", "z", "c", "t")
@@ -30,6 +31,7 @@ def n5_layout(location: Location) -> Layout | None:
     axes = document.get("dimensions")
     shape = [int(n) for n in numbers(axes, len(axes) if isinstance(axes, list) else 3, "dimensions", location)]
     chunk = [int(n) for n in numbers(document.get("blockSize"), len(shape), "blockSize", location)]
+    _check_lists(document, len(shape), location)
     attributes = _inherited(location) | document
     names = _names(attributes, len(shape), location)
     told = told_by_attributes(attributes, names)
@@ -50,6 +52,18 @@ def n5_layout(location: Location) -> Layout | None:
         unusable=told.unusable,
         is_chunk=grid_key("", "/", grid_of(shape, chunk)),
     )
+
+
+def _check_lists(document: dict[str, Any], axes: int, location: Location) -> None:
+    """N5 has one of these for each axis, and TensorStore opens nothing else."""
+    for name in ("axes", "units", "resolution"):
+        value = document.get(name, [None] * axes)
+        if not isinstance(value, list) or len(value) != axes:
+            raise refuse_source(
+                f"{location}/{_FILE}",
+                f"{name} is {str(value)[:100]}, and the array has {axes} axes",
+                f"Give {name} as a list with an entry for each axis, X first, or remove it there",
+            )
 
 
 def _inside(location: Location, is_group: bool) -> str | None:

@@ -9,7 +9,7 @@ from emseg.ingest.axes import known_axes
 from emseg.ingest.chunked.layout import Layout, numbers
 from emseg.ingest.chunked.location import Location
 from emseg.ingest.chunked.missing import grid_key, grid_of
-from emseg.ingest.chunked.ome import image_of, image_with
+from emseg.ingest.chunked.ome import finest_of, image_with
 from emseg.ingest.chunked.plain_attributes import told_by_attributes, transform_axes
 from emseg.ingest.sources import refuse_source
 
@@ -34,8 +34,7 @@ def zarr_layout(location: Location) -> Layout | None:
         attributes = _group(location)
         if attributes is None:
             return None
-        image = image_of(attributes, location)
-        name = image.datasets[0].path if image else only_one(location, _named_arrays(location))
+        name = finest_of(attributes, location) or only_one(location, _named_arrays(location))
         location = location.child(name)
         array = _array(location)
         if array is None:
