@@ -92,7 +92,7 @@ def _zarr_array(folder: Path, volume: np.ndarray) -> str:
         _images(".tif"),
         _tiff(),
         _tiff(compression="zlib", photometric="minisblack"),
-        _tiff(imagej=True),
+        _tiff(imagej=True, metadata={"axes": "ZYX"}),
         _npz,
         _npy,
         _hdf5,
