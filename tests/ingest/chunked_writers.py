@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import struct
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def bare(folder: Path, array: np.ndarray, version: int = 3, **settings: Any) -> 
 def ome(
     folder: Path,
     scales: dict[str, tuple[np.ndarray, list[dict[str, Any]]]],
-    axes: str = "zyx",
+    axes: Sequence[str] = "zyx",
     version: str = "0.5",
     unit: str | None = "nanometer",
     after: list[dict[str, Any]] | None = None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from tests.refusals import refused
 
 from emseg.errors import PermanentError
 from emseg.geometry import Box
-from emseg.ingest import open_source
+from emseg.ingest import open_source, placed
 from emseg.ingest.chunked import volume as chunked_volume
 
 WHOLE = Box.of_shape(SHAPE)
@@ -154,6 +156,25 @@ def test_what_n5_tells_of_places_is_used_in_its_order(
     )
 
 
+def test_of_several_images_one_is_named(tmp_path: Path) -> None:
+    """Kills advice that is refused like the address before it, and an image without scales as an IndexError."""
+    folder = ome(tmp_path, {"a": (voxels(), scale(40, 4, 4)), "b": (voxels() + 1, scale(8, 8, 8))})
+    document = json.loads((folder / "zarr.json").read_text())
+    image = document["attributes"]["ome"]["multiscales"][0]
+    images = [{**image, "datasets": [each]} for each in image["datasets"]]
+    document["attributes"]["ome"]["multiscales"] = images
+    (folder / "zarr.json").write_text(json.dumps(document))
+    with refused(PermanentError, 2, "a, b", f"{folder}:NAME"):
+        open_source(str(folder))
+    source = open_source(f"{folder}:b")
+    np.testing.assert_array_equal(source.read(WHOLE), voxels() + 1)
+    assert source.info.voxel_size_nm == (8, 8, 8)
+    images[0]["datasets"] = []
+    (folder / "zarr.json").write_text(json.dumps(document))
+    with refused(PermanentError, "datasets"):
+        open_source(str(folder))
+
+
 def test_axes_that_n5_names_are_believed(tmp_path: Path) -> None:
     """Kills turning what was stored Z first."""
     folder = n5(tmp_path / "v.n5", voxels().transpose(), axes=["z", "y", "x"], resolution=[40, 8, 4])
@@ -187,6 +208,112 @@ def test_plain_attributes_of_zarr_are_used(tmp_path: Path) -> None:
     bare(tmp_path, voxels(), attributes={"resolution": [40, 4, 8], "offset": [400, 0, 80]})
     info = open_source(str(tmp_path / "v.zarr")).info
     assert (info.voxel_size_nm, info.offset_nm) == ((40, 4, 8), (400, 0, 80))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "size", "offset"),
+    [
+        ({"offset": [400, 40, 40]}, None, (400, 40, 40)),
+        ({"offset": [0.4, 0.04, 0.04], "units": "um"}, None, (400, 40, 40)),
+        (
+            {"transform": {"axes": ["z", "y", "x"], "scale": [40, 4, 4], "translation": [400, 0, 0]}},
+            (40, 4, 4),
+            (400, 0, 0),
+        ),
+        ({"resolution": [40, 4, 4], "voxel_size": [40, 4, 4]}, (40, 4, 4), None),
+    ],
+)
+def test_a_place_is_used_also_where_the_size_is_told_elsewhere(
+    tmp_path: Path, attributes: dict[str, object], size: object, offset: tuple[float, ...] | None
+) -> None:
+    """Kills a volume at the origin whose offset stands without a resolution."""
+    info = open_source(str(bare(tmp_path, voxels(), attributes=attributes))).info
+    assert info.voxel_size_nm == (size and pytest.approx(size))
+    assert info.offset_nm == (offset and pytest.approx(offset))
+    if offset:
+        assert placed(info, (40, 4, 4)).offset == tuple(np.round(np.divide(offset, (40, 4, 4))))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "found"),
+    [
+        ({"offset": "400,40,40"}, ("offset", "400,40,40")),
+        ({"offset": [400, 40]}, ("offset",)),
+        ({"offset": [True, 0, 0]}, ("offset",)),
+        ({"offset": [400, 40, 40], "units": ["pixel"] * 3}, ("offset", "pixel")),
+        ({"resolution": "40,4,4"}, ("resolution", "40,4,4")),
+        ({"resolution": {"z": 40, "y": 4, "x": 4}}, ("resolution",)),
+        ({"resolution": [40, 4, 4], "voxel_size": [8, 8, 8]}, ("resolution", "voxel_size")),
+        ({"transform": {"scale": [40, 4, 4], "translate": [400, 40, 40]}}, ("transform", 400)),
+        ({"transform": {"axes": ["depth", "height", "width"], "scale": [40, 4, 4]}}, ("depth", "height", "width")),
+        ({"transform": "affine"}, ("transform", "affine")),
+    ],
+)
+@pytest.mark.parametrize("kind", ["zarr2", "zarr3", "n5"])
+def test_a_place_that_is_told_in_another_way_is_refused(
+    tmp_path: Path, kind: str, attributes: dict[str, object], found: tuple[object, ...]
+) -> None:
+    """Kills passing over what a file says because it does not say it as emseg expects."""
+    if kind == "n5":
+        folder = n5(tmp_path / "v.n5", voxels(), **attributes)
+    else:
+        folder = bare(tmp_path, voxels(), int(kind[-1]), attributes=attributes)
+    with refused(PermanentError, *found):
+        placed(open_source(str(folder)).info, (40, 4, 4))
+
+
+def test_a_translation_without_a_unit_is_refused(tmp_path: Path) -> None:
+    """Kills an OME-Zarr at the origin because nobody knows how far from it 400 is."""
+    folder = ome(tmp_path, {"0": (voxels(), scale(40, 4, 4, at=(400, 0, 0)))}, unit=None)
+    with refused(PermanentError, "(400.0, 0.0, 0.0)", "--overrule-file"):
+        placed(open_source(str(folder)).info, (40, 4, 4))
+
+
+NAMED = {
+    "zarr2": lambda folder, names: bare(folder, voxels(), 2, attributes={"_ARRAY_DIMENSIONS": names}),
+    "zarr3": lambda folder, names: bare(folder, voxels(), 3, dimension_names=names),
+    "n5": lambda folder, names: n5(folder / "v.n5", voxels(), axes=names),
+    "ome": lambda folder, names: ome(folder, {"0": (voxels(), scale(1, 1, 1))}, names),
+    "funlib": lambda folder, names: bare(folder, voxels(), 2, attributes={"axis_names": names}),
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["x", "y", "section"], ["x", "y", ""], ["col", "row", "plane"], ["z", "y", "y"], ["dim_0", "dim_1", "dim_2"]],
+)
+@pytest.mark.parametrize("kind", NAMED)
+def test_axes_of_unknown_names_are_refused(tmp_path: Path, kind: str, names: list[str]) -> None:
+    """Kills a volume that is turned because its names are not exactly those that emseg knows."""
+    with refused(PermanentError, names[0], names[1], "x, y and z"):
+        open_source(str(NAMED[kind](tmp_path, names)))
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_axes_are_known_in_capitals_and_with_spaces(tmp_path: Path, kind: str) -> None:
+    """Kills 'z ' taken for no name: the order of these axes is X Y Z as they lie in the format."""
+    source = open_source(str(NAMED[kind](tmp_path, ["X", " y", "z "])))
+    stored = voxels().transpose() if kind == "n5" else voxels()  # the writer of N5 turns what it is given
+    np.testing.assert_array_equal(source.read(Box.of_shape(source.shape)), stored.transpose())
+
+
+def test_a_transform_names_the_axes_where_nothing_else_does(tmp_path: Path) -> None:
+    """Kills X Y Z taken for Z Y X though the file says which is which; order F lists the fastest first."""
+    transform = {"axes": ["x", "y", "z"], "scale": [4, 4, 40]}
+    for order, expected in (("C", voxels().transpose()), ("F", voxels())):
+        folder = tmp_path / order
+        folder.mkdir()
+        source = open_source(str(bare(folder, voxels(), attributes={"transform": {**transform, "order": order}})))
+        np.testing.assert_array_equal(source.read(Box.of_shape(source.shape)), expected)
+        assert source.info.voxel_size_nm == (40, 4, 4)
+
+
+def test_names_of_an_array_that_contradict_its_image_are_refused(tmp_path: Path) -> None:
+    folder = ome(tmp_path, {"0": (voxels(), scale(40, 4, 4))})
+    document = json.loads((folder / "0" / "zarr.json").read_text())
+    (folder / "0" / "zarr.json").write_text(json.dumps({**document, "dimension_names": ["x", "y", "z"]}))
+    with refused(PermanentError, "z, y, x", "x, y, z"):
+        open_source(str(folder))
 
 
 WRITERS = {
@@ -230,6 +357,22 @@ def test_a_torn_chunk_is_named_with_its_place(tmp_path: Path, kind: str) -> None
     (folder / chunk).write_bytes(data[: len(data) // 2])
     with refused(PermanentError, chunk, "(20, 9, 7)"):
         open_source(str(folder)).read(WHOLE)
+
+
+@pytest.mark.parametrize("head", [(0, 3, 4, 4, 3), (0, 3, 0, 4, 8), (1, 3, 4, 4, 8)])
+def test_a_block_of_n5_that_does_not_fill_its_place_is_refused_by_name(tmp_path: Path, head: tuple[int, ...]) -> None:
+    """Kills zeros in place of what a smaller block lacks; a block of an edge may be as large as any other."""
+    folder = n5(tmp_path / "v.n5", voxels())
+    block = folder / "0" / "1" / "1"
+    block.write_bytes(struct.pack(">HH3I", *head) + gzip.compress(bytes(int(np.prod(head[2:])) * 2)))
+    with refused(PermanentError, "v.n5/0/1/1", "4x4x8"):
+        open_source(str(folder)).read(WHOLE)
+    np.testing.assert_array_equal(open_source(str(folder)).read(Box((0, 0, 0), (8, 9, 7))), voxels()[:8])
+    n5(folder, voxels())
+    edge = np.zeros(CHUNK, ">u2")
+    edge[:, :1, :3] = voxels()[8:16, 8:, 4:]
+    (folder / "1" / "2" / "1").write_bytes(struct.pack(">HH3I", 0, 3, 4, 4, 8) + gzip.compress(edge.tobytes()))
+    np.testing.assert_array_equal(open_source(str(folder)).read(WHOLE), voxels())
 
 
 def _with_metadata(folder: Path, name: str, text: str) -> str:

@@ -63,6 +63,17 @@ def test_gaps_are_left_blank_or_closed_where_a_person_says_so(tmp_path: Path) ->
     assert _levels(far, Gaps.CLOSE) == [1, 2]
 
 
+@pytest.mark.parametrize("gaps", Gaps)
+def test_positions_with_a_point_are_in_their_order_or_refused(tmp_path: Path, gaps: Gaps) -> None:
+    """Kills 0.1, 0.2, 0.15 for 0.1, 0.15, 0.2: behind the point stand no whole numbers."""
+    for names in (["z0.1.png", "z0.15.png", "z0.2.png"], ["s1,9.png", "s1,10.png"]):
+        with refused(PermanentError, names[0], "0.10"):
+            _levels(_folder(tmp_path / names[0], names), gaps)
+    same = _folder(tmp_path / "same", ["z0.10.png", "z0.15.png", "z0.20.png"])
+    assert _levels(same, Gaps.CLOSE) == [1, 2, 3]
+    assert _levels(_folder(tmp_path / "v", ["v2.0-s9.png", "v2.0-s10.png"])) == [1, 2]
+
+
 def test_numbers_that_are_the_same_everywhere_are_no_counter(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "stack", [f"2026-03_{z}_8nm.PNG" for z in (8, 10, 9)])
     assert _levels(folder) == [1, 3, 2]

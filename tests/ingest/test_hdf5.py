@@ -15,7 +15,7 @@ from tests.refusals import refused
 
 from emseg.errors import PermanentError
 from emseg.geometry import Box
-from emseg.ingest import open_source
+from emseg.ingest import open_source, placed
 
 VOLUME = np.random.default_rng(9).integers(0, 40, (8, 24, 20)).astype(np.uint8)
 
@@ -177,8 +177,6 @@ def test_a_damaged_chunk_is_told_with_its_box(tmp_path: Path) -> None:
             {"voxel_size": (0.04, 0.004, 0.004), "offset": (0.4, 0, 0), "units": "um"},
             ((40, 4, 4), (400, 0, 0)),
         ),
-        ("volumes/raw", {"resolution": (8e-9, 8e-9, 8e-9)}, (None, None)),
-        ("volumes/raw", {"resolution": "unknown", "offset": 3.5}, (None, None)),
         ("volumes/raw", {}, (None, None)),
     ],
 )
@@ -189,4 +187,43 @@ def test_attributes_say_size_and_place(tmp_path: Path, on: str, attributes: dict
     info = open_source(str(tmp_path / "v.h5")).info
     assert info.voxel_size_nm == said[0]
     assert info.offset_nm == (None if said[1] is None else pytest.approx(said[1]))
-    assert all(name in str(info.notes) for name in attributes if said == (None, None))
+    assert not info.unusable
+
+
+@pytest.mark.parametrize(
+    ("on", "attributes", "found"),
+    [
+        ("volumes/raw", {"resolution": (8e-9, 8e-9, 8e-9)}, ("resolution", "8.e-09")),
+        ("volumes/raw", {"resolution": "unknown"}, ("resolution", "unknown")),
+        ("volumes/raw", {"voxel_size": b"40 4 4"}, ("voxel_size", "40 4 4")),
+        ("volumes/raw", {"resolution": (40, 4, 4), "voxel_size": (8, 8, 8)}, ("resolution", "voxel_size")),
+        ("volumes/raw", {"resolution": (40, 4, 4), "units": "pixel"}, ("resolution", "pixel")),
+        ("volumes/raw", {"resolution": (40, 4, 4), "units": np.zeros(0, "S1")}, ("resolution",)),
+        ("volumes/raw", {"offset": (np.nan, 0, 0)}, ("offset", "nan")),
+        ("volumes/raw", {"offset": (0, np.inf, 0)}, ("offset", "inf")),
+        ("volumes", {"offset": 3.5}, ("offset", "3.5")),
+        ("/", {"offset": (400, 0, 0), "units": "voxel"}, ("offset", "voxel")),
+    ],
+)
+def test_what_is_said_of_size_and_place_and_cannot_be_used_is_refused(
+    tmp_path: Path, on: str, attributes: dict, found: tuple[str, ...]
+) -> None:
+    """Kills a volume at the origin because its offset was passed over, and a traceback for one that is no number."""
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["volumes/raw"] = VOLUME
+        file[on].attrs.update(attributes)
+    info = open_source(str(tmp_path / "v.h5")).info
+    with refused(PermanentError, *found, "--overrule-file"):
+        placed(info, (40, 4, 4))
+    assert placed(info, (40, 4, 4), (1, 2, 3), overrule=True).offset == (1, 2, 3)
+
+
+@pytest.mark.parametrize("labels", [["x", "y", "section"], ["X (nm)", "Y (nm)", "Z (nm)"], ["x", "y", ""]])
+def test_labels_of_dimensions_that_name_no_known_axes_are_refused(tmp_path: Path, labels: list[str]) -> None:
+    """Kills Z Y X taken for granted where the file says that it is something else."""
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["raw"] = VOLUME
+        for dimension, label in zip(file["raw"].dims, labels, strict=True):
+            dimension.label = label
+    with refused(PermanentError, labels[0].lower(), "labels of its dimensions"):
+        open_source(str(tmp_path / "v.h5"))

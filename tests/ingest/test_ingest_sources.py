@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import h5py
 import numpy as np
@@ -92,7 +94,7 @@ def _zarr_array(folder: Path, volume: np.ndarray) -> str:
         _images(".tif"),
         _tiff(),
         _tiff(compression="zlib", photometric="minisblack"),
-        _tiff(imagej=True),
+        _tiff(imagej=True, metadata={"axes": "ZYX"}),
         _npz,
         _npy,
         _hdf5,
@@ -228,3 +230,16 @@ def test_an_image_unlike_the_first_is_refused_by_name(tmp_path: Path) -> None:
     (Path(address) / "z1.png").write_bytes(b"broken")
     with refused(PermanentError, "z1.png"):
         open_source(address)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_npz_with_two_arrays_of_one_name_is_refused(tmp_path: Path) -> None:
+    """Kills the last one taken for the one that was meant."""
+    with ZipFile(tmp_path / "v.npz", "w") as file:
+        for value in (1, 2):
+            with BytesIO() as array:
+                np.save(array, np.full((2, 2, 2), value))
+                file.writestr("labels.npy", array.getvalue())
+    for address in (f"{tmp_path / 'v.npz'}:labels", str(tmp_path / "v.npz")):
+        with refused(PermanentError, "v.npz", "labels", "several"):
+            open_source(address)

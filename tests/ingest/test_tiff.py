@@ -45,7 +45,7 @@ def test_all_sections_of_several_series_are_read(tmp_path: Path, settings: dict)
         ((STACK[:7], STACK[7:, :, :28]), ("7 of (40, 30)", "5 of (40, 28)")),
         ((STACK[:7], STACK[7:].astype(np.uint16)), ("7 of (40, 30) uint8", "5 of (40, 30) uint16")),
         ((STACK[:4], STACK[4:5, :20, :20], STACK[5:]), ("4 of", "1 of (20, 20)", "7 of")),
-        ((np.stack([STACK[:3]] * 2, 1),), ("more than one axis",)),
+        ((np.stack([STACK[:3]] * 2, 1),), ("Q of 3", "Q of 2")),
         ((np.stack([STACK[:3]] * 3, -1),), ("RGB",)),
     ],
     ids=["two sizes", "two types", "one odd", "channels", "colour"],
@@ -59,12 +59,30 @@ def test_sections_that_are_not_alike_are_refused_by_number_and_shape(
         open_source(str(_write(tmp_path / "v.tif", *parts, photometric=photometric)))
 
 
+@pytest.mark.parametrize("kind", ["ome", "imagej"])
+@pytest.mark.parametrize(("axes", "count"), [("CYX", "C of 6"), ("TYX", "T of 6")])
+def test_channels_and_times_are_no_sections(tmp_path: Path, kind: str, axes: str, count: str) -> None:
+    """Kills six channels of one section ingested as six sections; as Z they are sections."""
+    for said in (axes, "ZYX"):
+        settings = {kind: True, "metadata": {"axes": said}, "photometric": "minisblack"}
+        tifffile.imwrite(tmp_path / f"{said}.tif", STACK[:6], **settings)
+    with refused(PermanentError, "CYX.tif" if axes == "CYX" else "TYX.tif", count):
+        open_source(str(tmp_path / f"{axes}.tif"))
+    np.testing.assert_array_equal(_whole(tmp_path / "ZYX.tif"), STACK[:6])
+
+
+def test_a_tiff_that_says_its_axes_are_turned_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "v.tif", STACK, metadata={"axes": "XYZ"}, photometric="minisblack")
+    with refused(PermanentError, "X, Y, Z"):
+        open_source(str(tmp_path / "v.tif"))
+
+
 @pytest.mark.parametrize(
     "write",
     [
         lambda path: tifffile.imwrite(path, STACK, photometric="minisblack"),
         lambda path: tifffile.imwrite(path, STACK, photometric="minisblack", compression="zlib", metadata=None),
-        lambda path: tifffile.imwrite(path, STACK, imagej=True),
+        lambda path: tifffile.imwrite(path, STACK, imagej=True, metadata={"axes": "ZYX"}),
         lambda path: tifffile.imwrite(path, STACK, bigtiff=True, photometric="minisblack"),
         lambda path: _write(path, *STACK, contiguous=False, metadata=None, photometric="minisblack"),
         lambda path: as_libtiff_writes(path, STACK),
@@ -86,7 +104,7 @@ def test_large_files_of_imagej_have_one_page_and_all_their_sections(tmp_path: Pa
     """ImageJ writes one directory for a stack above 4 GB. Kills one section, and big-endian voxels read as they lie."""
     for dtype in (np.uint8, np.uint16):
         volume = STACK.astype(dtype) * dtype(1 if dtype is np.uint8 else 200)
-        tifffile.imwrite(tmp_path / "v.tif", volume, imagej=True)
+        tifffile.imwrite(tmp_path / "v.tif", volume, imagej=True, metadata={"axes": "ZYX"})
         with tifffile.TiffFile(tmp_path / "v.tif") as file:
             link, order = file.pages[0].offset, file.byteorder
             count = int.from_bytes(
@@ -198,9 +216,12 @@ def test_strips_that_are_damaged_or_were_never_written_are_told(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"imagej": True, "resolution": (250, 250), "metadata": {"spacing": 0.04, "unit": "um"}}, (40, 4, 4)),
-        ({"imagej": True, "resolution": (0.25, 0.125), "metadata": {"unit": "nm"}}, (None, 8, 4)),
-        ({"imagej": True, "resolution": (72, 72)}, None),
+        (
+            {"imagej": True, "resolution": (250, 250), "metadata": {"axes": "ZYX", "spacing": 0.04, "unit": "um"}},
+            (40, 4, 4),
+        ),
+        ({"imagej": True, "resolution": (0.25, 0.125), "metadata": {"axes": "ZYX", "unit": "nm"}}, (None, 8, 4)),
+        ({"imagej": True, "resolution": (72, 72), "metadata": {"axes": "ZYX"}}, None),
         ({"resolution": (2.5e6, 2.5e6), "resolutionunit": "CENTIMETER"}, (None, 4, 4)),
         ({"resolution": (300, 300), "resolutionunit": "INCH"}, None),
         ({"resolution": (1, 1), "resolutionunit": "NONE"}, None),

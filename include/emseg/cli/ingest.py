@@ -24,11 +24,13 @@ from emseg.ingest import (
     placed,
 )
 from emseg.ingest.gray_extents import extents_with
-from emseg.ingest.grayscale import check_grayscale
+from emseg.ingest.grayscale import check_grayscale, gray_target
 from emseg.ingest.label_bricks import check_label_source
+from emseg.ingest.labels import label_target
 from emseg.ingest.placing import known_size
-from emseg.ingest.roi import check_mask
+from emseg.ingest.roi import check_mask, check_region
 from emseg.ingest.summary import summary
+from emseg.ingest.targets import open_node
 
 cli = typer.Typer(no_args_is_help=True)
 
@@ -84,7 +86,8 @@ def grayscale(
     volume: VolumeSource = windowed or opened
     check_grayscale(volume, instance)
     place = placed(volume.info, voxel_size_nm, offset, overrule_file)
-    target = _node(node)
+    target = open_node(dvid_server(), node)
+    gray_target(target, instance, volume, place.voxel_size_nm, place.offset, max_scale)
     _show_place(volume, place, f"{_told(target)}, grayscale {instance}")
     _show_extents(target, instance, Box.of_shape(volume.shape, place.offset))
     _show_clipped(windowed, "of the voxels that were looked at")
@@ -114,7 +117,8 @@ def labels(
     volume = open_source(source, missing_chunks, gaps)
     check_label_source(volume)
     place = placed(volume.info, voxel_size_nm, offset, overrule_file)
-    target = _node(node)
+    target = open_node(dvid_server(), node)
+    label_target(target, instance, volume, place.voxel_size_nm, max_scale, place.offset)
     _show_place(volume, place, f"{_told(target)}, labels {instance}")
     if dry_run:
         return
@@ -138,7 +142,8 @@ def roi(
     volume = open_source(source, missing_chunks, gaps)
     check_mask(volume)
     start, said = offset_of(volume.info, known_size(volume.info), offset, overrule_file)
-    target = _node(node)
+    target = open_node(dvid_server(), node)
+    check_region(target, name, volume, start)
     _show(volume, start, "", f"{tuple(start)}, says {said}", f"{_told(target)}, region {name}")
     if dry_run:
         return

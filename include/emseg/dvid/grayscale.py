@@ -40,8 +40,11 @@ class Grayscale:
         """Make the instance (lossless LZ4 at rest), or adopt one of the same type, block and voxel size."""
         voxels = voxel_settings(self.node, self.instance, voxel_size_nm)
         settings = {"BlockSize": ",".join([str(block_vox)] * 3), "Compression": "lz4"} | voxels
-        if create_instance(self.node, self.instance, "uint8blk", settings):
-            return
+        if not create_instance(self.node, self.instance, "uint8blk", settings):
+            self.require(voxel_size_nm, block_vox)
+
+    def require(self, voxel_size_nm: VecNm, block_vox: int = 64) -> None:
+        """PermanentError unless the instance, which exists, is of this voxel size and block."""
         found = self.info()
         if found.block_vox != block_vox or not same_voxel_size(found.voxel_size_nm, voxel_size_nm):
             raise refuse_instance(

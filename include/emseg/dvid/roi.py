@@ -23,7 +23,12 @@ class RoiInstance:
     def create(self, block_vox: int = 32) -> None:
         """Make the instance, or adopt one with the same block size."""
         settings = {"BlockSize": ",".join([str(block_vox)] * 3)}
-        if not create_instance(self.node, self.name, "roi", settings) and self.block_vox() != block_vox:
+        if not create_instance(self.node, self.name, "roi", settings):
+            self.require(block_vox)
+
+    def require(self, block_vox: int = 32) -> None:
+        """PermanentError unless the instance, which exists, is a roi of this block size."""
+        if self.block_vox() != block_vox:
             raise refuse_instance(
                 self.node, self.name, f"it exists with blocks of {self.block_vox()} voxels", "Use another name"
             )

@@ -83,7 +83,7 @@ def _placed(by_number: dict[int, Path], gaps: Gaps, folder: Path) -> tuple[dict[
     if not missing:
         return dict(enumerate(by_number.values())), notes
     count = sum(len(each) for each in missing)
-    found = f"{count} numbers are missing between {first} and {last}: {told(missing)}"
+    found = f"{count} number{'s are' if count > 1 else ' is'} missing between {first} and {last}: {told(missing)}"
     if gaps is Gaps.REFUSE:
         raise refuse_source(
             folder,

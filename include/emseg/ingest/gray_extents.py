@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from emseg.dvid import Grayscale
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+from emseg.dvid import Grayscale, InstanceInfo
 from emseg.dvid.request_boxes import request_boxes
+from emseg.errors import PermanentError
 from emseg.geometry import Box, Coordinate
+
+DOING = "ingesting grayscale"
 
 SLAB_VOXELS = 64 << 20
 """Voxels read at a time to see whether a slab is blank: 64 MB."""
@@ -32,6 +38,43 @@ def extents_with(gray: Grayscale, box: Box) -> Box:
         Coordinate.of([min(a, b) for a, b in zip(start, box.start, strict=True)]),
         Coordinate.of([max(a, b) for a, b in zip(stop, box.stop, strict=True)]),
     )
+
+
+def require_all_scales(scales: Sequence[Grayscale], extents: Sequence[Box], there: Mapping[str, InstanceInfo]) -> None:
+    """PermanentError where a coarser scale would hold less than the volume, or other voxels than the finest one."""
+    finest = scales[0]
+    further = Grayscale(finest.node, f"{finest.instance}_{len(scales)}")
+    known = there.get(further.instance)
+    if known is not None and known.type == "uint8blk" and further.info().extents is not None:
+        most = next(n for n in count(len(scales)) if f"{finest.instance}_{n + 1}" not in there)
+        raise PermanentError(
+            DOING,
+            f"instance {finest.instance!r}",
+            f"{further.instance} holds the same volume at a coarser scale, and would keep what it was before",
+            f"Give --max-scale {most}, or use another instance name",
+        )
+    for scale, box in enumerate(extents):
+        if box != extents[0].coarser(1 << scale):
+            raise PermanentError(
+                DOING,
+                f"instance {finest.instance!r}",
+                f"it would hold {extents[0]}, and {scales[scale].instance} only {box}: another part of the volume was "
+                f"ingested without --max-scale {len(scales) - 1}",
+                "Give all parts this --max-scale, in an instance of another name",
+            )
+
+
+def require_no_others(gray: Grayscale, volume: Box) -> None:
+    """PermanentError where somebody else wrote to the instance, beyond `volume`, since its extents were looked up."""
+    info = gray.info()
+    if info.extents is not None and not volume.covering((info.block_vox,) * 3).contains(info.extents):
+        raise PermanentError(
+            DOING,
+            f"instance {gray.instance!r}",
+            f"another ingestion wrote to it meanwhile: it has {info.extents}, and was to have {volume}. Where both "
+            "wrote to one block, voxels are lost",
+            "Ingest both parts again, one after the other",
+        )
 
 
 def _slab(box: Box, axis: int, start: int, stop: int) -> Box:

@@ -15,9 +15,10 @@ import hdf5plugin  # noqa: F401 - importing it registers Blosc, Zstd, Bitshuffle
 
 from emseg.geometry import Box, Coordinate
 from emseg.ingest.arrays import ArrayVolume
+from emseg.ingest.axes import AXES, known_axes
 from emseg.ingest.codecs import inexact_filters
 from emseg.ingest.hdf5_parts import check_external, missing, opened_array
-from emseg.ingest.hdf5_places import said_offset, said_size, unused
+from emseg.ingest.hdf5_places import said_offset, said_size
 from emseg.ingest.hdf5_virtual import checked_virtual
 from emseg.ingest.sources import Array, SourceInfo, chosen_name, long_axes, refuse_source
 
@@ -37,13 +38,15 @@ class Hdf5Volume:
             notes, lossy = missing(dataset, accept_missing, address), inexact_filters(dataset)
             if dataset.is_virtual:
                 notes, lossy = checked_virtual(dataset, accept_missing, address)
+            (size, bad_size), (offset, bad_offset) = said_size(dataset, axes), said_offset(dataset, axes)
             info = SourceInfo(
                 address,
                 "HDF5",
-                said_size(dataset, axes),
-                said_offset(dataset, axes),
-                notes + unused(dataset, axes),
+                size,
+                offset,
+                notes,
                 lossy=lossy,
+                unusable=tuple(filter(None, (bad_size, bad_offset))),
                 chunk_vox=Coordinate.of([dataset.chunks[axis] for axis in axes]) if dataset.chunks else None,
             )
             shape_of = ArrayVolume(dataset, address, info)
@@ -119,12 +122,18 @@ def _check_kind(dataset: h5py.Dataset, address: str) -> None:
 
 def _check_axes(dataset: h5py.Dataset, axes: Sequence[int], address: str) -> None:
     """Refuse an array that says of itself that its axes are in another order than Z, Y, X (ilastik, h5py's scales)."""
-    try:
-        said = [axis["key"] for axis in json.loads(dataset.attrs["axistags"])["axes"]]
-    except (KeyError, TypeError, ValueError):
-        said = [dimension.label for dimension in dataset.dims]
-    order = "".join(str(said[axis]).lower() for axis in axes) if len(said) == dataset.ndim else ""
-    if sorted(order) == ["x", "y", "z"] and order != "zyx":
-        transpose = tuple(axes[order.index(axis)] for axis in "zyx")
-        found = f"it says that its axes are {', '.join(order.upper())}"
+    said: object = [dimension.label for dimension in dataset.dims]
+    where = "the labels of its dimensions"
+    if "axistags" in dataset.attrs:
+        where = "its attribute axistags"
+        try:
+            said = [axis["key"] for axis in json.loads(dataset.attrs["axistags"])["axes"]]
+        except (KeyError, TypeError, ValueError):
+            raise refuse_source(address, f"{where} is no list of axes", "Correct or remove the attribute") from None
+    names = known_axes(said, dataset.ndim, address, where)
+    order = "".join(names[axis] for axis in axes)
+    if order and order != "zyx":
+        others = (at for at, name in enumerate(names) if name not in AXES)
+        transpose = (*others, *map(names.index, AXES))
+        found = f"it says that its axes are {', '.join(name.upper() for name in names)}"
         raise refuse_source(address, found, f"Save it as Z, Y, X: array.transpose{transpose}")

@@ -1,8 +1,9 @@
-"""What the attributes of an HDF5 array say of its voxels and its place; `axes` are those that are Z, Y, X."""
+"""What the attributes of an HDF5 array, or of the groups that it lies in, say of its voxels and its place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import h5py
@@ -14,33 +15,32 @@ from emseg.ingest.units import NM_OF_UNIT, in_nm
 SIZES = ("resolution", "voxel_size", "element_size_um")
 """Attributes for the size of a voxel: CREMI's, funlib's (both nm, Z Y X), ilastik's (µm)."""
 
-
-def said_size(dataset: h5py.Dataset, axes: Sequence[int]) -> SaidSize | None:
-    """Size of a voxel in nm, from the array or from the nearest group above it that tells one."""
-    for attributes in _attributes(dataset):
-        for name in SIZES:
-            numbers = _three(attributes.get(name), axes, dataset.ndim)
-            if numbers is not None:
-                units = _units(attributes, name)
-                z, y, x = (in_nm(number, unit) for number, unit in zip(numbers, units, strict=True))
-                return None if (z, y, x) == (None, None, None) else (z, y, x)
-    return None
+Offset = tuple[float, float, float]
 
 
-def said_offset(dataset: h5py.Dataset, axes: Sequence[int]) -> tuple[float, float, float] | None:
-    """Position of the first voxel in nm, from the array or a group above it."""
-    for attributes in _attributes(dataset):
-        numbers = _three(attributes.get("offset"), axes, dataset.ndim)
-        if numbers is not None:
-            factors = [NM_OF_UNIT.get(unit.lower()) for unit in _units(attributes, "offset")]
-            if None in factors:
-                return None
-            z, y, x = (number * factor for number, factor in zip(numbers, factors, strict=True) if factor)
-            return z, y, x
-    return None
+def said_size(dataset: h5py.Dataset, axes: Sequence[int]) -> tuple[SaidSize | None, str]:
+    """Size of a voxel in nm from the nearest that tells one, and in words what is told and cannot be used.
+
+    `axes` are those that are Z, Y, X.
+    """
+    for attributes in _levels(dataset):
+        said = {name: _size(attributes, name, axes, dataset.ndim) for name in SIZES if name in attributes}
+        if said:
+            usable = None not in said.values() and len(set(said.values())) == 1
+            return (next(iter(said.values())), "") if usable else (None, _told(attributes, said))
+    return None, ""
 
 
-def _attributes(dataset: h5py.Dataset) -> Iterator[Mapping[str, Any]]:
+def said_offset(dataset: h5py.Dataset, axes: Sequence[int]) -> tuple[Offset | None, str]:
+    """Position of the first voxel in nm, likewise."""
+    for attributes in _levels(dataset):
+        if "offset" in attributes:
+            offset = _lengths(attributes, "offset", axes, dataset.ndim)
+            return (offset, "") if offset else (None, _told(attributes, ("offset",)))
+    return None, ""
+
+
+def _levels(dataset: h5py.Dataset) -> Iterator[Mapping[str, Any]]:
     """Attributes of the array, then those of the groups that it lies in."""
     yield dataset.attrs
     group = dataset.parent
@@ -50,30 +50,34 @@ def _attributes(dataset: h5py.Dataset) -> Iterator[Mapping[str, Any]]:
     yield group.attrs
 
 
-def _three(value: Any, axes: Sequence[int], all_axes: int) -> list[float] | None:
-    """The three numbers of an attribute for Z, Y, X; it may have one for every axis of the array."""
-    if value is None:
-        return None
+def _size(attributes: Mapping[str, Any], name: str, axes: Sequence[int], all_axes: int) -> SaidSize | None:
+    lengths = _lengths(attributes, name, axes, all_axes)
+    edges = [in_nm(length, "nm") for length in lengths or ()]
+    return tuple(edges) if edges and None not in edges else None  # type: ignore[return-value]
+
+
+def _lengths(attributes: Mapping[str, Any], name: str, axes: Sequence[int], all_axes: int) -> Offset | None:
+    """Three lengths in nm for Z, Y, X; None where the attribute gives none, or no finite numbers in a real unit."""
+    said = "um" if name == "element_size_um" else attributes.get("units", "nm")
+    units = [each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in np.ravel(said)]
     try:
-        numbers = [float(number) for number in np.asarray(value, np.float64).ravel()]
-    except (TypeError, ValueError):
+        numbers = [float(number) for number in np.asarray(attributes[name], np.float64).ravel()]
+        units = _three(units * 3 if len(units) == 1 else units, axes, all_axes)
+        z, y, x = (n * NM_OF_UNIT[unit.lower()] for n, unit in zip(_three(numbers, axes, all_axes), units, strict=True))
+    except (TypeError, ValueError, KeyError):
         return None
-    if len(numbers) == all_axes:
-        return [numbers[axis] for axis in axes]
-    return numbers if len(numbers) == 3 else None
+    return (z, y, x) if isfinite(z) and isfinite(y) and isfinite(x) else None
 
 
-def unused(dataset: h5py.Dataset, axes: Sequence[int]) -> tuple[str, ...]:
-    """A note for each attribute of the array that has the name of a size or place, and is none."""
-    return tuple(
-        f"its attribute {name} is {dataset.attrs[name]!s:.60}, no three numbers that can be used"
-        for name in (*SIZES, "offset")
-        if name in dataset.attrs and (said_offset if name == "offset" else said_size)(dataset, axes) is None
-    )
+def _three(items: list[Any], axes: Sequence[int], all_axes: int) -> list[Any]:
+    """Those for Z, Y, X, where there is one for each of them or for every axis of the array; else ValueError."""
+    if len(items) == all_axes:
+        return [items[axis] for axis in axes]
+    if len(items) == 3:
+        return items
+    raise ValueError(f"{len(items)} for {all_axes} axes")
 
 
-def _units(attributes: Mapping[str, Any], name: str) -> list[str]:
-    if name == "element_size_um":
-        return ["um"] * 3
-    said = [each.decode() if isinstance(each, bytes) else str(each) for each in np.ravel(attributes.get("units", "nm"))]
-    return said if len(said) == 3 else [said[0]] * 3
+def _told(attributes: Mapping[str, Any], names: Sequence[str] | Mapping[str, Any]) -> str:
+    """The attributes as they are: `resolution is 40,4,4; units is pixel`."""
+    return "; ".join(f"{name} is {attributes[name]!s:.60}" for name in (*names, "units") if name in attributes)

@@ -30,6 +30,7 @@ from emseg.errors import PermanentError
 from emseg.geometry import Box, Coordinate, checked_labels
 from emseg.ingest.bricks import PART_BYTES
 from emseg.ingest.sources import VolumeSource, require_exact
+from emseg.ingest.targets import require_name
 
 DOING = "ingesting labels"
 
@@ -43,9 +44,18 @@ class LabelBricks:
         self._source, self._box, self._max_scale = source, box, max_scale
 
     def create(self, voxel_size_nm: VecNm) -> None:
-        """Make the labelmap or adopt it; PermanentError where it holds another volume or somebody has worked on it."""
-        check_label_source(self._source)
+        """Make the labelmap or adopt it; PermanentError as `check`."""
+        self.check(voxel_size_nm)
         self._labelmap.create(self._max_scale, voxel_size_nm)
+
+    def check(self, voxel_size_nm: VecNm) -> None:
+        """PermanentError for a source that holds no labels, and where the labelmap has other settings, holds another
+        volume, or somebody has worked on it. Writes nothing.
+        """
+        check_label_source(self._source)
+        require_name(self._labelmap.instance)
+        if not self._labelmap.check(self._max_scale, voxel_size_nm):
+            return
         extents = self._labelmap.info().extents
         whole = self._box.covering(BLOCK_VOX)  # where a kill came before the true box
         if extents not in {None, self._box, whole}:

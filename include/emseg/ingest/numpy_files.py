@@ -19,9 +19,14 @@ SUFFIX = ".npy"
 
 
 def npz_names(file: Path) -> list[str]:
-    """Names of the arrays, in their order."""
+    """Names of the arrays, in their order; PermanentError where two arrays have one name."""
     with ZipFile(file) as opened:
-        return [name.removesuffix(SUFFIX) for name in opened.namelist() if name.endswith(SUFFIX)]
+        names = [name.removesuffix(SUFFIX) for name in opened.namelist() if name.endswith(SUFFIX)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        found = f"it holds several arrays of the name {', '.join(twice[:10])}, so nobody can say which is meant"
+        raise PermanentError("opening a volume", str(file), found, "Save it again with numpy.savez_compressed")
+    return names
 
 
 def read_npz_array(file: Path, name: str, doing: str) -> Array:

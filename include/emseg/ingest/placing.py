@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isclose
+from math import isclose, isfinite
 
 from emseg.errors import PermanentError
 from emseg.geometry import ORIGIN, Coordinate, VoxelSize, checked_voxel_size
@@ -47,9 +47,10 @@ def placed(
 ) -> Place:
     """The place of a source: the options where they are given, else the file.
 
-    PermanentError where both speak and contradict each other (unless `overrule`), where neither tells a voxel size, and
-    for an offset that is below 0 or between two voxels.
+    PermanentError where both speak and contradict each other or what the file says cannot be used (unless `overrule`),
+    where neither tells a voxel size, and for an offset that is below 0 or between two voxels.
     """
+    _require_usable(info, offset, overrule)
     size, said_of_size = _size(info, voxel_size_nm, overrule)
     start, said_of_offset = offset_of(info, size, offset, overrule)
     return Place(size, start, (said_of_size, said_of_offset))
@@ -59,6 +60,7 @@ def offset_of(
     info: SourceInfo, voxel_size_nm: VoxelSize | None, offset: tuple[int, int, int] | None, overrule: bool = False
 ) -> tuple[Coordinate, str]:
     """Position of the first voxel, and who said so; see `placed`."""
+    _require_usable(info, offset, overrule)
     told = _said_offset(info, voxel_size_nm) if info.offset_nm is not None and not (overrule and offset) else None
     if offset is not None and told is not None and tuple(offset) != tuple(told):
         raise PermanentError(
@@ -77,6 +79,17 @@ def offset_of(
             + (", and --overrule-file" if told is not None else ""),
         )
     return start, "the option" if offset is not None else "the file" if told is not None else "nobody: the origin"
+
+
+def _require_usable(info: SourceInfo, offset: tuple[int, int, int] | None, overrule: bool) -> None:
+    if info.unusable and (offset is None or not overrule):
+        raise PermanentError(
+            DOING,
+            info.address,
+            f"what the file says of its voxels and its place cannot be used: {'; '.join(info.unusable)}",
+            "Correct it in the file, or remove it there; or give --offset (for grayscale and labels --voxel-size-nm, "
+            "too) and --overrule-file",
+        )
 
 
 def _size(info: SourceInfo, given: Sequence[float] | None, overrule: bool) -> tuple[VoxelSize, str]:
@@ -111,7 +124,7 @@ def _said_offset(info: SourceInfo, size: VoxelSize | None) -> Coordinate | None:
         found = f"the file says that it begins at {info.offset_nm} nm, and tells no size of its voxels"
         raise PermanentError(DOING, info.address, found, f"Give --offset in voxels; {OVERRULE}")
     voxels = [offset / edge for offset, edge in zip(info.offset_nm, size, strict=True)]
-    if not all(isclose(each, round(each), abs_tol=TOLERANCE) for each in voxels):
+    if not all(isfinite(each) and isclose(each, round(each), abs_tol=TOLERANCE) for each in voxels):
         raise PermanentError(
             DOING,
             info.address,

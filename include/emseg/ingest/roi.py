@@ -12,6 +12,7 @@ from emseg.errors import PermanentError
 from emseg.geometry import ORIGIN, Box, Roi, placed_box
 from emseg.ingest.progress import Progress, no_progress
 from emseg.ingest.sources import VolumeSource, require_exact
+from emseg.ingest.targets import require_name
 
 BRICK_VOXELS = 256 << 20
 """Voxels in memory at once: 256 MB as a mask."""
@@ -26,8 +27,7 @@ def ingest_roi(
     progress: Progress = no_progress,
 ) -> Roi:
     """Write the region of all blocks that hold a voxel of `source` other than 0, and return it."""
-    check_mask(source)
-    box = placed_box(source.shape, offset, "ingesting a region of interest", name)
+    box = _placed(name, source, offset)
     edge = (block_vox,) * 3
     bricks = list(request_boxes(box.covering(edge), edge, BRICK_VOXELS))
     found = [np.empty((0, 3), np.int64)]
@@ -40,6 +40,19 @@ def ingest_roi(
     region.create(block_vox)
     region.write(roi)
     return roi
+
+
+def check_region(node: Node, name: str, source: VolumeSource, offset: tuple[int, int, int]) -> None:
+    """PermanentError for all that `ingest_roi` refuses but an empty mask. Writes nothing."""
+    _placed(name, source, offset)
+    if name in node.repo().instances:
+        RoiInstance(node, name).require()
+
+
+def _placed(name: str, source: VolumeSource, offset: tuple[int, int, int]) -> Box:
+    check_mask(source)
+    require_name(name)
+    return placed_box(source.shape, offset, "ingesting a region of interest", name)
 
 
 def check_mask(source: VolumeSource) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from emseg.ingest.sources import refuse_source
 
 NUMBER = re.compile(r"(\d+)")
+DECIMAL = re.compile(r"\d[.,]$")
 SHOWN = 10
 
 
@@ -38,7 +39,22 @@ def numbered(files: Sequence[Path], folder: Path) -> dict[int, Path]:
             "Of tiles, stitch each section into one image first. Else give copies or links, with the number of the "
             "section as the only number that differs",
         )
+    _check_decimals(files, counters, folder)
     return _ascending(values, counters[0] if counters else None, folder)
+
+
+def _check_decimals(files: Sequence[Path], counters: Sequence[int], folder: Path) -> None:
+    """Refuse 0.1, 0.15, 0.2: as whole numbers behind the point these are 1, 15, 2, which is another order."""
+    for counter in counters:
+        found = [list(NUMBER.finditer(file.stem))[counter] for file in files]
+        behind = [DECIMAL.search(each.string, 0, each.start()) is not None for each in found]
+        if all(behind) and len({len(each[0]) for each in found}) > 1:
+            raise refuse_source(
+                folder,
+                f"the numbers of its names have a point and not the same digits behind it: "
+                f"{_some(sorted(file.name for file in files)[:3])}",
+                "Give all of them as many digits (0.10, 0.15, 0.20), or number the sections 1, 2, 3",
+            )
 
 
 def _ascending(values: Mapping[Path, tuple[int, ...]], counter: int | None, folder: Path) -> dict[int, Path]:

@@ -27,7 +27,8 @@ class SourceInfo:
     of a pyramid that was chosen, what the reading library warned of. `altered` says that the
     values are not exactly those that were saved (white is zero, a palette of grays), `lossy` names compressions that
     may have changed them: labels are refused then.
-    `chunk_vox` is what has to be decoded at once, Z Y X, where the voxels lie in chunks.
+    `unusable` holds what the file says of its place in a way that emseg cannot use; such a file is refused
+    unless a person overrules it. `chunk_vox` is what has to be decoded at once, Z Y X, where the voxels lie in chunks.
     """
 
     address: str
@@ -37,6 +38,7 @@ class SourceInfo:
     notes: tuple[str, ...] = ()
     altered: bool = False
     lossy: str = ""
+    unusable: tuple[str, ...] = ()
     chunk_vox: Coordinate | None = None
 
 

@@ -27,6 +27,9 @@ from emseg.ingest.tiff_places import said_size
 ONE_CHAIN = frozenset({"ome", "imagej", "shaped", "uniform", "generic"})
 """Kinds of TIFF, as tifffile calls them, in which each page is a section."""
 
+SECTIONS = frozenset("ZIQ")
+"""Axes along which pages are sections: Z, or no more than a sequence. C (channels), T (time) and others are not."""
+
 
 class TiffVolume:
     """Pages of equal size and type, one section each."""
@@ -104,9 +107,19 @@ def _check_layout(opened: Any, pages: Sequence[Any], file: Path) -> None:
         )
     for each in series:
         long = [f"{axis} of {count}" for axis, count in zip(each.axes, each.shape, strict=True) if count > 1]
-        if len([axis for axis in long if axis[0] not in "YXS"]) > 1:
-            found = f"its pages lie along more than one axis: {', '.join(long)}"
-            raise refuse_source(file, found, "Save one channel and one time as a stack of its own")
+        across = [axis for axis in long if axis[0] not in "YXS"]
+        if len(across) > 1 or any(axis[0] not in SECTIONS for axis in across):
+            found = f"its pages are not sections alone: they lie along {', '.join(across)}"
+            raise refuse_source(
+                file,
+                found,
+                "Save one channel and one time as a stack of its own. If these are sections, let the file say so: in "
+                "ImageJ, Image > Properties, all as slices (z), 1 channel, 1 frame; in tifffile, axes ZYX",
+            )
+        order = [axis for axis in each.axes if axis in "ZYX"]
+        if order != sorted(order, reverse=True):
+            found = f"it says that its axes are {', '.join(each.axes)}"
+            raise refuse_source(file, found, "Save it with pages along Z, rows along Y and columns along X")
 
 
 def _of_set(opened: Any, pages: Sequence[Any], header: Element, file: Path) -> list[Any]:

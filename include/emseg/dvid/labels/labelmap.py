@@ -88,16 +88,24 @@ class Labelmap:
 
         PermanentError, before anything is sent, for scales outside 0 to `MOST_SCALES` and for what is no voxel size.
         """
-        if not 0 <= max_scale <= MOST_SCALES:
-            raise refuse_instance(
-                self.node, self.instance, f"max_scale is {max_scale}", f"Give a max_scale of 0 to {MOST_SCALES}"
-            )
-        max_scale = max(1, max_scale)
-        settings = {"BlockSize": "64,64,64", "Compression": "gzip", "MaxDownresLevel": str(max_scale)}
+        kept = self._kept_scale(max_scale)
+        settings = {"BlockSize": "64,64,64", "Compression": "gzip", "MaxDownresLevel": str(kept)}
         voxels = voxel_settings(self.node, self.instance, voxel_size_nm)
-        if create_instance(self.node, self.instance, "labelmap", settings | voxels):
-            return
-        found = self.info()
+        if not create_instance(self.node, self.instance, "labelmap", settings | voxels):
+            self.require(max_scale, voxel_size_nm)
+
+    def check(self, max_scale: int, voxel_size_nm: VecNm) -> bool:
+        """Whether the instance exists; PermanentError for all that `create` would refuse. Writes nothing."""
+        self._kept_scale(max_scale)
+        voxel_settings(self.node, self.instance, voxel_size_nm)
+        exists = self.instance in self.node.repo().instances
+        if exists:
+            self.require(max_scale, voxel_size_nm)
+        return exists
+
+    def require(self, max_scale: int, voxel_size_nm: VecNm) -> None:
+        """PermanentError unless the instance, which exists, has these settings."""
+        max_scale, found = self._kept_scale(max_scale), self.info()
         if found.max_scale != max_scale or not same_voxel_size(found.voxel_size_nm, voxel_size_nm):
             raise refuse_instance(
                 self.node,
@@ -105,6 +113,13 @@ class Labelmap:
                 f"it exists with scales up to {found.max_scale} and voxels of {found.voxel_size_nm} nm",
                 f"Use another name, or max_scale {found.max_scale} and voxels of {found.voxel_size_nm} nm",
             )
+
+    def _kept_scale(self, max_scale: int) -> int:
+        if not 0 <= max_scale <= MOST_SCALES:
+            raise refuse_instance(
+                self.node, self.instance, f"max_scale is {max_scale}", f"Give a max_scale of 0 to {MOST_SCALES}"
+            )
+        return max(1, max_scale)
 
     def info(self) -> LabelmapInfo:
         """The instance's record, as of now."""

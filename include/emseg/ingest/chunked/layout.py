@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from math import isclose, isfinite
 from typing import Any
 
+from emseg.ingest.axes import AXES
 from emseg.ingest.chunked.location import Location
 from emseg.ingest.sources import refuse_source
 from emseg.ingest.units import NM_OF_UNIT
-
-AXES = ("z", "y", "x")
 
 PerAxis = Mapping[str, float]
 
@@ -24,7 +23,8 @@ class Layout:
     """A volume for TensorStore, and what was told of it.
 
     `location` is the array; `spec` opens it, without its store. `axes` names the stored axes in their order, `""` for
-    one without a name. `size_nm` and `offset_nm` (of the first voxel) are given for z, y and x, or are empty.
+    one without a name. `size_nm` and `offset_nm` (of the first voxel) are given for z, y and x, or are empty;
+    `unusable` is what was told of them in another way.
     `is_chunk` tells chunks from other keys below `chunks`; None where chunks cannot be counted.
     """
 
@@ -37,6 +37,7 @@ class Layout:
     notes: tuple[str, ...] = ()
     chunks: Location | None = None
     is_chunk: Callable[[str], bool] | None = None
+    unusable: tuple[str, ...] = ()
 
 
 def nm_of(unit: Any) -> float | None:

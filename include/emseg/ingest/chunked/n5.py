@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from emseg.ingest.chunked.layout import AXES, Layout, numbers
+from emseg.ingest.axes import AXES, known_axes
+from emseg.ingest.chunked.layout import Layout, numbers
 from emseg.ingest.chunked.location import Location
 from emseg.ingest.chunked.missing import grid_key, grid_of
-from emseg.ingest.chunked.plain_attributes import told_by_attributes
+from emseg.ingest.chunked.plain_attributes import told_by_attributes, transform_axes
 from emseg.ingest.chunked.zarr import only_one
 from emseg.ingest.sources import refuse_source
 
@@ -30,9 +31,11 @@ def n5_layout(location: Location) -> Layout | None:
     axes = document.get("dimensions")
     shape = [int(n) for n in numbers(axes, len(axes) if isinstance(axes, list) else 3, "dimensions", location)]
     chunk = [int(n) for n in numbers(document.get("blockSize"), len(shape), "blockSize", location)]
+    _check_lists(document, len(shape), location)
     attributes = _inherited(location) | document
-    names = _names(attributes.get("axes"), len(shape), location)
-    size, offset, notes = told_by_attributes(attributes, names, len(shape), location)
+    names = _names(attributes, len(shape), location)
+    told = told_by_attributes(attributes, names)
+    size, notes = told.size, told.notes
     factors = None if isinstance(attributes.get("transform"), dict) else _factors(location, document, len(shape))
     if factors and size:
         coarser = dict(zip(names, factors, strict=True))
@@ -44,10 +47,23 @@ def n5_layout(location: Location) -> Layout | None:
         {"driver": "n5"},
         names,
         size,
-        offset,
+        told.offset,
         (f"N5 keeps X first: its axes are {', '.join(names)}", *notes),
+        unusable=told.unusable,
         is_chunk=grid_key("", "/", grid_of(shape, chunk)),
     )
+
+
+def _check_lists(document: dict[str, Any], axes: int, location: Location) -> None:
+    """N5 has one of these for each axis, and TensorStore opens nothing else."""
+    for name in ("axes", "units", "resolution"):
+        value = document.get(name, [None] * axes)
+        if not isinstance(value, list) or len(value) != axes:
+            raise refuse_source(
+                f"{location}/{_FILE}",
+                f"{name} is {str(value)[:100]}, and the array has {axes} axes",
+                f"Give {name} as a list with an entry for each axis, X first, or remove it there",
+            )
 
 
 def _inside(location: Location, is_group: bool) -> str | None:
@@ -65,12 +81,14 @@ def _inherited(location: Location) -> dict[str, Any]:
     return attributes
 
 
-def _names(told: Any, axes: int, location: Location) -> tuple[str, ...]:
-    if told is None:
-        return _NAMES[:axes]
-    if not isinstance(told, list) or len(told) != axes:
-        raise refuse_source(str(location), f"its axes are {str(told)[:100]}, it has {axes}", "Correct the metadata")
-    return tuple(str(name).lower() for name in told)
+def _names(attributes: dict[str, Any], axes: int, location: Location) -> tuple[str, ...]:
+    """As `axes` or `transform` name them; else X first."""
+    told, where = attributes.get("axes"), "axes of attributes.json"
+    named = transform_axes(attributes)
+    if told is None and named is not None:
+        told, where = named[::-1], "transform of attributes.json"
+    names = known_axes(told, axes, str(location), where)
+    return names if any(names) else _NAMES[:axes]
 
 
 def _factors(location: Location, document: dict[str, Any], axes: int) -> list[float] | None:

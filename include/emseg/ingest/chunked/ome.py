@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from emseg.ingest.chunked.layout import AXES, Layout, PerAxis, corner_nm, in_nm, nm_of, numbers
+from emseg.ingest.axes import AXES, known_axes
+from emseg.ingest.chunked.layout import Layout, PerAxis, corner_nm, in_nm, nm_of, numbers
 from emseg.ingest.chunked.location import Location
 from emseg.ingest.sources import refuse_source
 
@@ -43,7 +44,7 @@ class OmeImage:
             found = f"the image has {len(self.names)} axes, its array has {axes}"
             raise refuse_source(str(location), found, "Correct the metadata, or copy the array to one of its own")
         chosen = next(dataset for dataset in self.datasets if dataset.path == path)
-        size, offset, notes = self._nm(chosen)
+        size, offset, notes, unusable = self._nm(chosen)
         others = ", ".join(dataset.path for dataset in self.datasets if dataset.path != path)
         if others:
             notes = (*notes, f"scale {path} is read; the others are {others}")
@@ -53,54 +54,75 @@ class OmeImage:
             size_nm=size,
             offset_nm=offset,
             notes=notes,
+            unusable=unusable,
             **common,
         )
 
-    def _nm(self, chosen: Dataset) -> tuple[PerAxis, PerAxis, tuple[str, ...]]:
+    def _nm(self, chosen: Dataset) -> tuple[PerAxis, PerAxis, tuple[str, ...], tuple[str, ...]]:
         units = [nm_of(unit) for unit in self.units]
         unknown = [name for name, unit in zip(self.names, units, strict=True) if name in AXES and unit is None]
         if unknown:
             sizes = dict(zip(self.names, chosen.size, strict=True))
             note = f"its voxel size {sizes} was not used: no unit of length for {', '.join(unknown)}"
-            return {}, {}, (note,)
+            moved = f"its translation is {chosen.offset}, without a unit of length for {', '.join(unknown)}"
+            return {}, {}, (note,), (moved,) * any(chosen.offset)
         known = [unit or 1.0 for unit in units]
         finest = self.datasets[0]
         size, size_0 = (in_nm(each.size, self.names, known) for each in (chosen, finest))
         offset, offset_0 = (in_nm(each.offset, self.names, known) for each in (chosen, finest))
-        return size, corner_nm(offset, size, offset_0, size_0), ()
+        return size, corner_nm(offset, size, offset_0, size_0), (), ()
 
 
 def image_with(location: Location, attributes_of: Callable[[Location], dict[str, Any]]) -> tuple[OmeImage, str] | None:
     """The image that has the array at `location` as a scale, and the path of the array in it."""
     for parent, path in location.parents():
-        image = image_of(attributes_of(parent), parent)
-        if image and any(dataset.path == path for dataset in image.datasets):
-            return image, path
+        images = images_of(attributes_of(parent), parent)
+        found = [image for image in images if any(dataset.path == path for dataset in image.datasets)]
+        if len(found) > 1:
+            known = f"{len(found)} of its images have the scale {path}"
+            raise refuse_source(str(parent), known, "Correct the metadata, or copy the array to one of its own")
+        if found:
+            return found[0], path
     return None
 
 
-def image_of(attributes: dict[str, Any], location: Location) -> OmeImage | None:
-    """The image that a group declares, None where it declares none; PermanentError for what is no image."""
+def finest_of(attributes: dict[str, Any], location: Location) -> str | None:
+    """Path of the finest scale of the image that a group declares, None where it declares none; one must be named where
+    there are several.
+    """
+    images = images_of(attributes, location)
+    if len(images) > 1:
+        paths = ", ".join(dataset.path for image in images for dataset in image.datasets)
+        found = f"it holds {len(images)} images, with the scales {paths}"
+        raise refuse_source(str(location), found, f"Name one scale after a colon: {location}:NAME")
+    return images[0].datasets[0].path if images else None
+
+
+def images_of(attributes: dict[str, Any], location: Location) -> list[OmeImage]:
+    """The images that a group declares; PermanentError for what is no image."""
     ome = attributes.get("ome")
     declared = (ome if isinstance(ome, dict) else attributes).get("multiscales")
     if declared is None:
-        return None
+        return []
     try:
-        if len(declared) != 1:
-            raise refuse_source(str(location), f"it holds {len(declared)} images", "Name one array after a colon")
-        image = declared[0]
-        version = str(ome["version"] if isinstance(ome, dict) else image.get("version", "0.4"))
-        axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image["axes"]]
-        after = _transform(image.get("coordinateTransformations", []), len(axes), location)
-        return OmeImage(
-            version,
-            tuple(str(axis["name"]).lower() for axis in axes),
-            tuple(axis.get("unit") for axis in axes),
-            tuple(_dataset(each, after, location) for each in image["datasets"]),
-        )
+        return [_image(image, ome, location) for image in declared]
     except (TypeError, KeyError, AttributeError, IndexError) as error:
         found = f"its multiscales are not those of OME-Zarr 0.4 or 0.5 ({type(error).__name__}: {error})"
         raise refuse_source(str(location), found, "Correct the metadata, or copy the array to one of its own") from None
+
+
+def _image(image: dict[str, Any], ome: Any, location: Location) -> OmeImage:
+    version = str(ome["version"] if isinstance(ome, dict) else image.get("version", "0.4"))
+    axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image["axes"]]
+    after = _transform(image.get("coordinateTransformations", []), len(axes), location)
+    if not image["datasets"]:
+        raise KeyError("no datasets")
+    return OmeImage(
+        version,
+        known_axes([axis["name"] for axis in axes], len(axes), str(location), "multiscales"),
+        tuple(axis.get("unit") for axis in axes),
+        tuple(_dataset(each, after, location) for each in image["datasets"]),
+    )
 
 
 def _dataset(declared: dict[str, Any], after: Dataset, location: Location) -> Dataset:

@@ -15,11 +15,13 @@ import tensorstore
 
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Coordinate, VoxelSize
+from emseg.ingest.axes import AXES
 from emseg.ingest.chunked.guard import told_in_words
-from emseg.ingest.chunked.layout import AXES, Layout, PerAxis
+from emseg.ingest.chunked.layout import Layout, PerAxis
 from emseg.ingest.chunked.location import CONTEXT, Location
 from emseg.ingest.chunked.missing import chunks_of, missing_note
 from emseg.ingest.chunked.n5 import n5_layout
+from emseg.ingest.chunked.n5_blocks import check_blocks
 from emseg.ingest.chunked.precomputed import precomputed_layout
 from emseg.ingest.chunked.zarr import zarr_layout
 from emseg.ingest.codecs import inexact_codecs
@@ -45,6 +47,7 @@ class ChunkedVolume:
         with told_in_words(address):
             opened = tensorstore.open(spec, open=True, context=CONTEXT).result(TIMEOUT_S)
             chunks = chunks_of(opened.shape, _edges(opened.chunk_layout.write_chunk))
+            self._stored = opened
             self._array, chunk, dropped = _as_zyx(opened, layout.axes, address)
         self.dtype: np.dtype[Any] = np.dtype(self._array.dtype.numpy_dtype)
         self.shape = three_axes(tuple(self._array.shape), address)
@@ -59,15 +62,28 @@ class ChunkedVolume:
             voxel_size_nm=size,
             offset_nm=offset,
             notes=(*layout.notes, *dropped, *filter(None, [note])),
+            unusable=layout.unusable,
             lossy=inexact_codecs(opened.codec.to_json() if opened.codec else None),
             chunk_vox=Coordinate.of(chunk),
         )
-        self._address = address
+        self._address, self._layout = address, layout
 
     def read(self, box: Box) -> Array:
         """The voxels of `box`; PermanentError naming the chunk for one that is missing or damaged."""
         with told_in_words(f"{self._address}, voxels {box.start} to {box.stop} (Z Y X)"):
-            return np.ascontiguousarray(self._array[box.slices()].read().result(TIMEOUT_S))
+            part = self._array[box.slices()]
+            if self._layout.spec["driver"] == "n5":
+                self._check_n5(box)
+            return np.ascontiguousarray(part.read().result(TIMEOUT_S))
+
+    def _check_n5(self, box: Box) -> None:
+        """See that the blocks of `box` are as large as their places."""
+        start, stop = [0] * self._stored.rank, [1] * self._stored.rank
+        kept, _ = _axes(self._layout.axes, self._stored.shape, self._address)
+        for axis, first, last in zip(kept, box.start, box.stop, strict=True):
+            start[axis], stop[axis] = first, last
+        edges = _edges(self._stored.chunk_layout.write_chunk)
+        check_blocks(self._layout.location, self._stored.shape, edges, start, stop)
 
 
 def open_chunked(address: str, name: str, accept_missing: bool) -> ChunkedVolume | None:
@@ -102,9 +118,8 @@ def _edges(chunk: tensorstore.ChunkLayout.Grid) -> list[int]:
 def _axes(names: Sequence[str], shape: Sequence[int], address: str) -> tuple[list[int], list[int]]:
     """Stored axes that are Z, Y, X, and those without extent beside them."""
     every = range(len(shape))
-    lower = [name.lower() for name in names]
-    if set(AXES) <= set(lower):
-        kept = [lower.index(axis) for axis in AXES]
+    if any(names):
+        kept = [names.index(axis) for axis in AXES]
     else:  # without names the order is Z, Y, X, and an axis of length 1 comes before them
         long = [axis for axis in every if shape[axis] != 1]
         kept = list(every)[-3:] if len(shape) <= 3 or set(long) <= set(list(every)[-3:]) else long

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from emseg.ingest.axes import known_axes
 from emseg.ingest.chunked.layout import Layout, numbers
 from emseg.ingest.chunked.location import Location
 from emseg.ingest.chunked.missing import grid_key, grid_of
-from emseg.ingest.chunked.ome import image_of, image_with
-from emseg.ingest.chunked.plain_attributes import told_by_attributes
+from emseg.ingest.chunked.ome import finest_of, image_with
+from emseg.ingest.chunked.plain_attributes import told_by_attributes, transform_axes
 from emseg.ingest.sources import refuse_source
 
 
@@ -33,8 +34,7 @@ def zarr_layout(location: Location) -> Layout | None:
         attributes = _group(location)
         if attributes is None:
             return None
-        image = image_of(attributes, location)
-        name = image.datasets[0].path if image else only_one(location, _named_arrays(location))
+        name = finest_of(attributes, location) or only_one(location, _named_arrays(location))
         location = location.child(name)
         array = _array(location)
         if array is None:
@@ -48,9 +48,21 @@ def zarr_layout(location: Location) -> Layout | None:
     }
     found = image_with(location, lambda parent: _group(parent) or {})
     if found:
-        return found[0].layout(found[1], axes, **common)
-    size, offset, notes = told_by_attributes(array.attributes, array.names, axes, location)
-    return Layout(f"Zarr {array.format}", axes=array.names, size_nm=size, offset_nm=offset, notes=notes, **common)
+        layout = found[0].layout(found[1], axes, **common)
+        if any(array.names) and array.names != layout.axes:
+            named = f"the image calls its axes {', '.join(layout.axes)}, its array {', '.join(array.names)}"
+            raise refuse_source(str(location), named, "Correct the names that are wrong")
+        return layout
+    told = told_by_attributes(array.attributes, array.names)
+    return Layout(
+        f"Zarr {array.format}",
+        axes=array.names,
+        size_nm=told.size,
+        offset_nm=told.offset,
+        notes=told.notes,
+        unusable=told.unusable,
+        **common,
+    )
 
 
 def only_one(location: Location, names: list[str]) -> str:
@@ -100,13 +112,13 @@ def _format_3(document: dict[str, Any], location: Location) -> ZarrArray:
     shape = _shape(document.get("shape"), "shape", location)
     grid = document.get("chunk_grid")
     chunk = (grid.get("configuration") or {}).get("chunk_shape") if isinstance(grid, dict) else None
-    names = tuple(name if isinstance(name, str) else "" for name in document.get("dimension_names") or ())
+    attributes = document.get("attributes") or {}
     return ZarrArray(
         3,
         shape,
         numbers(chunk, len(shape), "chunk_shape", location),
-        names if len(names) == len(shape) else ("",) * len(shape),
-        document.get("attributes") or {},
+        _names(document.get("dimension_names"), "dimension_names", attributes, len(shape), location),
+        attributes,
         f"c{separator}" if is_default else "",
         separator,
     )
@@ -115,16 +127,28 @@ def _format_3(document: dict[str, Any], location: Location) -> ZarrArray:
 def _format_2(document: dict[str, Any], location: Location) -> ZarrArray:
     attributes = location.document(".zattrs") or {}
     shape = _shape(document.get("shape"), "shape", location)
-    names = tuple(map(str, attributes.get("_ARRAY_DIMENSIONS") or ()))
     return ZarrArray(
         2,
         shape,
         numbers(document.get("chunks"), len(shape), "chunks", location),
-        names if len(names) == len(shape) else ("",) * len(shape),
+        _names(attributes.get("_ARRAY_DIMENSIONS"), "_ARRAY_DIMENSIONS", attributes, len(shape), location),
         attributes,
         "",
         str(document.get("dimension_separator", ".")),
     )
+
+
+def _names(told: Any, where: str, attributes: dict[str, Any], axes: int, location: Location) -> tuple[str, ...]:
+    """As the format names them; else as funlib does, or as `transform` does."""
+    for place, named in (
+        (where, told),
+        ("attribute axis_names", attributes.get("axis_names")),
+        ("attribute transform", transform_axes(attributes)),
+    ):
+        names = known_axes(named, axes, str(location), place)
+        if any(names):
+            return names
+    return ("",) * axes
 
 
 def _shape(value: Any, what: str, location: Location) -> list[float]:

@@ -53,8 +53,12 @@ class _Ingestion:
         self._target = gray_target(spec, server) if spec.kind == "grayscale" else label_target(spec, server)
 
     def prepare(self) -> Work:
-        self._target.create(self._spec.voxel_size_nm)
-        return IngestBrick(self._spec, self._attempt, self._open_services)
+        volume = None
+        if isinstance(self._target, GrayPyramid):
+            volume = self._target.create(self._spec.voxel_size_nm)
+        else:
+            self._target.create(self._spec.voxel_size_nm)
+        return IngestBrick(self._spec, self._attempt, self._open_services, volume)
 
     def finish(self, markers: Sequence[ItemMarker]) -> Scalars:
         services, labels = self._open_services(), 0

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 from emseg.config.ingestion import IngestParameters, IngestSpec
-from emseg.dvid import Node, resolve_node
-from emseg.errors import PermanentError
-from emseg.geometry import placed_box
 from emseg.ingest import VolumeSource, placed
-from emseg.ingest.grayscale import check_grayscale
-from emseg.ingest.label_bricks import check_label_source
+from emseg.ingest.grayscale import gray_target
+from emseg.ingest.labels import label_target
 from emseg.ingest.placing import Place
 from emseg.ingest.summary import summary
+from emseg.ingest.targets import open_node
 from emseg.phases.code_version import version_of
 from emseg.phases.declaration import SHAPES_NO_RESULT
 from emseg.phases.services import DvidServices
 from emseg.tasks.ingestion.turns import with_turn
 from emseg.tasks.ingestion.work import box_of, digest_of_source, opened
 
-DOING = "pinning an ingestion"
-
 
 def pin_ingestion(parameters: IngestParameters, services: DvidServices) -> tuple[IngestSpec, list[tuple[str, str]]]:
     """The spec, and rows of name and value that a person reads. PermanentError for what cannot be ingested."""
     source = opened(parameters)
-    if parameters.kind == "labels":
-        check_label_source(source)
-    else:
-        check_grayscale(source, parameters.target)
     place = placed(source.info, parameters.voxel_size_nm, parameters.offset_vox, parameters.overrule_file)
-    placed_box(source.shape, place.offset, DOING, parameters.source)
+    node = open_node(services.server, parameters.node)
+    target = (node, parameters.target, source, place.voxel_size_nm)
+    if parameters.kind == "labels":
+        label_target(*target, parameters.max_scale, place.offset)
+    else:
+        gray_target(*target, place.offset, parameters.max_scale)
     spec = IngestSpec(
         source=parameters.source,
         source_digest=digest_of_source(source),
         missing_chunks=parameters.missing_chunks,
         gaps=parameters.gaps,
-        node=_open_node(parameters, services),
+        node=node.uuid,
         instance=parameters.target,
         kind=parameters.kind,
         shape_vox=tuple(source.shape),
@@ -51,18 +48,6 @@ def pin_ingestion(parameters: IngestParameters, services: DvidServices) -> tuple
 def code_version() -> str:
     """Version of the code that writes bricks, as installed here."""
     return version_of(("emseg.tasks.ingestion.work",), (*SHAPES_NO_RESULT, "emseg.phases.services"))
-
-
-def _open_node(parameters: IngestParameters, services: DvidServices) -> str:
-    node = resolve_node(services.server, parameters.node)
-    if node.locked:
-        raise PermanentError(
-            DOING,
-            f"node {node.uuid}",
-            "it is committed, so nothing can be written to it",
-            "Name an open node: `emseg ingest repo` makes a repository with one",
-        )
-    return Node(services.server, node.uuid).uuid
 
 
 def _rows(source: VolumeSource, spec: IngestSpec, place: Place) -> list[tuple[str, str]]:

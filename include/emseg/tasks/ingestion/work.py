@@ -39,6 +39,8 @@ class IngestBrick:
     spec: IngestSpec
     attempt: str
     open_services: Callable[[], DvidServices]
+    volume: Box | None = None
+    """Of grayscale: what the instance will hold, with the parts that were ingested before."""
 
     def __call__(self, item: str) -> ItemMarker:
         """Write the brick named `item` at every scale, and commit it."""
@@ -47,7 +49,7 @@ class IngestBrick:
         folder = phase_folder(self.spec, services, self.attempt)
         voxels = brick.clipped(box_of(self.spec)).voxels
         if self.spec.kind == "grayscale":
-            gray_target(self.spec, services.server).write(brick)
+            gray_target(self.spec, services.server, self.volume).write(brick)
             return folder.commit_item(item, [], {"voxels": voxels})
         counts = label_target(self.spec, services.server).write(brick)
         return folder.commit_item(item, [NEW_COUNTS.write(folder, item, counts_table(counts))], {"voxels": voxels})
@@ -68,9 +70,9 @@ def phase_folder(spec: IngestSpec, services: DvidServices, attempt: str) -> Phas
     return PhaseFolder(services.store, INGESTIONS, INGEST, spec.key, attempt)
 
 
-def gray_target(spec: IngestSpec, server: DvidServer) -> GrayPyramid:
-    """Where grayscale goes."""
-    return GrayPyramid(Node(server, spec.node), spec.instance, source_of(spec), box_of(spec), spec.max_scale)
+def gray_target(spec: IngestSpec, server: DvidServer, volume: Box | None = None) -> GrayPyramid:
+    """Where grayscale goes; `volume` as `GrayPyramid.create` returned it."""
+    return GrayPyramid(Node(server, spec.node), spec.instance, source_of(spec), box_of(spec), spec.max_scale, volume)
 
 
 def label_target(spec: IngestSpec, server: DvidServer) -> LabelBricks:
