@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +26,6 @@ _QUIET = (
 )
 _SIZE = {"width": 1400, "height": 1000}
 _PAGE_TIMEOUT_MS = 120_000
-_RUN_TIMEOUT_S = 600.0
 
 
 def chromium() -> str | None:
@@ -109,15 +107,10 @@ class AirflowPage:
     def answer(
         self, dag_id: str, run_id: str, task_id: str, containing: str, fields: Mapping[str, str], pictures: str
     ) -> None:
-        """Wait until a task asks, with a text in its question; fill in the fields and approve."""
+        """Answer a task that asks, with a text in its question: fill in the fields and approve."""
         self._page.goto(f"{self._url}{_run_path(dag_id, run_id)}/tasks/{task_id}/required_actions")
         button = self._page.get_by_role("button", name="Approve", exact=True)
-        deadline = time.monotonic() + _RUN_TIMEOUT_S
-        while not button.is_visible():  # the page of a task that has not begun does not renew itself
-            assert time.monotonic() < deadline, self.picture(f"{pictures}-missing")
-            self._page.wait_for_timeout(2000)
-            self._page.reload()
-            self._page.wait_for_timeout(1000)
+        expect(button).to_be_visible()
         expect(self._page.locator("body")).to_contain_text(containing)
         for name, text in fields.items():
             self._page.locator(f"#element_{name}").fill(text)
