@@ -84,6 +84,10 @@ def test_a_person_looks_at_the_evidence_and_approves(airflow: Any, pictures: Pat
         for field, value in (("dataset", "demo"), ("stitch", "medium"), ("publication", "approval")):
             page.choose(field, value)
         run_id = page.submit(DAG_ID)
+        deadline = time.monotonic() + RUN_TIMEOUT_S
+        while {t.task_id: t.state for t in airflow.api.task_states(DAG_ID, run_id)}["approve"] != "awaiting_input":
+            assert time.monotonic() < deadline
+            time.sleep(1)
         page.answer(
             DAG_ID, run_id, "approve", containing="VI split", fields={"why": "looks whole"}, pictures="approval"
         )
