@@ -116,7 +116,7 @@ class AirflowPage:
             self._page.locator(f"#element_{name}").fill(text)
         self.picture(pictures)
         button.click()
-        expect(button).to_be_hidden()
+        expect(button).to_be_disabled()
 
     def end_of_run(self, timeout_s: float) -> str:
         """Wait until the run at hand has ended (the page renews itself); its state, in lower case."""
