@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emseg.config.approval import MAX_WHY
 from emseg.config.dataset import Publication
+from emseg_airflow.pages import report_address
 from emseg_airflow.tasks import run_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class EmsegApprovalOperator(ApprovalOperator):
         if spec.publication is Publication.NEVER:
             raise AirflowSkipException("publication is never: the result stays on its branch")
         self.subject = f"Publish the result of {spec.dataset}, run {spec.run}?"
-        self.body = evidence(run)
+        self.body = evidence(run, report_address(spec.dataset, spec.run))
         self.assigned_users = [{"id": user, "name": user} for user in spec.approvers]
         return super().execute(context)
 

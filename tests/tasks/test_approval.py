@@ -97,13 +97,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_evidence_has_figures_limits_the_comparison_and_links(run: Any) -> None:
     """Kills figures of the served release that were measured on another ground truth: the comparison is the gate's."""
-    text = approval.evidence(run)
+    text = approval.evidence(run, "http://airflow/report")
     assert "Release 7 is served" in text
     assert "| VI split, bits | 0.5 | 2 |" in text
     assert "| VI merge, bits | 0.25 | 1 |" in text
     assert f"- {NOTE}\n" in text
     assert "[3-D view](http://viewer/#!state)" in text
-    assert "report.html" in text
+    assert "[Report](http://airflow/report)" in text
 
 
 def test_a_decision_is_kept_and_replaced_by_the_next(run: Any) -> None:

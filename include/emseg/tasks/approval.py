@@ -32,8 +32,8 @@ def decide(run: RunContext[DvidServices], decision: Literal["approved", "rejecte
     return made
 
 
-def evidence(run: RunContext[DvidServices]) -> str:
-    """Markdown for whoever decides: the figures with their limits, how they compare, and where to look."""
+def evidence(run: RunContext[DvidServices], report: str) -> str:
+    """Markdown for whoever decides: figures with limits, how they compare, where to look; `report` is its address."""
     services, spec = run.open_services(), run.spec
     folder = RunFolder(services.store, spec.dataset, spec.run)
     verdict, served = folder.read("verdict", Verdict), served_release(services.store, spec.dataset)
@@ -44,7 +44,7 @@ def evidence(run: RunContext[DvidServices]) -> str:
     ]
     said = f"Release {served.number} is served now." if served else "Nothing is served yet."
     notes = [f"- {note}" for note in verdict.notes]
-    links = {"Report": folder.address("report.html"), **run_links(run)}
+    links = {"Report": report, **run_links(run)}
     looks = [f"- [{title}]({address})" for title, address in links.items()]
     return "\n".join([f"The gate passes this result. {said}", "", *notes, "", _COLUMNS, *rows, "", *looks])
 
