@@ -14,6 +14,7 @@ from emseg.cli import run_options
 from emseg.cli.on_demand import loaded
 from emseg.cli.run_options import takes_run_parameters
 from emseg.config import RunParameters, StitchMode
+from emseg.config.dataset import Publication
 from emseg.errors import PermanentError
 
 GIVEN = {
@@ -25,6 +26,7 @@ GIVEN = {
     "step_parameters": '{"agglomerate": {"threshold": 0.7}}',
     "core_vox": "128 128 64",
     "halo_vox": "0 20 30",
+    "publication": "approval",
 }
 
 
@@ -77,6 +79,7 @@ def test_what_is_given_arrives_as_the_parameters_of_the_run():
         step_parameters={"agglomerate": {"threshold": 0.7}},
         core_vox=(128, 128, 64),
         halo_vox=(0, 20, 30),
+        publication=Publication.APPROVAL,
     )
 
 

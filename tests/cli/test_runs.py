@@ -120,8 +120,8 @@ def test_a_dataset_is_run_published_and_rolled_back_from_the_command_line(emseg,
     (link,) = [line for line in status.stdout.splitlines() if "neuroglancer" in line]
     assert escape(link) in report, "the report and the command line lead to one place"
     assert "tell-viewers" not in status.stdout
-    _is_refused(emseg("rollback", "operators", 7), "release 7")
-    again = emseg("rollback", "operators", 1)
+    _is_refused(emseg("rollback", "operators", 7, "--why", "x"), "release 7")
+    again = emseg("rollback", "operators", 1, "--why", "nothing is wrong")
     assert again.returncode == 0, again.stderr
     assert "release 1 " in again.stdout
 

@@ -53,7 +53,7 @@ class Services(LocalServices):
 
     def labelmap(self, _: str, instance: str) -> Any:
         array = self._truth if instance == "groundtruth" else self._truth // 2
-        return SimpleNamespace(read=lambda box: array[box.slices()].copy())
+        return SimpleNamespace(read=lambda box, **_: array[box.slices()].copy())
 
 
 class CommittedNode:

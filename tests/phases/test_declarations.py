@@ -116,7 +116,7 @@ def test_a_phase_is_added_by_one_new_file_and_one_line(tmp_path: Path) -> None:
     assert all(count > 0 for count in said["counted"])
     assert "| census | 2 | 2 | 0 |" in said["plan"]
     assert said["line"] == "census"
-    assert said["tasks"] == ["pin", "plan", "unless_dry_run", *stage_names(), "census", "gate", "publish"]
+    assert said["tasks"] == ["pin", "plan", "unless_dry_run", *stage_names(), "census", "gate", "approve", "publish"]
     stage, documented, pool = said["job"]
     assert stage == "census"
     assert "count the supervoxels of every subvolume" in documented

@@ -116,6 +116,8 @@ def test_every_field_of_a_spec_is_in_a_key_or_is_known_not_to_shape_a_result():
         "schema_version",  # the form of the document
         "run",  # who computed a result does not change it
         "gate",  # judged from the result, after all phases
+        "publication",  # decided after the gate
+        "approvers",  # asked after the gate
         "served",  # measured beside the result, under a key of its own
         "max_failed_share",  # what is given up is in the keys by its name
         "code",  # part of every key, for its own phase

@@ -43,7 +43,8 @@ class Services:
         return self._roi
 
     def labelmap(self, node: str, instance: str):
-        def read(box: Box):
+        def read(box: Box, scale: int = 0):
+            assert scale == 0
             self.reads[instance] += 1
             return ARRAYS.get((node, instance), OWN)[box.slices()].copy()
 

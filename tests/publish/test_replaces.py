@@ -62,7 +62,7 @@ def test_a_release_that_came_meanwhile_is_not_replaced_and_nothing_is_committed(
 def test_a_rollback_that_came_meanwhile_counts(store):
     published(store, "a1", "")
     published(store, "b2", "a1")
-    roll_back(store, "demo", 1)
+    roll_back(store, "demo", 1, "ana", "axons are cut")
     with refused(PermanentError, "of-c3", "release 3"):
         published(store, "c3", "b2")
     assert published(store, "c3", "a1").number == 4
