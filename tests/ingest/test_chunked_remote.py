@@ -91,8 +91,11 @@ def test_a_chunk_that_a_web_server_lacks_is_refused(tmp_path: Path, web: str) ->
         "s3:///v.zarr",
     ],
 )
-def test_addresses_inside_and_with_secrets_are_refused_before_any_request(address: str) -> None:
+def test_addresses_inside_and_with_secrets_are_refused_before_any_request(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Kills reading the cloud's metadata for whoever can name a source, and a password in a message."""
+    monkeypatch.delenv("EMSEG_INSIDE_HOSTS", raising=False)
     with pytest.raises(PermanentError) as caught:
         open_source(address)
     assert not any(secret in str(caught.value) for secret in ("password@", "token=secret"))
