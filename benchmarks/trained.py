@@ -10,7 +10,7 @@ from emseg.segment.model import TrainingRegion, file_source
 from emseg.training import TrainingSource, TrainingVolume
 from emseg.training.train import Trained, train
 
-Z, Y = 0, 1
+Z, Y, X = 0, 1, 2
 VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 Volume = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 """Grayscale and ground truth of one shape, ZYX."""
