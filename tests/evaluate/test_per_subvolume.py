@@ -84,7 +84,7 @@ def test_the_interval_of_a_share_is_that_of_the_textbook():
     made = [((np.arange(200) < share * 200).astype(int), truth) for share in shares]
     parts = parts_of(made)
     times = resamples(30, len(parts.count), "7")
-    low, high = interval(resampled_scores(parts, times, Unassigned.SEGMENT)["assigned_share"])
+    low, high = interval(resampled_scores(parts, times, Unassigned.SEGMENT)["assigned_share"], shares.mean())
     deviation = shares.std() / np.sqrt(30)
     assert (high - low) / 2 == pytest.approx(1.96 * deviation, rel=0.1)
     assert (high + low) / 2 == pytest.approx(shares.mean(), abs=deviation / 3)
@@ -96,9 +96,19 @@ def test_the_difference_on_the_same_resamples_is_sharper_than_the_figures_themse
     worse = [(np.where(np.arange(300) % 20 == 0, 99, seg), truth) for seg, truth in made]
     times = resamples(8, 100, "1")
     one, two = (resampled_scores(parts_of(each), times, Unassigned.SEGMENT)["vi"] for each in (made, worse))
-    low, high = interval(two - one)
+    low, high = interval(two - one, (two - one).mean())
     assert 0 < low < high
-    assert high - low < np.diff(interval(one))[0] / 3
+    assert high - low < np.diff(interval(one, 0.0))[0] / 3
+
+
+def test_an_interval_is_about_what_was_measured():
+    """Kills an interval beside its figure: a body that runs through 20 subvolumes, cut at each face, has log2 20 bits
+    of VI split, and a resample of about 13 distinct ones less."""
+    parts = parts_of([(np.full(50, i + 1), np.ones(50, int)) for i in range(20)])
+    values = resampled_scores(parts, resamples(20, 20, "5"), Unassigned.SEGMENT)["vi"]
+    assert values.max() < np.log2(20)
+    low, high = interval(values, np.log2(20))
+    assert low < np.log2(20) < high
 
 
 def test_the_body_that_broke_and_the_bodies_that_merged_are_named():

@@ -2,7 +2,8 @@
 
 A resample draws as many subvolumes as there are, with repetition, and scores the sum of their tables. Two segmentations
 are compared on the same resamples, so what makes a subvolume hard for both is in no difference. Source: Efron and
-Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile intervals).
+Tibshirani, "An Introduction to the Bootstrap", 1993. Of the resamples only the spread is taken: each has fewer distinct
+subvolumes, so bodies have fewer others to be cut from or joined to, and the VI of all resamples is too low.
 
 Worked example: segmentation A has 1 bit of VI more than B in each of 10 subvolumes of equal size without common bodies.
 Each resample has the same difference, so the interval is 1 to 1, however different the ten are.
@@ -47,9 +48,9 @@ def resampled_scores(parts: PerSubvolume, times: Counts, unassigned: Unassigned)
     return {name: np.array([getattr(each, name) for each in scores], np.float64) for name in names}
 
 
-def interval(values: Floats) -> tuple[float, float] | None:
-    """The middle 95 % of `values`; None where there are none."""
+def interval(values: Floats, measured: float) -> tuple[float, float] | None:
+    """The middle 95 % of `values`, moved so that their mean is what was `measured`; None where there are none."""
     if len(values) == 0:
         return None
-    low, high = np.percentile(values, (2.5, 97.5))
+    low, high = np.percentile(values, (2.5, 97.5)) + (measured - values.mean())
     return float(low), float(high)

@@ -39,7 +39,7 @@ class Measured:
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """The middle 95 % of the resamples of each number; none where there were too few subvolumes."""
-        found = {name: interval(values) for name, values in self.resampled.items()}
+        found = {name: interval(values, float(getattr(self.score, name))) for name, values in self.resampled.items()}
         return {name: bounds for name, bounds in found.items() if bounds is not None}
 
 
@@ -93,7 +93,7 @@ class _Change:
 
     def _surety(self) -> str:
         name, subvolumes = self.figure.name, len(self.own.parts.items)
-        found = interval(self.figure.worse * (self.own.resampled[name] - self.served.resampled[name]))
+        found = interval(self.figure.worse * (self.own.resampled[name] - self.served.resampled[name]), self.value)
         if found is None:
             return f"With {subvolumes} subvolumes, resampling them tells nothing of how sure that is"
         low, high = found
