@@ -1,6 +1,10 @@
 """Tables survive as Parquet, equal tables are equal bytes, and damage is an IntegrityError."""
 
 import io
+import os
+import threading
+import weakref
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -105,6 +109,39 @@ def test_flips_and_cuts_never_pass_as_other_data():
     for cut in random.integers(0, len(data), 50):
         with pytest.raises(IntegrityError):
             decode_table(data[:cut], SCHEMA)
+
+
+class _Watched(np.ndarray):
+    """Bytes whose end can be seen."""
+
+
+def _run_on(cores: set[int]) -> None:
+    """Put all threads of this process on some cores."""
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
+
+
+def test_the_bytes_of_a_table_are_never_freed_by_a_thread_of_arrow():
+    """A thread that waits for Python's lock while Python ends aborts the process: a command done well exited with -6.
+
+    On one core a thread frees some of 500 tables last, if threads are let.
+    """
+    schema = pa.schema([pa.field(f"column_{i}", pa.uint64()) for i in range(12)])
+    table = pa.table({name: np.arange(2000, dtype=np.uint64) for name in schema.names}, schema=schema)
+    data = encode_table(table)
+    freed_by = []
+    decode_table(data, schema)  # from here on Arrow's threads exist
+    cores = os.sched_getaffinity(0)
+    _run_on({min(cores)})
+    try:
+        for _ in range(500):
+            watched = np.frombuffer(data, np.uint8).copy().view(_Watched)
+            weakref.finalize(watched, lambda: freed_by.append(threading.current_thread()))
+            decode_table(watched, schema)
+            del watched
+    finally:
+        _run_on(cores)
+    assert freed_by == [threading.main_thread()] * 500
 
 
 def test_types_without_a_parquet_form_are_refused_by_name():

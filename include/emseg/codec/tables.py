@@ -46,7 +46,8 @@ def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
             raise _damaged(data, f"columns {described(file.schema_arrow)}, expected {described(schema)}")
         if file.metadata.num_rows * _row_bytes(schema) > MAX_BYTES:
             raise _damaged(data, f"it claims {file.metadata.num_rows} rows")
-        table = file.read()
+        # Threads of Arrow may hold `data` last, and free it when Python is about to end: that aborts the process.
+        table = file.read(use_threads=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(data, str(error).splitlines()[0][:200]) from None
