@@ -1,14 +1,24 @@
-"""What subvolumes add to the whole, and the whole of resamples, against scikit-image and arrays put together."""
+"""What subvolumes add to the whole, and do to its numbers, against numbers of other tables."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from skimage.metrics import variation_of_information
 
 from emseg.config.dataset import Unassigned
-from emseg.evaluate import PerSubvolume, broken_and_merged, contingency_table, interval, merged, resamples, score
-from emseg.evaluate.resampling import resampled_scores
+from emseg.evaluate import (
+    ContingencyTable,
+    PerSubvolume,
+    broken_and_merged,
+    contingency_table,
+    gated_metrics,
+    interval,
+    merged,
+    resampled_moves,
+    score,
+)
+from emseg.evaluate.marginals import Comparison, marginals
+from emseg.evaluate.metrics import gradients_of
 
 SUBVOLUMES = 8
 
@@ -27,21 +37,53 @@ def parts_of(made) -> PerSubvolume:
     return PerSubvolume.of({f"sv-{i}": contingency_table(*pair) for i, pair in enumerate(made)})
 
 
-def together(made, times) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(np.concatenate([made[i][side] for i in np.repeat(np.arange(len(made)), times)]) for side in (0, 1))
+def with_counts(table: ContingencyTable, count) -> ContingencyTable:
+    return ContingencyTable(table.segmentation, table.groundtruth, np.asarray(count))
 
 
-def test_a_whole_of_repeated_subvolumes_equals_that_of_the_arrays_put_together():
-    """Kills a resample that counts pairs once, that keeps ids which it has no voxel of, or that mixes subvolumes up."""
+@pytest.mark.parametrize("rule", Unassigned)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gradient_is_what_a_few_voxels_more_in_a_row_do_to_each_number(seed, rule):
+    """Kills a derivative that forgets that sizes and the total grow too. Oracle: the score itself, of larger tables."""
+    large = with_counts((whole := parts_of(blocks(seed)).whole), whole.count * 10_000_000)
+    gradients = gradients_of(Comparison(large, marginals(large), rule))
+    assert {*gated_metrics(), "vi"} <= set(gradients)
+    for row in range(len(large)):
+        more, less = (large.count + sign * 1000 * (np.arange(len(large)) == row) for sign in (1, -1))
+        above, below = (score(with_counts(large, count), rule) for count in (more, less))
+        for name, gradient in gradients.items():
+            slope = (getattr(above, name) - getattr(below, name)) / 2000
+            assert gradient[row] == pytest.approx(slope, rel=1e-3, abs=1e-13), name
+
+
+def test_influences_are_the_rise_when_a_subvolume_counts_more_often():
+    """Kills influences that mix subvolumes up. Oracle: all tables a thousand times, one once more."""
     made = blocks(0)
-    parts = parts_of(made)
-    for times in (np.ones(8, int), np.array([3, 0, 0, 1, 0, 2, 0, 2]), np.array([0, 0, 0, 0, 0, 0, 0, 8])):
-        seg, truth = together(made, times)
-        for rule in Unassigned:
-            assert parts.score(times, rule) == score(contingency_table(seg, truth), rule)
-        split, merge = variation_of_information(truth[truth > 0], seg[truth > 0])
-        found = parts.score(times)
-        assert (found.vi_split, found.vi_merge) == pytest.approx((split, merge), abs=1e-9)
+    tables = [contingency_table(*pair) for pair in made]
+    often = {f"sv-{i}": with_counts(table, table.count * 1000) for i, table in enumerate(tables)}
+    found, whole = PerSubvolume.of(often).influences(), score(merged(often.values()))
+    for number, table in enumerate(tables):
+        moved = score(merged([*often.values(), table]))
+        for name, influence in found.items():
+            rise = (getattr(moved, name) - getattr(whole, name)) * 1000
+            assert influence[number] == pytest.approx(rise, rel=0.02, abs=2e-4), name
+
+
+def test_a_thousand_resamples_spread_like_those_that_are_scored_anew():
+    """Kills a linear form that is none. Oracle: the bootstrap itself, every resample scored from its own tables."""
+    random = np.random.default_rng(5)
+    truth = [random.integers(1, 5, 400) for _ in range(60)]
+    made = [(np.where(random.random(400) < random.random() / 2, random.integers(1, 9, 400), t), t) for t in truth]
+    tables, parts = [contingency_table(*pair) for pair in made], parts_of(made)
+    anew = []
+    for _ in range(300):
+        times = np.bincount(random.integers(0, 60, 60), minlength=60)
+        drawn = [with_counts(t, t.count * n) for t, n in zip(tables, times, strict=True) if n]
+        anew.append(score(merged(drawn)))
+    moves = resampled_moves(parts.influences(), "9")
+    for name in ("vi_split", "vi_merge", "adapted_rand_error", "vi"):
+        spread = np.std([getattr(each, name) for each in anew])
+        assert np.std(moves[name]) == pytest.approx(spread, rel=0.15), name
 
 
 def test_what_the_subvolumes_add_sums_to_the_whole():
@@ -65,14 +107,12 @@ def test_a_body_that_is_cut_between_subvolumes_costs_where_no_subvolume_alone_sh
 
 def test_equal_seeds_give_equal_resamples_and_other_seeds_others():
     """Kills a verdict that a retry makes with another interval."""
-    first = resamples(8, 100, "ab" * 16)
-    assert np.array_equal(first, resamples(8, 100, "ab" * 16))
-    assert not np.array_equal(first, resamples(8, 100, "ac" * 16))
-    assert first.shape == (1000, 8)
-    assert (first.sum(1) == 8).all()
-    assert len(resamples(8, 50_000, "ab")) == 400
-    assert len(resamples(8, 10**8, "ab")) == 200
-    assert len(resamples(4, 100, "ab")) == 0
+    influences = {"vi": np.arange(8.0)}
+    first = resampled_moves(influences, "ab" * 16)["vi"]
+    assert np.array_equal(first, resampled_moves(influences, "ab" * 16)["vi"])
+    assert not np.array_equal(first, resampled_moves(influences, "ac" * 16)["vi"])
+    assert len(first) == 1000
+    assert len(resampled_moves({"vi": np.arange(4.0)}, "ab")["vi"]) == 0
 
 
 def test_the_interval_of_a_share_is_that_of_the_textbook():
@@ -82,9 +122,7 @@ def test_the_interval_of_a_share_is_that_of_the_textbook():
     truth = np.ones(200, int)
     shares = random.random(30)
     made = [((np.arange(200) < share * 200).astype(int), truth) for share in shares]
-    parts = parts_of(made)
-    times = resamples(30, len(parts.count), "7")
-    low, high = interval(resampled_scores(parts, times, Unassigned.SEGMENT)["assigned_share"], shares.mean())
+    low, high = interval(resampled_moves(parts_of(made).influences(), "7")["assigned_share"], shares.mean())
     deviation = shares.std() / np.sqrt(30)
     assert (high - low) / 2 == pytest.approx(1.96 * deviation, rel=0.1)
     assert (high + low) / 2 == pytest.approx(shares.mean(), abs=deviation / 3)
@@ -94,21 +132,10 @@ def test_the_difference_on_the_same_resamples_is_sharper_than_the_figures_themse
     """Kills resamples that are drawn for each segmentation anew: a small difference would drown."""
     made = [(np.arange(300) // (300 // (i + 1)), np.ones(300, int)) for i in range(8)]  # of very different quality
     worse = [(np.where(np.arange(300) % 20 == 0, 99, seg), truth) for seg, truth in made]
-    times = resamples(8, 100, "1")
-    one, two = (resampled_scores(parts_of(each), times, Unassigned.SEGMENT)["vi"] for each in (made, worse))
-    low, high = interval(two - one, (two - one).mean())
+    one, two = (resampled_moves(parts_of(each).influences(), "1")["vi"] for each in (made, worse))
+    low, high = interval(two - one, score(parts_of(worse).whole).vi - score(parts_of(made).whole).vi)
     assert 0 < low < high
     assert high - low < np.diff(interval(one, 0.0))[0] / 3
-
-
-def test_an_interval_is_about_what_was_measured():
-    """Kills an interval beside its figure: a body that runs through 20 subvolumes, cut at each face, has log2 20 bits
-    of VI split, and a resample of about 13 distinct ones less."""
-    parts = parts_of([(np.full(50, i + 1), np.ones(50, int)) for i in range(20)])
-    values = resampled_scores(parts, resamples(20, 20, "5"), Unassigned.SEGMENT)["vi"]
-    assert values.max() < np.log2(20)
-    low, high = interval(values, np.log2(20))
-    assert low < np.log2(20) < high
 
 
 def test_the_body_that_broke_and_the_bodies_that_merged_are_named():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from tests.library_copy import insert, library_copy, told_by
 
 from emseg.config.dataset import GatePolicy, Regression
+from emseg.evaluate import PerSubvolume, contingency_table
 from emseg.quality.comparison import FIGURES
 from emseg.quality.rows import METRICS
 
@@ -48,6 +50,8 @@ def test_each_limit_of_the_gate_holds_one_metric_and_each_metric_has_one_limit()
 def test_each_allowed_worsening_is_of_a_figure_that_has_a_limit():
     """Kills a field of the policy that no row is made of, and an error counted as better where it is higher."""
     assert Regression.model_fields.keys() == FIGURES.keys()
+    table = contingency_table(np.array([1, 2]), np.array([1, 1]))
+    assert {figure.name for figure in FIGURES.values()} <= PerSubvolume.of({"sv-0": table}).influences().keys()
     worse = {name: figure.worsening(0.75, 0.5) for name, figure in FIGURES.items()}
     assert worse.pop("assigned_share") == -0.25
     assert set(worse.values()) == {0.25}

@@ -10,7 +10,7 @@ from emseg.evaluate.edit_distance import EditDistance, edit_distances
 from emseg.evaluate.metrics import Gated, Score, gated_metrics, score
 from emseg.evaluate.orphans import ORPHAN_POINTS, Orphans, orphan_bodies, orphan_segments
 from emseg.evaluate.per_subvolume import PerSubvolume
-from emseg.evaluate.resampling import FEWEST_SUBVOLUMES, interval, resampled_scores, resamples
+from emseg.evaluate.resampling import FEWEST_SUBVOLUMES, interval, resampled_moves
 from emseg.evaluate.skeletons import SkeletonScore, score_skeletons
 
 __all__ = [
@@ -44,8 +44,7 @@ __all__ = [
     "orphan_segments",
     "per_body",
     "per_segment",
-    "resampled_scores",
-    "resamples",
+    "resampled_moves",
     "score",
     "score_skeletons",
     "standing_for",

@@ -10,7 +10,7 @@ from emseg.array_types import Counts, Floats, Ids
 from emseg.codec.column_table import ColumnTable
 from emseg.config.dataset import Unassigned
 from emseg.evaluate.contingency import ContingencyTable
-from emseg.evaluate.metrics import marginals, vi_terms
+from emseg.evaluate.marginals import marginals, vi_terms
 
 FRAGMENTS_SHARE = 0.9
 """A body's fragments are the fewest partners that hold this share of it: single voxels at borders do not count."""

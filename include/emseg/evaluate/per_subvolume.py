@@ -1,4 +1,4 @@
-"""The contingency tables of all subvolumes in one: what each subvolume adds to the whole, and the whole of resamples.
+"""The contingency tables of all subvolumes in one: what each subvolume adds to the whole and does to it.
 
 Example: two subvolumes hold body 1, which segment 5 fills in the first one and segment 6 in the second one. Each
 subvolume by itself is without error. Of the whole, body 1 is cut in halves, and each of the two adds its part to that.
@@ -12,10 +12,14 @@ from functools import cached_property
 
 import numpy as np
 
-from emseg.array_types import Counts, Floats, Ids
+from emseg.array_types import Counts, Floats
 from emseg.config.dataset import Unassigned
 from emseg.evaluate.contingency import ContingencyTable, merged
-from emseg.evaluate.metrics import Comparison, Marginals, Score, marginals, score_of, vi_terms
+from emseg.evaluate.marginals import Comparison, Marginals, marginals, vi_terms
+from emseg.evaluate.metrics import gradients_of
+
+_CHUNK_ROWS = 1 << 22
+"""Rows whose terms are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +56,24 @@ class PerSubvolume:
     def vi(self, unassigned: Unassigned = Unassigned.SEGMENT) -> Floats:
         """Bits of VI that each subvolume adds to that of the whole, in the order of `items`; they sum to it."""
         split, merge = vi_terms(self.whole, self.sizes, unassigned)
-        of_voxel = (split + merge) / self.whole.count
-        bits = np.bincount(self.item, of_voxel[self.pair] * self.count, minlength=len(self.items))
-        return bits.astype(np.float64)
+        return self._summed((split + merge) / self.whole.count)
 
-    def score(self, times: Counts, unassigned: Unassigned = Unassigned.SEGMENT) -> Score:
-        """Score of the whole that has each subvolume so many `times`, in the order of `items`; all once is the whole.
+    def influences(self, unassigned: Unassigned = Unassigned.SEGMENT) -> dict[str, Floats]:
+        """How much each number that has a gradient would rise to first order if a subvolume counted twice.
 
-        PermanentError where no subvolume is left.
+        By name, float64 (subvolumes,), in the order of `items`. PermanentError where there is no voxel.
         """
-        weighted = np.bincount(self.pair, times[self.item] * self.count.astype(np.float64), minlength=len(self.whole))
-        there = np.flatnonzero(weighted)
-        table = self.whole.rows(there)
-        table = ContingencyTable(table.segmentation, table.groundtruth, weighted[there].astype(np.int64))
-        return score_of(Comparison(table, _sizes(self.sizes, there, table.count), unassigned))
+        found = gradients_of(Comparison(self.whole, self.sizes, unassigned))
+        return {name: self._summed(gradient) for name, gradient in found.items()}
+
+    def _summed(self, of_voxel: Floats) -> Floats:
+        """The sum over the voxels of each subvolume of what the rows of `whole` say."""
+        summed = np.zeros(len(self.items))
+        for start in range(0, len(self.count), _CHUNK_ROWS):
+            rows = slice(start, start + _CHUNK_ROWS)
+            weights = of_voxel[self.pair[rows]] * self.count[rows]
+            summed += np.bincount(self.item[rows], weights, minlength=len(self.items))
+        return summed
 
 
 def _first_of_pair(rows: ContingencyTable) -> Counts:
@@ -74,16 +82,3 @@ def _first_of_pair(rows: ContingencyTable) -> Counts:
     same = (rows.segmentation[1:] == rows.segmentation[:-1]) & (rows.groundtruth[1:] == rows.groundtruth[:-1])
     first[1:] -= same
     return first
-
-
-def _sizes(whole: Marginals, rows: Counts, count: Counts) -> Marginals:
-    """The sizes of some rows of a table with other counts; ids that none of them has are left out."""
-    segment_ids, segment, segment_voxels = _present(whole.segment_ids, whole.segment[rows], count)
-    body_ids, body, body_voxels = _present(whole.body_ids, whole.body[rows], count)
-    return Marginals(segment_ids, body_ids, segment, body, segment_voxels, body_voxels)
-
-
-def _present(ids: Ids, index: Counts, count: Counts) -> tuple[Ids, Counts, Counts]:
-    voxels = np.bincount(index, count.astype(np.float64), minlength=len(ids)).astype(np.int64)
-    there = voxels > 0
-    return ids[there], (np.cumsum(there) - 1)[index], voxels[there]

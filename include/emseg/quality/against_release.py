@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emseg.array_types import Counts, Floats
+from emseg.array_types import Floats
 from emseg.config.dataset import Regression, Unassigned
-from emseg.evaluate import BodyChange, PerSubvolume, Score, broken_and_merged, interval, resampled_scores
+from emseg.evaluate import BodyChange, PerSubvolume, Score, broken_and_merged, interval, resampled_moves
 from emseg.quality.comparison import CHANGES, FIGURES, Comparison, Figure, value_of
 from emseg.quality.rows import MetricRow
 
@@ -21,25 +21,21 @@ _TOLD_BITS = 0.0005
 
 @dataclass(frozen=True)
 class Measured:
-    """One segmentation: its score, its tables, and the numbers of its score on resamples of the subvolumes, by name.
-
-    `times` are the resamples, as `evaluate.resamples` gives them.
-    """
+    """One segmentation: its score, its tables, and how far resamples of the subvolumes move its figures, by name."""
 
     score: Score
     parts: PerSubvolume
-    times: Counts
-    resampled: Mapping[str, Floats]
+    moves: Mapping[str, Floats]
 
     @classmethod
-    def of(cls, score: Score, parts: PerSubvolume, times: Counts, unassigned: Unassigned) -> Measured:
-        """The segmentation that was scored, with its scores on the resamples."""
-        return cls(score, parts, times, resampled_scores(parts, times, unassigned))
+    def of(cls, score: Score, parts: PerSubvolume, seed: str, unassigned: Unassigned) -> Measured:
+        """The segmentation that was scored. What is compared with each other needs the same `seed` (hexadecimal)."""
+        return cls(score, parts, resampled_moves(parts.influences(unassigned), seed))
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """The middle 95 % of the resamples of each number; none where there were too few subvolumes."""
-        found = {name: interval(values, float(getattr(self.score, name))) for name, values in self.resampled.items()}
+        """The middle 95 % of the resamples of each figure; none where there were too few subvolumes."""
+        found = {name: interval(moves, float(getattr(self.score, name))) for name, moves in self.moves.items()}
         return {name: bounds for name, bounds in found.items() if bounds is not None}
 
 
@@ -93,10 +89,10 @@ class _Change:
 
     def _surety(self) -> str:
         name, subvolumes = self.figure.name, len(self.own.parts.items)
-        found = interval(self.figure.worse * (self.own.resampled[name] - self.served.resampled[name]), self.value)
+        found = interval(self.figure.worse * (self.own.moves[name] - self.served.moves[name]), self.value)
         if found is None:
             return f"With {subvolumes} subvolumes, resampling them tells nothing of how sure that is"
-        low, high = found
+        low, high = (round(bound, 4) + 0.0 for bound in found)  # as they are told; + 0.0 makes 0 of -0
         word = "lies within" if low <= 0 <= high else "exceeds"
         return (
             f"The difference {word} what resampling the {subvolumes} subvolumes gives (95 %: {low:+.4f} to {high:+.4f})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from emseg.config import RunSpec
-from emseg.evaluate import resamples
 from emseg.phases.evaluate.work import Evaluation, read_evaluation
 from emseg.phases.labelmaps import of_served
 from emseg.phases.run_context import RunContext
@@ -13,9 +12,7 @@ from emseg.quality import Comparison, Measured, against_release
 
 def measured(run: RunContext[DvidServices], evaluation: Evaluation) -> Measured:
     """The evaluation of `run`, with resamples that follow from its key."""
-    parts = evaluation.parts
-    times = resamples(len(parts.items), len(parts.count), run.keys["evaluate"])
-    return Measured.of(evaluation.score, parts, times, run.spec.groundtruth.unassigned)
+    return Measured.of(evaluation.score, evaluation.parts, run.keys["evaluate"], run.spec.groundtruth.unassigned)
 
 
 def replaces(spec: RunSpec) -> str | None:
@@ -37,7 +34,7 @@ def with_served(run: RunContext[DvidServices], own: Measured) -> Comparison:
         reason = f"release {served.number} is of another volume, the repository {served.root}"
         return Comparison(notes=(f"Not compared with the served release: {reason}",))
     found, unassigned = read_evaluation(context), run.spec.groundtruth.unassigned
-    other = Measured.of(found.score, found.parts, own.times, unassigned)
+    other = Measured.of(found.score, found.parts, run.keys["evaluate"], unassigned)
     compared = against_release(own, other, served.number, policy, unassigned)
     return compared.with_notes(*_region_notes(run.spec))
 
