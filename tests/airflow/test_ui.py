@@ -16,7 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from emseg.devstack import DevStack
-from emseg.publish import ReleaseRecord
+from emseg.engine.report import StageReport
+from emseg.phases import stages
+from emseg.phases.keys import phase_keys
+from emseg.publish import ReleaseRecord, served_release
 from emseg.store import S3Store
 from emseg.tasks.run_folder import RunFolder, run_name
 
@@ -48,6 +51,11 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def store(devstack: DevStack) -> S3Store:
+    return S3Store.open(devstack.s3)
+
+
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     return tmp_path / "pictures"
@@ -76,17 +84,19 @@ def test_a_person_starts_a_dry_run_in_the_form_and_reads_the_plan(airflow: Any, 
         assert page.hosts() == {urlsplit(airflow.url).netloc}
 
 
-def test_a_person_looks_at_the_evidence_and_approves(airflow: Any, pictures: Path, devstack: DevStack) -> None:
-    """Kills a run that publishes unasked, a question without figures, and a release that does not say who let it."""
-    with browser.airflow_page(airflow.url, pictures) as page:
+@pytest.fixture(scope="module")
+def approved(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Id of a run of dataset `demo` that a person looked at and approved."""
+    with browser.airflow_page(airflow.url, tmp_path_factory.mktemp("pictures")) as page:
         page.log_in(airflow.username, airflow.password)
         page.open_form(DAG_ID)
         for field, value in (("dataset", "demo"), ("stitch", "medium"), ("publication", "approval")):
             page.choose(field, value)
-        run_id = page.submit(DAG_ID)
+        run_id: str = page.submit(DAG_ID)
         deadline = time.monotonic() + RUN_TIMEOUT_S
         while {t.task_id: t.state for t in airflow.api.task_states(DAG_ID, run_id)}["approve"] != "awaiting_input":
             assert time.monotonic() < deadline
+            assert airflow.api.run_state(DAG_ID, run_id) != "failed"
             time.sleep(1)
         page.answer(
             DAG_ID, run_id, "approve", containing="VI split", fields={"why": "looks whole"}, pictures="approval"
@@ -94,12 +104,22 @@ def test_a_person_looks_at_the_evidence_and_approves(airflow: Any, pictures: Pat
         page.show_run(DAG_ID, run_id)
         assert page.end_of_run(RUN_TIMEOUT_S) == "success"
         page.show_log(DAG_ID, run_id, "publish", containing="Release ")
-    folder = RunFolder(S3Store.open(devstack.s3), "demo", run_name(run_id))
-    release = folder.read("release", ReleaseRecord)
+    return run_id
+
+
+def test_a_person_looks_at_the_evidence_and_approves(airflow: Any, approved: str, store: S3Store) -> None:
+    """Kills a run that publishes unasked, a question without figures, and a release that does not say who let it."""
+    release = RunFolder(store, "demo", run_name(approved)).read("release", ReleaseRecord)
     assert (release.approved_by, release.why) == (airflow.username, "looks whole")
 
 
-def test_a_person_starts_a_run_and_sees_it_published(airflow: Any, pictures: Path) -> None:
+@pytest.mark.usefixtures("approved")
+def test_a_person_starts_an_unchanged_run_that_computes_nothing_and_keeps_the_release(
+    airflow: Any, pictures: Path, store: S3Store
+) -> None:
+    """Kills a run that does again what another run did, and a second release of the same bytes."""
+    before = served_release(store, "demo")
+    assert before is not None
     with browser.airflow_page(airflow.url, pictures) as page:
         page.log_in(airflow.username, airflow.password)
         page.open_form(DAG_ID)
@@ -117,3 +137,8 @@ def test_a_person_starts_a_run_and_sees_it_published(airflow: Any, pictures: Pat
         page.show_run(DAG_ID, run_id)
         page.show_graph()
         page.picture("graph")
+    folder = RunFolder(store, "demo", run_name(run_id))
+    done = {stage.name: folder.read(f"report-{stage.name}", StageReport).items_done for stage in stages()}
+    assert done == dict.fromkeys(("segment", "stitch", "evaluate"), 0)
+    assert served_release(store, "demo") == before
+    assert before.uuid == phase_keys(folder.spec())["write"]

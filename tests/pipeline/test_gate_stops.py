@@ -53,14 +53,3 @@ def test_a_bad_segmentation_is_not_published_and_the_alert_says_why(published, t
     assert phases["match"].items_done == 0
     assert phases["resolve"].items_done == 1
     assert phases["write"].items_reused == 0
-
-
-def test_an_unchanged_run_computes_nothing_and_keeps_the_release(published, trigger, services: DvidServices):
-    before = served_release(services.store, "demo")
-    spec = published.folder.spec()
-    again = trigger({"dataset": spec.dataset, "stitch": spec.stitching.mode.value})
-    assert again.ended() == "success", again.tasks()
-    done = {stage: again.folder.read(f"report-{stage}", StageReport).items_done for stage in STAGES}
-    assert done == dict.fromkeys(STAGES, 0)
-    assert served_release(services.store, "demo") == before
-    assert before.uuid == phase_keys(again.folder.spec())["write"]
