@@ -17,6 +17,7 @@ from benchmarks import (
     label_block,
     label_codecs,
     quality,
+    regression,
     resolution,
     resume,
     robustness,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "ingest": ingest.run,
     "forest": forest.run,
     "robustness": robustness.run,
+    "regression": regression.run,
     "quality": quality.run,
 }
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench"

@@ -14,7 +14,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emseg.config.approval import MAX_WHY
 from emseg.config.dataset import Publication
-from emseg_airflow.pages import report_address
+from emseg_airflow.notifier import deliver, kept
+from emseg_airflow.pages import question_address, report_address
 from emseg_airflow.tasks import run_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def approve() -> EmsegApprovalOperator:
         subject="Publish this result?",
         params={WHY: why},
         execution_timeout=None,
+        max_active_tis_per_dag=None,
         doc_md=__doc__,
     )
 
@@ -41,7 +43,8 @@ class EmsegApprovalOperator(ApprovalOperator):
     template_fields = ()  # what is asked comes from outside
 
     def execute(self, context: Context) -> Any:
-        """Go on, skip `publish`, or wait for an answer."""
+        """Go on, skip `publish`, or tell people and wait for an answer."""
+        from emseg.tasks.alerting import waiting_alert
         from emseg.tasks.approval import evidence
 
         _, run = run_of(context)
@@ -52,8 +55,12 @@ class EmsegApprovalOperator(ApprovalOperator):
         if spec.publication is Publication.NEVER:
             raise AirflowSkipException("publication is never: the result stays on its branch")
         self.subject = f"Publish the result of {spec.dataset}, run {spec.run}?"
-        self.body = evidence(run, report_address(spec.dataset, spec.run))
+        report = report_address(spec.dataset, spec.run)
+        self.body = evidence(run, report)
         self.assigned_users = [{"id": user, "name": user} for user in spec.approvers]
+        question = question_address(context["dag"].dag_id, context["run_id"], self.task_id)
+        alert = waiting_alert(run, {"Decide in Airflow": question, "Report": report})
+        deliver([alert], *kept(spec.dataset, context["run_id"]))
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:

@@ -23,6 +23,11 @@ def run_address(dag_id: str, run_id: str) -> str:
     return f"{_base()}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
 
 
+def question_address(dag_id: str, run_id: str, task_id: str) -> str:
+    """The page where a person answers a task that asks."""
+    return f"{run_address(dag_id, run_id)}/tasks/{quote(task_id)}/required_actions"
+
+
 def login_address(then: str) -> str:
     """The login of Airflow, which goes on to the page `then`."""
     return f"{_base()}/api/v2/auth/login?{urlencode({'next': then})}"

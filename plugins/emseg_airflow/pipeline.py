@@ -24,6 +24,9 @@ RETRIES = 3
 TASK_TIMEOUT = timedelta(hours=2)
 JOB_TIMEOUT = timedelta(days=2)
 
+MAX_ACTIVE_RUNS = 16
+"""A run that waits for a person's approval must not hold the others. Each task but that one runs once at a time."""
+
 READ_POOL = "dvid_read"
 WRITE_POOL = "dvid_write"
 """Pools of the deployment: how many tasks may read from, and write to, DVID at a time over all runs."""
@@ -43,12 +46,12 @@ def segmentation_dag(
         doc_md=RUNBOOK.read_text(encoding="utf-8"),
         schedule=schedule,
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=MAX_ACTIVE_RUNS,
         tags=["emseg", "segmentation", *(datasets if schedule else [])],
         params=form_params(datasets, presets, fixed=datasets[0] if schedule else None),
         on_failure_callback=notifier,
         deadline=deadlines(datasets, fixed=datasets[0] if schedule else None),
-        default_args=default_args(RETRIES, TASK_TIMEOUT, notifier),
+        default_args={**default_args(RETRIES, TASK_TIMEOUT, notifier), "max_active_tis_per_dag": 1},
     ) as dag:
         chain(
             tasks.pin(),

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -85,8 +85,9 @@ def test_a_person_starts_a_dry_run_in_the_form_and_reads_the_plan(airflow: Any, 
 
 
 @pytest.fixture(scope="module")
-def approved(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Id of a run of dataset `demo` that a person looked at and approved."""
+def approved(airflow: Any, alerts: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Id of a run of dataset `demo` that a person was told of, looked at and approved."""
+    alerts.clear()
     with browser.airflow_page(airflow.url, tmp_path_factory.mktemp("pictures")) as page:
         page.log_in(airflow.username, airflow.password)
         page.open_form(DAG_ID)
@@ -98,6 +99,9 @@ def approved(airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
             assert time.monotonic() < deadline
             assert airflow.api.run_state(DAG_ID, run_id) != "failed"
             time.sleep(1)
+        (told,) = alerts
+        assert (told["alert"]["kind"], told["alert"]["run"]) == ("waiting", run_name(run_id))
+        assert told["alert"]["links"]["Decide in Airflow"].endswith(f"{quote(run_id)}/tasks/approve/required_actions")
         page.answer(
             DAG_ID, run_id, "approve", containing="VI split", fields={"why": "looks whole"}, pictures="approval"
         )

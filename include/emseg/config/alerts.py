@@ -10,9 +10,9 @@ from emseg.config.base import Record
 
 Severity = Literal["info", "warning", "error"]
 
-Kind = Literal["regression", "refused", "failed", "late", "recovered", "published"]
+Kind = Literal["regression", "refused", "failed", "late", "waiting", "recovered", "published"]
 """`regression`: refused only because it is worse than what is served. `recovered`: the first published run after that,
-or after a refused or failed one."""
+or after a refused or failed one. `waiting`: a person has to decide about a result."""
 
 
 class AlertPolicy(Record):
@@ -22,6 +22,7 @@ class AlertPolicy(Record):
     refused: Severity | None = Field(default="error", description="Refused: it misses a limit")
     failed: Severity | None = Field(default="error", description="A task or the run failed")
     late: Severity | None = Field(default="warning", description="Not done after `late_after_h`")
+    waiting: Severity | None = Field(default="info", description="A person has to approve or reject a result")
     recovered: Severity | None = Field(default="info", description="Published again, after trouble")
     published: Severity | None = Field(default=None, description="A release was published")
     late_after_h: float | None = Field(

@@ -1,4 +1,4 @@
-"""Alerts about a result, from what the run left: a refusal by the gate, and a publication.
+"""Alerts about a result, from what the run left: a refusal by the gate, a question, a publication.
 
 Figures stand beside those of the served release only where both were measured on the same ground truth and region.
 """
@@ -46,6 +46,26 @@ def refusal_alert(run: RunContext[DvidServices], verdict: Verdict, pages: Mappin
         figures=finite(verdict.figures),
         **_beside(store, run.spec),
         places=worst_places(run, RunFolder(store, run.spec.dataset, run.spec.run).read("findings", Findings)),
+        links={**pages, _VIEW: view_link(run)},
+    )
+
+
+def waiting_alert(run: RunContext[DvidServices], pages: Mapping[str, str]) -> Alert:
+    """What people are told about a result that waits for their decision; `pages` are addresses by title."""
+    store = run.open_services().store
+    folder = RunFolder(store, run.spec.dataset, run.spec.run)
+    verdict = folder.read("verdict", Verdict)
+    return Alert(
+        kind="waiting",
+        severity="info",
+        title="A result waits for a person to approve or reject it",
+        dataset=verdict.dataset,
+        run=verdict.run,
+        cause=verdict.fingerprint,
+        reasons=verdict.notes,
+        figures=finite(verdict.figures),
+        **_beside(store, run.spec),
+        places=worst_places(run, folder.read("findings", Findings)),
         links={**pages, _VIEW: view_link(run)},
     )
 
