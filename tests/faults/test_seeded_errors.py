@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import fastremap
 import numpy as np
 import pytest
+from skimage.metrics import adapted_rand_error, variation_of_information
 
 from emseg.array_types import Labels64
-from emseg.config.dataset import GatePolicy
-from emseg.evaluate import contingency_table, score
+from emseg.config.dataset import GatePolicy, Regression, Unassigned
+from emseg.evaluate import PerSubvolume, contingency_table, score
+from emseg.quality import Measured, against_release
 from emseg.synthetic import make_volume
 
 Figure = Callable[[str], None]
 
 SEED = 11
 POLICY = GatePolicy()
+CASES = 1000
+LIMITS = {"change_vi": 0.05, "change_vi_merge": 0.1, "change_adapted_rand_error": 0.02}
+LIMITED_ELSEWHERE = {"change_largest_segment_share", "change_assigned_share"}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +64,41 @@ def test_clean_resamples_raise_no_false_alarm(truth: Labels64, figure: Figure):
         alarms += result.vi_merge > POLICY.vi_merge_max or result.vi_split > POLICY.vi_split_max
     assert alarms == 0
     figure(f"{alarms} false alarms in {samples} clean resamples")
+
+
+@pytest.mark.fault("F21")
+def test_the_gate_refuses_exactly_what_is_worse_than_the_release_by_more_than_allowed(truth: Labels64, figure: Figure):
+    """Kills a difference the wrong way round, and one of other voxels. Oracle: scikit-image, on the voxels themselves.
+
+    Release and candidate each have up to 4 joins and 3 cuts, so either may be the worse one.
+    """
+    draw, refused, allowed = np.random.default_rng(SEED), 0, Regression(vi=0.05, vi_merge=0.1, are=0.02)
+    made = {case: cut(merged(truth, case[0]), case[1]) for case in np.ndindex(5, 4)}
+    measured = {case: _measured(labels, truth) for case, labels in made.items()}
+    oracle = {case: _by_skimage(labels, truth) for case, labels in made.items()}
+    for _ in range(CASES):
+        own, served = (list(made)[draw.integers(len(made))] for _ in range(2))
+        worse = {name: oracle[own][name] - oracle[served][name] for name in oracle[own]}
+        rows = against_release(measured[own], measured[served], 1, allowed, Unassigned.SEGMENT).rows
+        failing = {row.metric for row in rows if not row.keeps_limit} - LIMITED_ELSEWHERE
+        assert failing == {name for name, limit in LIMITS.items() if worse[name] > limit}, (own, served)
+        refused += bool(failing)
+    assert 0 < refused < CASES
+    figure(f"{CASES} pairs of seeded segmentations: {refused} refused as worse than the release")
+
+
+def _measured(labels: Labels64, truth: Labels64) -> Measured:
+    pairs = zip(np.array_split(labels, 8, axis=2), np.array_split(truth, 8, axis=2), strict=True)
+    parts = PerSubvolume.of({f"sv-{n}": contingency_table(*pair) for n, pair in enumerate(pairs)})
+    return Measured.of(score(parts.whole), parts, "ab", Unassigned.SEGMENT)
+
+
+def _by_skimage(labels: Labels64, truth: Labels64) -> dict[str, float]:
+    known = truth > 0
+    labels, _ = fastremap.renumber(labels, in_place=False)  # scikit-image makes tables as large as the largest id
+    split, merge = variation_of_information(truth[known], labels[known])
+    error, _, _ = adapted_rand_error(truth[known], labels[known])
+    return {"change_vi": split + merge, "change_vi_merge": merge, "change_adapted_rand_error": error}
 
 
 def bodies(truth: Labels64) -> int:
