@@ -2,12 +2,15 @@
 
 Between two rounds the training regions are joined by the scores of forests that were not trained on them: stripes of
 the volume take turns. So the next round learns from regions as they will be on new tissue.
+
+Each round also learns from the contacts of the rounds before it (as Nunez-Iglesias et al. do, PLoS ONE 2013). Contacts
+of large regions are few, and forests that saw only the few that a round leaves differ much from seed to seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import fastremap
@@ -44,10 +47,23 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class EdgeSettings:
-    """Thresholds of the rounds, and how many forests judge each round."""
+class RoundSettings:
+    """Score below which regions join, and the diameter above which they ask for less (`segment.linkage.Caution`)."""
 
-    thresholds: tuple[float, ...] = (0.2, 0.3, 0.4)
+    threshold: float
+    small_nm: float | None = None
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """The rounds, and how many forests judge each round."""
+
+    rounds: tuple[RoundSettings, ...] = (
+        RoundSettings(0.2, 150),
+        RoundSettings(0.3, 150),
+        RoundSettings(0.4, 150),
+        RoundSettings(0.4),
+    )
     forests: int = 3
     trees: int = 150
 
@@ -57,7 +73,7 @@ class TrainedRound:
     """Texts of the forests of one round, and how well they tell contacts apart, out of fold."""
 
     texts: tuple[str, ...]
-    threshold: float
+    settings: RoundSettings
     figures: Separation
 
 
@@ -77,13 +93,13 @@ class _Sample:
     groundtruth: npt.NDArray[np.integer]
     graph: RegionGraph
     region_of: Numbers
+    longest_axis: int
 
     @property
     def fold(self) -> Numbers:
-        """Fold of each contact: stripes across the longest axis take turns."""
-        centre = self.graph.contact_places[:, 1:4] / self.graph.contact_places[:, :1]
-        axis = int(np.argmax(centre.max(axis=0) - centre.min(axis=0)))
-        return (centre[:, axis] // STRIPE_NM).astype(np.int64) % FOLDS
+        """Fold of each contact: stripes across the longest axis of the volume take turns."""
+        places = self.graph.contact_places
+        return (places[:, 1 + self.longest_axis] / places[:, 0] // STRIPE_NM).astype(np.int64) % FOLDS
 
 
 def train_edges(
@@ -100,50 +116,52 @@ def train_edges(
     PermanentError where the contacts are too few or all of one class. `gray_levels`: mean and deviation of the data.
     """
     samples = [
-        _Sample(
-            labels,
-            volume.groundtruth,
-            (
-                graph := region_graph(
-                    labels,
-                    contact_channels(volume.grayscale, probability, volume.voxel_size_nm, *gray_levels),
-                    volume.voxel_size_nm,
-                )
-            ),
-            np.arange(graph.nodes),
-        )
+        _sample(volume, probability, labels, gray_levels)
         for volume, probability, labels in zip(volumes, probabilities, supervoxels, strict=True)
     ]
     rounds: list[TrainedRound] = []
+    seen: list[_Contacts] = []
     scores: list[npt.NDArray[np.float64]] = []
-    for number, threshold in enumerate(settings.thresholds, 1):
-        say(f"agglomeration, round {number} of {len(settings.thresholds)}")
+    for number, each in enumerate(settings.rounds, 1):
+        say(f"agglomeration, round {number} of {len(settings.rounds)}")
         joined = list(samples)
         if rounds:
-            joined = [_joined(s, score, rounds[-1].threshold) for s, score in zip(samples, scores, strict=True)]
+            joined = [_joined(s, score, rounds[-1].settings) for s, score in zip(samples, scores, strict=True)]
         if rounds and _unlearnable(joined):
             say(f"  nothing is left to learn: the rounds before leave {_unlearnable(joined)}")
             break
         samples = joined
-        made, scores = _train_round(samples, settings, threshold, seed + 1000 * number)
-        contacts = sum(len(sample.graph.edges) for sample in samples)
+        seen.append(_contacts(samples))
+        made, scores = _train_round(seen, settings, each, seed + 1000 * number)
+        contacts = len(seen[-1].target)
         say(f"  {contacts} contacts, average precision {made.figures.average_precision:.4f}")
         rounds.append(made)
 
+    small = rounds[-1].settings.small_nm
+
     def out_of_fold(threshold: float) -> list[Labels]:
         return [
-            linked(sample.graph, score, threshold)[sample.region_of].astype(np.uint32)[sample.supervoxels]
+            linked(sample.graph, score, threshold, small)[sample.region_of].astype(np.uint32)[sample.supervoxels]
             for sample, score in zip(samples, scores, strict=True)
         ]
 
     return TrainedEdges(tuple(rounds), out_of_fold)
 
 
-def _joined(sample: _Sample, score: npt.NDArray[np.float64], threshold: float) -> _Sample:
+def _sample(
+    volume: TrainingVolume, probability: Probability, supervoxels: Labels, gray_levels: tuple[float, float]
+) -> _Sample:
+    """The sample as the first round gets it."""
+    size = volume.voxel_size_nm
+    graph = region_graph(supervoxels, contact_channels(volume.grayscale, probability, size, *gray_levels), size)
+    longest = int(np.argmax(np.multiply(supervoxels.shape, size)))
+    return _Sample(supervoxels, volume.groundtruth, graph, np.arange(graph.nodes), longest)
+
+
+def _joined(sample: _Sample, score: npt.NDArray[np.float64], settings: RoundSettings) -> _Sample:
     """The sample as the next round gets it."""
-    region_of = linked(sample.graph, score, threshold)
-    graph = sample.graph.joined(region_of)
-    return _Sample(sample.supervoxels, sample.groundtruth, graph, region_of[sample.region_of])
+    region_of = linked(sample.graph, score, settings.threshold, settings.small_nm)
+    return replace(sample, graph=sample.graph.joined(region_of), region_of=region_of[sample.region_of])
 
 
 def _unlearnable(samples: Sequence[_Sample]) -> str:
@@ -157,17 +175,24 @@ def _unlearnable(samples: Sequence[_Sample]) -> str:
     return f"{found}, all of one class: either no two regions of one body touch, or no two bodies"
 
 
-def _train_round(
-    samples: Sequence[_Sample], settings: EdgeSettings, threshold: float, seed: int
-) -> tuple[TrainedRound, list[npt.NDArray[np.float64]]]:
-    """One round, and the out-of-fold score of every contact of each volume."""
-    names = contact_feature_names(CHANNELS)
-    features = np.concatenate([contact_features(sample.graph) for sample in samples], axis=1)
-    target, usable = _all_targets(samples)
-    fold = np.concatenate([sample.fold for sample in samples])
-    # A large contact is surer and decides about more voxels, but is still one decision.
-    weight = np.sqrt(np.concatenate([sample.graph.contact_nm2 for sample in samples]))
-    weight /= weight.mean()
+@dataclass(frozen=True, eq=False)
+class _Contacts:
+    """Contacts of all volumes in one round, one after the other: what they are learned from, and when they are judged.
+
+    `target` is True where the regions belong to different bodies, and `usable` where both are pure enough to say so.
+    The contacts of volume k stop before `ends[k]`.
+    """
+
+    features: npt.NDArray[np.float32]
+    target: npt.NDArray[np.bool_]
+    usable: npt.NDArray[np.bool_]
+    fold: Numbers
+    weight: npt.NDArray[np.float64]
+    ends: Numbers
+
+
+def _contacts(samples: Sequence[_Sample]) -> _Contacts:
+    """PermanentError where nothing can be learned from them."""
     if fault := _unlearnable(samples):
         raise PermanentError(
             "training the agglomeration",
@@ -175,23 +200,47 @@ def _train_round(
             fault,
             "Give more ground truth, or check that it belongs to the grayscale",
         )
+    target, usable = _all_targets(samples)
+    # A large contact is surer and decides about more voxels, but is still one decision.
+    weight = np.sqrt(np.concatenate([sample.graph.contact_nm2 for sample in samples]))
+    return _Contacts(
+        features=np.concatenate([contact_features(sample.graph) for sample in samples], axis=1),
+        target=target,
+        usable=usable,
+        fold=np.concatenate([sample.fold for sample in samples]),
+        weight=weight / weight.mean(),
+        ends=np.cumsum([len(sample.graph.edges) for sample in samples]),
+    )
+
+
+def _train_round(
+    seen: Sequence[_Contacts], settings: EdgeSettings, current: RoundSettings, seed: int
+) -> tuple[TrainedRound, list[npt.NDArray[np.float64]]]:
+    """One round, learned from `seen`: its contacts, which are the last, and those of the rounds before.
+
+    Also the out-of-fold score of every contact of the round, for each volume. A fold is a place, whatever the round.
+    """
+    names = contact_feature_names(CHANNELS)
+    matrix = np.ascontiguousarray(np.concatenate([each.features.T for each in seen]))
+    target, usable, fold, weight = (
+        np.concatenate([getattr(each, name) for each in seen]) for name in ("target", "usable", "fold", "weight")
+    )
 
     def forests(rows: npt.NDArray[np.bool_]) -> tuple[str, ...]:
-        matrix = np.ascontiguousarray(features[:, rows].T)
         return tuple(
-            trained(matrix, target[rows], names, PARAMETERS, settings.trees, seed + k, weight[rows])
+            trained(matrix[rows], target[rows], names, PARAMETERS, settings.trees, seed + k, weight[rows])
             for k in range(settings.forests)
         )
 
-    score = np.empty(len(target))
-    for k in np.unique(fold):
+    judged = seen[-1]
+    score = np.empty(len(judged.target))
+    for k in np.unique(judged.fold):
         apart = usable & (fold != k)
         others = apart if apart.sum() >= LEAST_CONTACTS else usable
         made = tuple(Forest.from_text(text, f"fold {k}") for text in forests(others))
-        score[fold == k] = mean_score(made, np.ascontiguousarray(features[:, fold == k]))
-    figures = separation(score[usable], target[usable])
-    ends = np.cumsum([len(sample.graph.edges) for sample in samples])
-    return TrainedRound(forests(usable), threshold, figures), np.split(score, ends[:-1])
+        score[judged.fold == k] = mean_score(made, np.ascontiguousarray(judged.features[:, judged.fold == k]))
+    figures = separation(score[judged.usable], judged.target[judged.usable])
+    return TrainedRound(forests(usable), current, figures), np.split(score, judged.ends[:-1])
 
 
 def _all_targets(samples: Sequence[_Sample]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
