@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from emseg.segment.linkage import Caution, mean_linkage
+from emseg.segment.linkage import Caution, _Clusters, mean_linkage
 
 
 def partition(labels) -> set[frozenset[int]]:
@@ -111,13 +111,17 @@ def test_the_order_and_direction_of_edges_does_not_matter_to_caution(seed, rando
     assert np.array_equal(first, mean_linkage(14, edges[order, ::-1], weight[order], size[order], 0.3, caution))
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6))
-def test_caution_about_nothing_is_plain_mean_linkage(seed):
-    """Kills a rule that also moves small regions: no cluster here is larger than 10 um."""
-    edges, weight, size, volume = a_graph(seed)
-    plain = mean_linkage(14, edges, weight, size, 0.3)
-    assert np.array_equal(plain, mean_linkage(14, edges, weight, size, 0.3, Caution(volume, 10_000)))
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4))
+def test_caution_about_nothing_is_plain_mean_linkage(seed, digits):
+    """Kills a rule that also moves small regions, and equal scores that rounding takes in another order.
+
+    No cluster here is larger than 10 um.
+    """
+    edges, weight, size, volume = a_graph(seed, 40)
+    weight = np.round(weight, digits)
+    plain = mean_linkage(40, edges, weight, size, 0.3)
+    assert np.array_equal(plain, mean_linkage(40, edges, weight, size, 0.3, Caution(volume, 10_000)))
 
 
 @settings(max_examples=50, deadline=None)
@@ -150,3 +154,22 @@ def test_regions_that_grow_ask_for_more():
     weight = np.array([0.01, 0.02, 0.19])
     assert mean_linkage(4, edges, weight, np.ones(3), 0.2, caution).tolist() == [0, 0, 2, 2]
     assert mean_linkage(4, edges, weight, np.ones(3), 0.2).tolist() == [0, 0, 0, 0]
+
+
+def test_bodies_as_large_as_a_brain_are_counted():
+    """Kills volumes that overflow or lose their order: sides of 1 mm and 2 mm. A score of 0 always joins."""
+    edges, caution = np.array([[0, 1], [1, 2]]), Caution(np.array([1e6, 2e6, 1e6]) ** 3, 150)
+    assert mean_linkage(3, edges, np.array([1e-9, 0.0]), np.ones(2), 1e-4, caution).tolist() == [0, 0, 0]
+    assert mean_linkage(3, edges, np.array([1e-7, 0.0]), np.ones(2), 1e-4, caution).tolist() == [0, 1, 1]
+
+
+def test_a_join_asks_each_contact_again_only_when_it_is_its_turn(monkeypatch):
+    """Kills queueing every contact of a grown cluster anew, which takes the square of the time: a star of 2000."""
+    queued = []
+    real = _Clusters.queued
+    monkeypatch.setattr(_Clusters, "queued", lambda self, *edge: queued.append(edge) or real(self, *edge))
+    edges = np.column_stack([np.zeros(2000, int), np.arange(1, 2001)])
+    caution = Caution(np.full(2001, 200.0**3), 150)
+    joined = mean_linkage(2001, edges, np.linspace(0.1, 0.2, 2000), np.ones(2000), 1.0, caution)
+    assert (joined == 0).all()
+    assert len(queued) <= 3 * 2000

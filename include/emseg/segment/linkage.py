@@ -13,15 +13,18 @@ from math import cbrt
 import numpy as np
 import numpy.typing as npt
 
+_Queued = tuple[float, int, int, float, float]
+"""What an edge counts, its clusters in order, its size, and its mean weight."""
+
 
 @dataclass(frozen=True, eq=False)
 class Caution:
-    """A weight counts `d / small_nm` times where the smaller side has a diameter d above `small_nm`.
+    """A weight counts `d / small_nm` times where the smaller of its two clusters has a diameter d above `small_nm`.
 
-    The diameter is the cube root of the volume; `volume_nm3` is float64 (nodes,), and that of a cluster is the sum over
-    its nodes at the time of the join. Worked example, small_nm = 150: a contact of mean 0.12 counts 0.12 between cubes
-    of 150 nm and 900 nm, and 0.24 between cubes of 300 nm and 900 nm, so at threshold 0.2 only the first two join. That
-    large components ask for more is the idea of Felzenszwalb and Huttenlocher, IJCV 2004.
+    Worked example, small_nm = 150: a contact of mean 0.12 counts 0.12 between cubes of 150 nm and 900 nm, and 0.24
+    between cubes of 300 nm and 900 nm, so at threshold 0.2 only the first two join. The diameter is the cube root of
+    the volume; `volume_nm3` is float64 (nodes,), and the volume of a cluster is the sum over its nodes at the time of
+    the join. That large components ask for more is the idea of Felzenszwalb and Huttenlocher, IJCV 2004.
     """
 
     volume_nm3: npt.NDArray[np.floating]
@@ -47,25 +50,25 @@ def mean_linkage(
     A later join can have a smaller weight than an earlier one; joining stops when no weight is below the threshold.
     """
     clusters = _Clusters(nodes, caution)
-    heap: list[tuple[float, int, int, float]] = []
+    heap: list[_Queued] = []
     for (a, b), mean, faces in zip(edges.tolist(), weight.tolist(), size.tolist(), strict=True):
         clusters.neighbours[a][b] = clusters.neighbours[b][a] = (mean * faces, faces)
-        heap.append((clusters.counted(mean, a, b), min(a, b), max(a, b), faces))
+        heap.append(clusters.queued(mean, faces, a, b))
     heapq.heapify(heap)
     parent = np.arange(nodes)
     while heap and heap[0][0] < threshold:
-        counted, a, b, faces = heapq.heappop(heap)
+        counted, a, b, faces, mean = heapq.heappop(heap)
         current = clusters.neighbours[a].get(b)
         if current is None or current[1] != faces:
             continue  # one of the two has been absorbed, or the edge has grown since it was queued
-        if caution is not None and (now := clusters.queued(a, b))[0] > counted:
+        if (now := clusters.queued(mean, faces, a, b))[0] > counted:
             heapq.heappush(heap, now)  # the two have grown since, and ask for more
             continue
         if len(clusters.neighbours[a]) < len(clusters.neighbours[b]):
             a, b = b, a  # moving the shorter list keeps the whole clustering near E log E
         parent[b] = a
-        for other in clusters.absorb(a, b):
-            heapq.heappush(heap, clusters.queued(a, other))
+        for other, total, faces in clusters.absorb(a, b):
+            heapq.heappush(heap, clusters.queued(total / faces, faces, a, other))
     return _smallest_members(parent)
 
 
@@ -78,30 +81,28 @@ class _Clusters:
         if caution is not None:
             self._volume = (caution.volume_nm3 / caution.small_nm**3).tolist()
 
-    def counted(self, mean: float, a: int, b: int) -> float:
-        """What the mean weight of an edge counts."""
-        if self._volume is None:
-            return mean
-        diameter = cbrt(min(self._volume[a], self._volume[b]))
-        return mean * max(1.0, diameter)
+    def queued(self, mean: float, faces: float, a: int, b: int) -> _Queued:
+        """An edge with what its mean weight counts now: more, once the smaller of its clusters has grown."""
+        counted = mean
+        if self._volume is not None:
+            counted *= max(1.0, cbrt(min(self._volume[a], self._volume[b])))
+        return counted, min(a, b), max(a, b), faces, mean
 
-    def queued(self, a: int, b: int) -> tuple[float, int, int, float]:
-        """What an edge counts, its two clusters in order, and its size."""
-        total, faces = self.neighbours[a][b]
-        return self.counted(total / faces, a, b), min(a, b), max(a, b), faces
-
-    def absorb(self, a: int, b: int) -> list[int]:
-        """Move all edges of b to a, and its volume; the clusters whose edge to a has changed."""
+    def absorb(self, a: int, b: int) -> list[tuple[int, float, float]]:
+        """Move all edges of b to a, and its volume; each edge of a that is new or has changed: to whom, sum, size."""
         moved = self.neighbours[b]
         self.neighbours[b] = {}
         del self.neighbours[a][b], moved[a]
+        changed = []
         for other, (total, faces) in moved.items():
             del self.neighbours[other][b]
             old_total, old_faces = self.neighbours[a].get(other, (0.0, 0.0))
-            self.neighbours[a][other] = self.neighbours[other][a] = (old_total + total, old_faces + faces)
+            merged = (old_total + total, old_faces + faces)
+            self.neighbours[a][other] = self.neighbours[other][a] = merged
+            changed.append((other, *merged))
         if self._volume is not None:
             self._volume[a] += self._volume[b]
-        return list(moved)
+        return changed
 
 
 def _smallest_members(parent: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

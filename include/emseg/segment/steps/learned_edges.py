@@ -12,7 +12,7 @@ class LearnedEdges(AgglomerateStep[LearnedEdgesParameters]):
     """The rounds of the model (`emseg.segment.learned_linkage`)."""
 
     name = "learned-edges"
-    version = 2
+    version = 1
     bytes_per_voxel = 30
     Parameters = LearnedEdgesParameters
     needs_model = True
