@@ -1,4 +1,7 @@
-"""The compiled forest beside LightGBM's own prediction, one thread each, and what the features of a pass cost."""
+"""The compiled forest beside LightGBM's own prediction, one thread each, what the features of a pass cost, and caution.
+
+Caution is measured on a made graph: regions in a line, each with contacts of random scores to about four of the next.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from benchmarks.side_by_side import side_by_side
 from emseg.segment.boundary import normalised, tile_voxels
 from emseg.segment.features import feature_tiles
 from emseg.segment.forest import Forest
+from emseg.segment.linkage import Caution, mean_linkage
 from emseg.training.boundary import PARAMETERS
 from emseg.training.lightgbm_text import COMMON
 from emseg.training.presets import training_settings
 
 VOXEL_SIZE_NM = (10.0, 10.0, 10.0)
 SAMPLES = 100_000
+REGIONS, CONTACTS, THRESHOLD, SMALL_NM = 50_000, 4, 0.4, 150.0
 
 
 def run() -> list[Row]:
@@ -50,4 +55,27 @@ def run() -> list[Row]:
         Row(f"{name}: LightGBM's time beside it", compared.ratio("lightgbm", to="compiled"), "x"),
         Row(f"{name}: largest difference of the two", float(difference), ""),
         Row(f"{em.name}, {len(bank.names)} features: computing them", features_s, "CPU-s/Mvoxel"),
+        *_linkage(),
+    ]
+
+
+def _linkage() -> list[Row]:
+    """Mean linkage of many regions of 20 to 200 nm, plain and cautious."""
+    rng = np.random.default_rng(0)
+    first = np.arange(REGIONS).repeat(CONTACTS)
+    pairs = np.stack([first, first + rng.integers(1, 300, len(first))], axis=1)
+    edges = np.unique(pairs[pairs[:, 1] < REGIONS], axis=0)
+    score, area = rng.random(len(edges)), rng.uniform(100, 5000, len(edges))
+    caution = Caution(rng.uniform(20, 200, REGIONS) ** 3, SMALL_NM)
+    compared = side_by_side(
+        {
+            "plain": lambda: mean_linkage(REGIONS, edges, score, area, THRESHOLD),
+            "cautious": lambda: mean_linkage(REGIONS, edges, score, area, THRESHOLD, caution),
+        },
+        5,
+    )
+    name = f"made graph, {len(edges)} contacts"
+    return [
+        Row(f"{name}: mean linkage", compared.median_s("plain"), "CPU-s"),
+        Row(f"{name}: cautious linkage's time beside it", compared.ratio("cautious", to="plain"), "x"),
     ]

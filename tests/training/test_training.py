@@ -123,6 +123,7 @@ def test_trained_steps_keep_the_promises_of_the_protocol(trained, name):
         ("edges", ("rounds",), []),
         ("edges", ("rounds", 0, "forests"), []),
         ("edges", ("rounds", 0, "threshold"), float("nan")),
+        ("edges", ("rounds", 0, "small_nm"), 0),
         ("texture", ("limit",), 0),
         ("texture", ("mean",), [1.0] * 5),
         ("texture", ("precision",), [[float("nan")] * 4] * 4),
@@ -211,6 +212,17 @@ def test_nothing_is_joined_in_a_volume_without_contacts(trained):
     assert np.array_equal(
         linkage.agglomerate(np.full(one.shape, 9, np.uint8), np.zeros(one.shape, np.float32), one, ISOTROPIC), one
     )
+
+
+def test_a_model_of_a_former_release_joins_as_it_was_trained_to(trained):
+    """Kills caution in rounds whose forests were trained on regions joined without it: they have no `small_nm`."""
+    model = trained["default"].model
+    document = json.loads(model.files["model.json"])
+    for each in document["sections"]["edges"]["rounds"]:
+        del each["small_nm"]
+    former = ModelFolder({**model.files, "model.json": json.dumps(document).encode()})
+    assert {each.small_nm for each in LearnedLinkage.of(former).rounds} == {None}
+    assert {each.small_nm for each in LearnedLinkage.of(model).rounds} == {150, None}
 
 
 def test_thick_sections_are_trained_and_segmented():

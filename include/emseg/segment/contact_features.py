@@ -70,7 +70,7 @@ def _node_levels(
 
 def _shape(graph: RegionGraph, mean: npt.NDArray[np.floating]) -> list[Sums]:
     area = graph.contact_nm2
-    volume = graph.node_places[:, 0] * graph.voxel_nm3
+    volume = graph.volume_nm3
     surface = np.zeros(graph.nodes)
     best = np.full(graph.nodes, np.inf)
     for side in range(2):

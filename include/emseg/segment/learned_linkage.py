@@ -2,7 +2,9 @@
 
 Each round scores the contacts of the regions left by the round before and joins them by mean linkage up to its
 threshold. Later rounds judge larger regions by their shapes and by longer contacts (Nunez-Iglesias et al., PLoS ONE
-2013). A score is the mean over a few forests: with few contacts to learn from, single forests differ much.
+2013). So the rounds but the last are cautious: a join of two large regions asks for a lower score there (`Caution`),
+else it waits for the round that knows most. A score is the mean over a few forests: with few contacts to learn from,
+single forests differ much.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from emseg.geometry import VoxelSize
 from emseg.segment.boundary import forest_of
 from emseg.segment.contact_features import contact_feature_names, contact_features
 from emseg.segment.forest import Forest
-from emseg.segment.linkage import mean_linkage
+from emseg.segment.linkage import Caution, mean_linkage
 from emseg.segment.model import ModelFolder
 from emseg.segment.protocol import Gray, Labels, Probability, Setting
 from emseg.segment.region_graph import Channel, RegionGraph, region_graph
@@ -35,10 +37,14 @@ REACH_NM = _WINDOW * _WIDE_NM
 
 
 class RoundDescription(Record):
-    """One round in `model.json`: the files of its forests, and the score below which regions join."""
+    """One round in `model.json`: the files of its forests, and the score below which regions join.
+
+    `small_nm` is that of `Caution`; without it, as in models of former releases, large regions join like small ones.
+    """
 
     forests: tuple[str, ...] = Field(min_length=1)
     threshold: float
+    small_nm: float | None = Field(default=None, gt=0)
 
 
 class EdgesDescription(Record):
@@ -56,6 +62,7 @@ class Round:
 
     forests: tuple[Forest, ...]
     threshold: float
+    small_nm: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +79,7 @@ class LearnedLinkage:
         description = model.section(SECTION, EdgesDescription)
         names = contact_feature_names(description.channels)
         rounds = (
-            Round(tuple(forest_of(model, name, names) for name in each.forests), each.threshold)
+            Round(tuple(forest_of(model, name, names) for name in each.forests), each.threshold, each.small_nm)
             for each in description.rounds
         )
         return cls(description.gray_mean, description.gray_std, tuple(rounds))
@@ -85,7 +92,7 @@ class LearnedLinkage:
         graph = region_graph(supervoxels, channels, voxel_size_nm)
         region_of = np.arange(graph.nodes)
         for number, each in enumerate(self.rounds, 1):
-            joined = linked(graph, mean_score(each.forests, contact_features(graph)), each.threshold)
+            joined = linked(graph, mean_score(each.forests, contact_features(graph)), each.threshold, each.small_nm)
             region_of = joined[region_of]
             if number < len(self.rounds):
                 graph = graph.joined(joined)
@@ -127,6 +134,12 @@ def mean_score(forests: tuple[Forest, ...], features: npt.NDArray[np.float32]) -
     return mean
 
 
-def linked(graph: RegionGraph, score: npt.NDArray[np.float64], threshold: float) -> npt.NDArray[np.int64]:
-    """Region of each node after joining; a join of joins counts every voxel face alike, weighed by its area."""
-    return mean_linkage(graph.nodes, graph.edges, score, graph.contact_nm2, threshold)
+def linked(
+    graph: RegionGraph, score: npt.NDArray[np.float64], threshold: float, small_nm: float | None
+) -> npt.NDArray[np.int64]:
+    """Region of each node after joining; a join of joins counts every voxel face alike, weighed by its area.
+
+    Larger regions than `small_nm` ask for a lower score, as `Caution` says; with None they do not.
+    """
+    caution = None if small_nm is None else Caution(graph.volume_nm3, small_nm)
+    return mean_linkage(graph.nodes, graph.edges, score, graph.contact_nm2, threshold, caution)

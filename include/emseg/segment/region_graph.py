@@ -56,6 +56,11 @@ class RegionGraph:
         area: Sums = self.faces @ np.array(self.face_nm2)
         return area
 
+    @property
+    def volume_nm3(self) -> Sums:
+        """Volume of each node."""
+        return self.node_places[:, 0] * self.voxel_nm3
+
     def joined(self, region_of: npt.NDArray[np.integer]) -> RegionGraph:
         """The graph after joining: node i becomes part of `region_of[i]`; contacts inside a region are gone."""
         pairs = np.sort(np.asarray(region_of, np.int64)[self.edges], axis=1)

@@ -65,5 +65,6 @@ def _rounds(edges: TrainedEdges, files: dict[str, bytes]) -> tuple[RoundDescript
     for number, made in enumerate(edges.rounds, 1):
         names = tuple(f"edges-{number}-{k}.txt" for k in range(1, len(made.texts) + 1))
         files |= {name: text.encode() for name, text in zip(names, made.texts, strict=True)}
-        rounds.append(RoundDescription(forests=names, threshold=made.threshold))
+        each = made.settings
+        rounds.append(RoundDescription(forests=names, threshold=each.threshold, small_nm=each.small_nm))
     return tuple(rounds)

@@ -68,7 +68,7 @@ def train(sources: Sequence[TrainingSource], preset: str, seed: int, say: Callab
         passes=tuple(_pass_figures(each) for each in boundary.passes),
         rounds=tuple(_round_figures(each) for each in edges.rounds),
         curve=_curve(volumes, edges),
-        threshold=edges.rounds[-1].threshold,
+        threshold=edges.rounds[-1].settings.threshold,
     )
     model = model_of(volumes, report, boundary, edges)
     return Trained(model, report, boundary.probabilities[0], edges.out_of_fold(report.threshold)[0])
