@@ -10,7 +10,7 @@ from tests.running import a_spec
 
 from emseg.config import RunSpec, StitchMode
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, Output, Stitching, Unassigned
+from emseg.config.dataset import Everywhere, GatePolicy, Output, Stitching, Unassigned
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.config.pipeline import Isolation
 from emseg.config.runspec import PinnedGroundTruth, PinnedStep
@@ -37,6 +37,9 @@ def changed(**fields: object) -> RunSpec:
     [
         (changed(run="run-2"), None),
         (changed(gate=GatePolicy(are_max=0.1)), None),
+        (changed(gate=GatePolicy(everywhere=Everywhere(bodies_max=9))), None),
+        (changed(gate=GatePolicy(everywhere=Everywhere(orphan_um3=9))), "survey"),
+        (changed(groundtruth=None), "evaluate"),
         (changed(groundtruth=PinnedGroundTruth(node="ef01", instance="gt")), "evaluate"),
         (changed(groundtruth=SPEC.groundtruth.model_copy(update={"unassigned": Unassigned.SINGLETONS})), "evaluate"),
         (changed(output=Output(max_scale=3)), "write"),
@@ -115,7 +118,6 @@ def test_every_field_of_a_spec_is_in_a_key_or_is_known_not_to_shape_a_result():
     assert set(RunSpec.model_fields) - read == {
         "schema_version",  # the form of the document
         "run",  # who computed a result does not change it
-        "gate",  # judged from the result, after all phases
         "publication",  # decided after the gate
         "approvers",  # asked after the gate
         "served",  # measured beside the result, under a key of its own
