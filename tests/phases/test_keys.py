@@ -38,7 +38,6 @@ def changed(**fields: object) -> RunSpec:
         (changed(run="run-2"), None),
         (changed(gate=GatePolicy(are_max=0.1)), None),
         (changed(gate=GatePolicy(everywhere=Everywhere(bodies_max=9))), None),
-        (changed(gate=GatePolicy(everywhere=Everywhere(orphan_um3=9))), "survey"),
         (changed(groundtruth=None), "evaluate"),
         (changed(groundtruth=PinnedGroundTruth(node="ef01", instance="gt")), "evaluate"),
         (changed(groundtruth=SPEC.groundtruth.model_copy(update={"unassigned": Unassigned.SINGLETONS})), "evaluate"),
@@ -66,6 +65,12 @@ def test_a_change_reaches_its_phase_and_all_after_it(spec, first_changed):
     first = PHASES.index(first_changed) if first_changed else len(PHASES)
     differs = [before[phase] != after[phase] for phase in PHASES]
     assert differs == [i >= first for i in range(len(PHASES))]
+
+
+def test_what_an_orphan_is_changes_the_survey_alone():
+    """Kills limits of the gate in a key, scores that are computed again for them, and orphans of another floor."""
+    before, after = phase_keys(SPEC), phase_keys(changed(gate=GatePolicy(everywhere=Everywhere(orphan_um3=9))))
+    assert {phase for phase in PHASES if before[phase] != after[phase]} == {"survey"}
 
 
 def test_a_step_with_another_parameter_or_version_is_another_segmentation():

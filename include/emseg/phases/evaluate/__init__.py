@@ -40,7 +40,7 @@ class Evaluate(EachSubvolume):
         """
         region: dict[str, JsonValue] = {"voxels": spec.volume.region, "core_vox": [*spec.segmentation.core_vox]}
         truth = spec.groundtruth
-        return {"groundtruth": truth and truth.model_dump(mode="json"), "region": region}
+        return {"groundtruth": None if truth is None else truth.model_dump(mode="json"), "region": region}
 
     def items(self, run: RunContext[Any]) -> tuple[str, ...]:
         """The selected subvolumes."""
