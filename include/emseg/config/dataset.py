@@ -102,8 +102,6 @@ class GroundTruth(Counting):
 
 
 def _none_is_none(value: object) -> object:
-    if value is None:
-        raise ValueError("write `groundtruth: none` where there is no ground truth")
     return None if value == NO_GROUNDTRUTH else value
 
 
@@ -325,6 +323,14 @@ class Dataset(Record):
     approvers: tuple[UserId, ...] = Field(default=(), description="Who may approve; none: whoever may edit DAG runs")
     alerts: AlertPolicy = AlertPolicy()
     schedule: Schedule | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_forgotten(cls, given: object) -> object:
+        volume = given.get("volume") if isinstance(given, Mapping) else None
+        if isinstance(volume, Mapping) and "groundtruth" in volume and volume["groundtruth"] is None:
+            raise ValueError("volume.groundtruth is empty: write `none` where there is no ground truth")
+        return given
 
     @model_validator(mode="after")
     def _something_judges(self) -> Dataset:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emseg.phases.declaration import Phase
+from emseg.phases.resolve import BODIES
 from emseg.phases.stages import EVALUATE
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from emseg.phases.artefact import TableArtefact
     from emseg.phases.run_context import RunContext
     from emseg.store import ItemMarker
-
-VOLUME = "volume"
-"""The one item."""
 
 
 class SurveyPhase(Phase):
@@ -40,7 +38,7 @@ class SurveyPhase(Phase):
 
     def items(self, run: RunContext[Any]) -> tuple[str, ...]:  # noqa: ARG002
         """All of it at once."""
-        return (VOLUME,)
+        return (BODIES,)
 
     def prepare(self, run: RunContext[Any]) -> Work:
         """Count all bodies."""

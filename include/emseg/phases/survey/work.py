@@ -1,8 +1,8 @@
 """The survey of a run: tables of `match` streamed, joined with the mapping of `resolve`; and how it is read.
 
-Memory: about 60 bytes for each supervoxel of a body of several, and the tables of `READ_AHEAD` subvolumes. So 10^8
-bodies, of which each tenth has ten supervoxels, take 6 GB; with `match` alone in their way, single supervoxels are
-counted and forgotten. `python -m benchmarks survey` prints memory and time.
+Memory: about 60 bytes for each supervoxel of a body of several, and the tables of `READ_AHEAD` subvolumes. A body of
+one supervoxel is counted and forgotten. So 10^8 bodies of which each hundredth has ten supervoxels take 600 MB, and
+10^7 bodies of ten supervoxels each take 6 GB.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from emseg.phases.resolve.artefacts import read_mapping
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import ASKED, quarantined_cells
 from emseg.phases.services import Services
-from emseg.phases.survey import VOLUME
 from emseg.phases.survey.artefacts import LARGEST, SIZES
 from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.substitute_ids import SubstituteIds
@@ -127,7 +126,7 @@ class SurveyResult:
 def read_survey(run: RunContext[Services]) -> SurveyResult:
     """The result of the phase."""
     folder = run.folder(NAME)
-    (marker,) = folder.item_markers([VOLUME])
+    (marker,) = folder.item_markers([BODIES])
     table = LARGEST.read(folder, marker)
     survey = Survey(**{field.name: marker.statistics[field.name] for field in fields(Survey)})  # type: ignore[arg-type]
     return SurveyResult(survey, table["body"].to_numpy(), table["voxels"].to_numpy())
