@@ -8,6 +8,7 @@ from tests.refusals import refused
 
 from emseg.config import RunParameters, StitchMode, dataset_names, datasets_folder, load_dataset
 from emseg.config.base import BESIDE_DATASETS, validated
+from emseg.config.dataset import Everywhere
 from emseg.errors import PermanentError
 
 GOOD = {
@@ -117,3 +118,16 @@ def test_another_preset_for_a_run_brings_its_own_halo(tmp_path):
     assert RunParameters(dataset="brain", preset="best").applied_to(dataset).segmentation.halo_vox is None
     given = RunParameters(dataset="brain", preset="best", halo_vox=(41, 41, 41)).applied_to(dataset)
     assert given.segmentation.halo_vox == (41, 41, 41)
+
+
+def test_a_dataset_says_that_it_has_no_ground_truth_and_then_something_else_must_judge(tmp_path):
+    """Kills `none` as the name of an instance, a forgotten value taken for none, and a gate that judges nothing."""
+    none = {"node": "abcd", "groundtruth": "none"}
+    dataset = load_dataset(folder_with(tmp_path, volume=none), "brain")
+    assert dataset.volume.groundtruth is None
+    assert RunParameters(dataset="brain", node="ef01").applied_to(dataset).volume.groundtruth is None
+    nothing = {name: None for name in Everywhere.model_fields if name.endswith("_max")}
+    with refused(PermanentError, "all of its limits are null"):
+        load_dataset(folder_with(tmp_path, volume=none, gate={"everywhere": nothing}), "brain")
+    with refused(PermanentError, "volume.groundtruth is empty", "write `none`"):
+        load_dataset(folder_with(tmp_path, volume={**none, "groundtruth": None}), "brain")

@@ -10,7 +10,7 @@ from tests.running import a_spec
 
 from emseg.config import RunSpec, StitchMode
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, Output, Stitching, Unassigned
+from emseg.config.dataset import Everywhere, GatePolicy, Output, Stitching, Unassigned
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.config.pipeline import Isolation
 from emseg.config.runspec import PinnedGroundTruth, PinnedStep
@@ -37,6 +37,8 @@ def changed(**fields: object) -> RunSpec:
     [
         (changed(run="run-2"), None),
         (changed(gate=GatePolicy(are_max=0.1)), None),
+        (changed(gate=GatePolicy(everywhere=Everywhere(bodies_max=9))), None),
+        (changed(groundtruth=None), "evaluate"),
         (changed(groundtruth=PinnedGroundTruth(node="ef01", instance="gt")), "evaluate"),
         (changed(groundtruth=SPEC.groundtruth.model_copy(update={"unassigned": Unassigned.SINGLETONS})), "evaluate"),
         (changed(output=Output(max_scale=3)), "write"),
@@ -63,6 +65,12 @@ def test_a_change_reaches_its_phase_and_all_after_it(spec, first_changed):
     first = PHASES.index(first_changed) if first_changed else len(PHASES)
     differs = [before[phase] != after[phase] for phase in PHASES]
     assert differs == [i >= first for i in range(len(PHASES))]
+
+
+def test_what_an_orphan_is_changes_the_survey_alone():
+    """Kills limits of the gate in a key, scores that are computed again for them, and orphans of another floor."""
+    before, after = phase_keys(SPEC), phase_keys(changed(gate=GatePolicy(everywhere=Everywhere(orphan_um3=9))))
+    assert {phase for phase in PHASES if before[phase] != after[phase]} == {"survey"}
 
 
 def test_a_step_with_another_parameter_or_version_is_another_segmentation():
@@ -115,7 +123,6 @@ def test_every_field_of_a_spec_is_in_a_key_or_is_known_not_to_shape_a_result():
     assert set(RunSpec.model_fields) - read == {
         "schema_version",  # the form of the document
         "run",  # who computed a result does not change it
-        "gate",  # judged from the result, after all phases
         "publication",  # decided after the gate
         "approvers",  # asked after the gate
         "served",  # measured beside the result, under a key of its own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,24 +15,32 @@ from skimage.util import view_as_blocks
 from tests.refusals import refused
 from tests.running import after
 
+from emseg.alerts import Alert
+from emseg.cli.history import judged_by
 from emseg.config import RunParameters
 from emseg.config.dataset import GatePolicy
-from emseg.config.runspec import PinnedRelease
+from emseg.config.edits import Edit, EditKind, Edits
+from emseg.config.runspec import PinnedGroundTruth, PinnedRelease
 from emseg.dvid import Node, RoiInstance, indices, mappings
 from emseg.engine.items import InProcess
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Roi, Subvolume, supervoxel_ids
+from emseg.ingest import ingest_labels
+from emseg.ingest.arrays import ArrayVolume
 from emseg.phases.evaluate.work import read_evaluation
 from emseg.phases.labelmaps import of_served
 from emseg.phases.labelmaps import segmentation as segmentation_of
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import SegmentedSubvolume
 from emseg.phases.services import DvidServices
+from emseg.phases.survey.work import read_survey
 from emseg.phases.write import work as write
 from emseg.phases.write.replaced_region import ReplacedRegion
-from emseg.quality import Findings, View, read_history
+from emseg.quality import Findings, Verdict, View, read_history
 from emseg.stitch import Ids
 from emseg.store import FolderStore
+from emseg.tasks.alerting import publication_alert, refusal_alert
+from emseg.tasks.approval import evidence
 from emseg.tasks.gate import gate_run
 from emseg.tasks.jobs import run_stage
 from emseg.tasks.pin import pin_run
@@ -39,6 +48,8 @@ from emseg.tasks.plan import plan_run
 from emseg.tasks.publish import publish_run
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import finding_links, hidden_from_viewers, run_links, view_link
+from emseg.tasks.run_list import runs_of
+from emseg.tasks.served import served_source
 
 pytestmark = pytest.mark.services
 
@@ -178,6 +189,8 @@ def test_every_link_is_at_a_voxel_of_what_it_is_about_and_selects_it(run, judged
     for joining in findings.joining:
         assert (joining.view.segments, at(segmentation, joining.view)) == ((joining.body,), joining.body)
         assert at(volume.groundtruth, joining.view) in joining.view.bodies == joining.partner_ids
+    for large in findings.largest:
+        assert (large.view.segments, at(segmentation, large.view)) == ((large.body,), large.body)
     # 192 voxels of 10 nm; seen from a voxel near a corner the volume is nearly twice as wide.
     assert all(640 <= each.view.span_nm < 2 * 1920 for each in (*findings.cut, *findings.joining))
 
@@ -190,13 +203,138 @@ def test_report_alert_and_command_line_have_the_same_links(run, judged):
     """Kills a page that looks elsewhere: all links come from one function."""
     findings = judged.read("findings", Findings)
     links = finding_links(run, findings)
-    assert len(links) == len(findings.cut) + len(findings.joining)
+    assert len(links) == len(findings.cut) + len(findings.joining) + len(findings.largest)
     report = dict(judged.files())["report.html"].decode()
     assert all(
         escape(link) in report for link in (*links.values(), *run_links(run).values()) if link.startswith("http")
     )
     assert view_link(run) in run_links(run).values()
     assert hidden_from_viewers(run) == ()
+
+
+@pytest.fixture(scope="module")
+def small_truth(server, volume) -> PinnedGroundTruth:
+    """Ground truth in a corner of the volume: about 2 % of its voxels."""
+    child = Node(server, volume.node).branch(f"corner-{uuid4().hex[:8]}")
+    corner = np.zeros_like(volume.groundtruth)
+    corner[:52, :52, :52] = volume.groundtruth[:52, :52, :52]
+    assert 0.01 < np.count_nonzero(corner) / corner.size < 0.03
+    ingest_labels(child, "corner", ArrayVolume(corner, "corner"), (10.0, 10.0, 10.0))
+    child.commit("ground truth of a corner")
+    return PinnedGroundTruth(node=child.uuid, instance="corner")
+
+
+def test_a_merge_outside_of_small_ground_truth_is_refused_and_its_place_is_named(
+    run, judged, segmentation, small_truth
+):
+    """Kills a gate that sees only what has ground truth: every score here is that of the release."""
+    inside = np.unique(segmentation[:52, :52, :52])
+    ids, sizes = np.unique(segmentation[~np.isin(segmentation, inside)], return_counts=True)
+    merged = sorted(ids[np.argsort(-sizes)][:6].tolist())
+    joins = tuple(Edit(kind=EditKind.JOIN, first=merged[0], second=other) for other in merged[1:])
+    verdict, findings, alert = _judged_beside_itself(run, small_truth, Edits(edits=joins), "merged")
+    assert not verdict.passed
+    assert all(row.keeps_limit for row in verdict.rows if row.scope == "volume")
+    failing = {row.metric for row in verdict.rows if not row.keeps_limit}
+    assert failing >= {"change_body_size_um3"}
+    assert failing <= {"change_body_size_um3", "change_largest_body_share"}
+    largest = findings.largest[0]
+    assert (largest.body, largest.voxels) == (merged[0], int(np.sort(sizes)[-6:].sum()))
+    assert at(segmentation, largest.view) in merged
+    named = [reason for reason in verdict.reasons if reason == largest.sentence()]
+    assert named
+    assert f"Body {merged[0]} " in named[0]
+    assert str(alert.places[0]).startswith(named[0])
+    assert alert.kind == "regression"
+    clean, _, _ = _judged_beside_itself(run, small_truth, Edits(), "clean")
+    assert clean.passed
+
+
+def _judged_beside_itself(
+    run: RunContext[DvidServices], truth: PinnedGroundTruth, edits: Edits, name: str
+) -> tuple[Verdict, Findings, Alert]:
+    """The run with `edits` and another ground truth, judged beside a release that is the run as it was."""
+    key, spec = run.keys["write"], run.spec
+    release = PinnedRelease(
+        number=1,
+        root=spec.volume.root,
+        node=key,
+        instance=spec.output.instance,
+        fingerprint=key,
+        region=spec.volume.region,
+        figures=read_survey(run).survey.figures,
+    )
+    changed = {"run": name, "edits": edits, "groundtruth": truth, "served": release}
+    services = run.open_services()
+    other = RunContext(spec.model_copy(update=changed), name, lambda: services)
+    other = after(other, "segment", "stitch", "evaluate")
+    folder = RunFolder(services.store, spec.dataset, name)
+    folder.write("spec", other.spec)
+    verdict = gate_run(other)
+    return verdict, folder.read("findings", Findings), refusal_alert(other, verdict, {})
+
+
+def test_a_dataset_without_ground_truth_is_judged_by_the_rest_and_published(run, judged, server, tmp_path):
+    """Kills an evaluation that needs ground truth anywhere, and a release that hides that there was none."""
+    services, store = DvidServices(FolderStore(tmp_path), server), run.open_services().store
+    for key in store.keys_under("stages/phases"):
+        services.store.put(key, store.get(key))
+    spec = run.spec.model_copy(update={"run": "none", "groundtruth": None})
+    other = RunContext(spec, "none", lambda: services)
+    assert plan_run(other).phases["evaluate"].items == 0
+    other = after(other, "segment", "stitch", "evaluate")
+    verdict = gate_run(other)
+    folder = RunFolder(services.store, spec.dataset, "none")
+    folder.write("spec", spec)
+    assert verdict.passed
+    assert not verdict.has_groundtruth
+    assert {row.scope for row in verdict.rows} == {"everywhere"}
+    assert "subvolumes" not in verdict.figures
+    assert "has no ground truth" in folder.read_file("report.html").decode()
+    assert "without ground truth" in evidence(other, "report.html")
+    record = publish_run(other)
+    assert not record.has_groundtruth
+    assert record.figures == verdict.figures == served_source(services.store)("stages").figures
+    (entry,) = read_history(services.store, "stages").entries
+    assert entry.judged.groundtruth == "none"
+    assert entry.value("body_size_um3") == verdict.figures["body_size_um3"]
+    assert [each.verdict for each in runs_of(services.store, "stages")] == ["passed without ground truth"]
+    assert "no ground truth, " in judged_by(record.figures, record.has_groundtruth)
+    assert "It was judged without ground truth" in publication_alert("published", "Published", record, {}).reasons
+
+
+def test_what_was_counted_is_what_dvid_returns(run, segmentation):
+    """Oracle: NumPy on all voxels. Kills bodies counted once a subvolume, sizes of supervoxels, and halos counted."""
+    counted = read_survey(run)
+    ids, sizes = np.unique(segmentation[segmentation != 0], return_counts=True)
+    survey = counted.survey
+    assert (survey.bodies, survey.voxels, survey.core_vox) == (len(ids), int(sizes.sum()), segmentation.size)
+    assert survey.squares == pytest.approx(float((sizes.astype(float) ** 2).sum()))
+    assert survey.figure("unlabelled_share") == pytest.approx((segmentation == 0).mean())
+    order = np.lexsort((ids, -sizes))[:100]
+    assert counted.largest.tolist() == ids[order].tolist()
+    assert counted.largest_vox.tolist() == sizes[order].tolist()
+    faces = [np.take(segmentation, end, axis) for axis in range(3) for end in (0, -1)]
+    reaching = np.unique(np.concatenate([face.ravel() for face in faces]))
+    small = sizes * survey.voxel_um3 <= run.spec.gate.everywhere.orphan_um3
+    orphan = small & ~np.isin(ids, reaching)
+    assert (survey.orphans, survey.orphan_vox) == (orphan.sum(), sizes[orphan].sum())
+    assert (survey.seams_met, survey.seams_ended) == _ends(segmentation, 64)
+    assert (survey.inside_met, survey.inside_ended) == _ends(segmentation, 32)
+
+
+def _ends(bodies: np.ndarray, first: int) -> tuple[int, int]:
+    """Sides of bodies at planes `first`, `first` + 64, ... of each axis, 64 x 64 voxels at a time; those that end."""
+    met = ended = 0
+    for axis in range(3):
+        layers = np.moveaxis(bodies, axis, 0)
+        for at, y, x in product(range(first, len(layers), 64), *(range(0, n, 64) for n in layers.shape[1:])):
+            low, high = (layers[n, y : y + 64, x : x + 64] for n in (at - 1, at))
+            real = (low > 0) & (high > 0)
+            going_on = set(low[real & (low == high)].tolist())
+            for side in (set(low[real].tolist()), set(high[real].tolist())):
+                met, ended = met + len(side), ended + len(side - going_on)
+    return met, ended
 
 
 def test_the_gate_and_publication_leave_everything_that_explains_them(run, judged):

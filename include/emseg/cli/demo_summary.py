@@ -76,8 +76,9 @@ def _show(summary: dict[str, Any], verdict: Verdict | None, out: Path) -> None:
         what = f"{report['items_done']} items done, {report['items_reused']} reused{lost}"
         console.print(f"  {stage:11} {report['seconds']:6.1f} s   {what}")
     if verdict is not None:
-        console.print(f"  VI          split {summary['vi_split']:.3f}, merge {summary['vi_merge']:.3f} bits")
-        console.print(f"  ARE         {summary['are']:.3f}")
+        if verdict.has_groundtruth:
+            console.print(f"  VI          split {summary['vi_split']:.3f}, merge {summary['vi_merge']:.3f} bits")
+            console.print(f"  ARE         {summary['are']:.3f}")
         console.print(f"  verdict     {summary['verdict']}")
         for reason in verdict.reasons:
             console.print(f"              {reason}", markup=False)

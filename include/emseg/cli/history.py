@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import uuid4
 
@@ -52,11 +53,10 @@ def status(dataset: DatasetName) -> None:
         console.print(f"{dataset}: nothing published yet")
         return
     for release in releases(services.store, dataset):
-        split, merge = release.figures["vi_split"], release.figures["vi_merge"]
         state = ", served" if release.number == served.number else ""
         console.print(
             f"release {release.number}{state}: node {release.uuid}, instance {release.instance}"
-            f", VI split {split:.3f}, merge {merge:.3f} bits"
+            f", {judged_by(release.figures, release.has_groundtruth)}"
         )
         if release.approved_by:
             did = f"rolled back to {release.restores}" if release.restores else "approved"
@@ -67,6 +67,13 @@ def status(dataset: DatasetName) -> None:
         console.print(
             f"The link does not open {instance} in full. Do: emseg dvid tell-viewers {served.uuid} {instance}"
         )
+
+
+def judged_by(figures: Mapping[str, float], has_groundtruth: bool) -> str:
+    """The figures of a result that a line has room for."""
+    if has_groundtruth:
+        return f"VI split {figures['vi_split']:.3f}, merge {figures['vi_merge']:.3f} bits"
+    return f"no ground truth, {figures['bodies']:.0f} bodies, largest {100 * figures['largest_body_share']:.3g} %"
 
 
 def publish(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from emseg.config.alerts import AlertPolicy
 from emseg.config.base import BESIDE_DATASETS, Core3, Margin3, Name, Record, validated
@@ -90,6 +90,10 @@ class Counting(Record):
     scale: int = Field(default=0, ge=0, le=4, description="Both labelmaps are compared at this scale")
 
 
+NO_GROUNDTRUTH = "none"
+"""What a dataset file, a release record and the history say where there is no ground truth."""
+
+
 class GroundTruth(Counting):
     """A labelmap to measure against; `node` defaults to the node of the grayscale."""
 
@@ -97,13 +101,20 @@ class GroundTruth(Counting):
     node: NodeReference | None = None
 
 
+def _none_is_none(value: object) -> object:
+    return None if value == NO_GROUNDTRUTH else value
+
+
 class Volume(Record):
-    """What is segmented: a committed DVID version, its grayscale, its ground truth, an optional ROI."""
+    """What is segmented: a committed DVID version, its grayscale, its ground truth, an optional ROI.
+
+    `groundtruth: none` says that there is none: a result is then judged by what is counted over all of the volume.
+    """
 
     node: NodeReference
     grayscale: InstanceName = "grayscale"
     roi: InstanceName | None = None
-    groundtruth: GroundTruth
+    groundtruth: Annotated[GroundTruth | None, BeforeValidator(_none_is_none)]
 
 
 class Segmentation(Record):
@@ -196,6 +207,61 @@ class HistoryPolicy(Record):
     mads: Worsening = 4.0
 
 
+class EverywhereRegression(Record):
+    """How much worse than the served release a result may be in what is counted over all of the volume.
+
+    `bodies` and `body_size_um3` are judged by their growth: 1 is twice as much. The others are differences of shares.
+    """
+
+    bodies: Worsening = 1.0
+    body_size_um3: Worsening = 1.0
+    largest_body_share: Worsening = 0.1
+    orphan_share: Worsening = 0.1
+    seam_excess: Worsening = 0.1
+    unlabelled_share: Worsening = 0.05
+    failed_share: Worsening = None
+    quarantined_share: Worsening = 0.05
+    parked_share: Worsening = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether there is anything to compare."""
+        return any(value is not None for value in dict(self).values())
+
+
+Bound = Annotated[float | None, Field(ge=0)]
+"""The most that is allowed; `null`: the figure is told and kept, and has no limit."""
+Share = Annotated[float | None, Field(ge=0, le=1)]
+"""The same, of a share."""
+
+
+class Everywhere(Record):
+    """Limits of what is counted over all of the volume, with ground truth or without.
+
+    Each limit is named like the figure of `emseg.evaluate.survey` that it is about.
+    """
+
+    bodies_max: Bound = None
+    body_size_um3_max: Bound = None
+    largest_body_share_max: Share = 0.5
+    orphan_share_max: Share = None
+    seam_excess_max: Share = 0.5
+    unlabelled_share_max: Share = 0.9
+    failed_share_max: Share = None
+    quarantined_share_max: Share = 0.5
+    parked_share_max: Share = None
+    orphan_um3: float = Field(
+        default=0.5, ge=0, le=1e9, description="Bodies up to this size are orphans if they reach no face of the volume"
+    )
+    regression: EverywhereRegression = EverywhereRegression()
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by the name of their figure."""
+        named = {name.removesuffix("_max"): value for name, value in dict(self).items() if name.endswith("_max")}
+        return {name: float(value) for name, value in named.items() if value is not None}
+
+
 class GatePolicy(Record):
     """Limits that a result must keep to be published; bits for VI, shares of all voxels for the others."""
 
@@ -207,6 +273,12 @@ class GatePolicy(Record):
     subvolume_vi_max: float = Field(default=6.0, ge=0, description="VI split + merge of any one subvolume, bits")
     regression: Regression = Regression()
     history: HistoryPolicy = HistoryPolicy()
+    everywhere: Everywhere = Everywhere()
+
+    @property
+    def compares(self) -> bool:
+        """Whether anything is compared with the served release."""
+        return self.regression.compares or self.everywhere.regression.compares
 
     @property
     def limits(self) -> dict[str, float]:
@@ -251,6 +323,22 @@ class Dataset(Record):
     approvers: tuple[UserId, ...] = Field(default=(), description="Who may approve; none: whoever may edit DAG runs")
     alerts: AlertPolicy = AlertPolicy()
     schedule: Schedule | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_forgotten(cls, given: object) -> object:
+        volume = given.get("volume") if isinstance(given, Mapping) else None
+        if isinstance(volume, Mapping) and "groundtruth" in volume and volume["groundtruth"] is None:
+            raise ValueError("volume.groundtruth is empty: write `none` where there is no ground truth")
+        return given
+
+    @model_validator(mode="after")
+    def _something_judges(self) -> Dataset:
+        if self.volume.groundtruth is None and not self.gate.everywhere.limits:
+            raise ValueError(
+                "without ground truth a result is judged by gate.everywhere alone, and all of its limits are null"
+            )
+        return self
 
 
 def datasets_folder(environment: Mapping[str, str] = os.environ) -> Path:

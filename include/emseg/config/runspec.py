@@ -97,6 +97,9 @@ class PinnedRelease(Record):
     instance: InstanceName
     fingerprint: str = Field(description="Key of phase `write` of the run that made it")
     region: str = ""
+    figures: dict[str, float] = Field(
+        default_factory=dict, description="What was counted over all of it, as its record tells"
+    )
 
 
 class RunSpec(Record):
@@ -110,7 +113,7 @@ class RunSpec(Record):
     stitching: Stitching
     edits: Edits = Edits()
     output: Output
-    groundtruth: PinnedGroundTruth
+    groundtruth: PinnedGroundTruth | None
     served: PinnedRelease | None = None
     gate: GatePolicy
     max_failed_share: float

@@ -12,10 +12,12 @@ from emseg.evaluate.orphans import ORPHAN_POINTS, Orphans, orphan_bodies, orphan
 from emseg.evaluate.per_subvolume import PerSubvolume
 from emseg.evaluate.resampling import FEWEST_SUBVOLUMES, interval, resampled_moves
 from emseg.evaluate.skeletons import SkeletonScore, score_skeletons
+from emseg.evaluate.survey import SURVEY_FIGURES, Survey, SurveyFigure
 
 __all__ = [
     "FEWEST_SUBVOLUMES",
     "ORPHAN_POINTS",
+    "SURVEY_FIGURES",
     "BodyChange",
     "BodyScores",
     "ConnectionTable",
@@ -27,6 +29,8 @@ __all__ = [
     "PerSubvolume",
     "Score",
     "SkeletonScore",
+    "Survey",
+    "SurveyFigure",
     "band_margin",
     "broken_and_merged",
     "connection_table",

@@ -17,7 +17,7 @@ from emseg.phases.stages import Stage
 if TYPE_CHECKING:
     from emseg.phases.artefact import LabelArtefact, TableArtefact
 
-ORDER = ("segment", "match", "resolve", "write", "evaluate")
+ORDER = ("segment", "match", "resolve", "write", "survey", "evaluate")
 """Names of all phases in the order in which a run does them."""
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from emseg.config.runspec import PinnedGroundTruth
 from emseg.dvid import Labelmap
+from emseg.errors import PermanentError
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 
@@ -32,10 +34,12 @@ def inherited(run: RunContext[DvidServices]) -> Labelmap:
 def of_served(run: RunContext[DvidServices]) -> RunContext[DvidServices] | None:
     """The run as if it had written the release that it is compared with; only `evaluate` may be asked for.
 
-    None where nothing is served or compared, or a release of another volume, whose voxels are not those of this one.
+    None where nothing is served or compared, where there is no ground truth, or for a release of another volume, whose
+    voxels are not those of this one.
     """
     served = run.spec.served
-    if served is None or served.root != run.spec.volume.root or not run.spec.gate.regression.compares:
+    is_compared = run.spec.groundtruth is not None and run.spec.gate.regression.compares
+    if served is None or served.root != run.spec.volume.root or not is_compared:
         return None
     output = run.spec.output.model_copy(update={"instance": served.instance})
     return replace(
@@ -45,4 +49,17 @@ def of_served(run: RunContext[DvidServices]) -> RunContext[DvidServices] | None:
 
 def groundtruth(run: RunContext[DvidServices]) -> Labelmap:
     """The labelmap to measure against."""
-    return run.open_services().labelmap(run.spec.groundtruth.node, run.spec.groundtruth.instance)
+    wanted = measured_on(run)
+    return run.open_services().labelmap(wanted.node, wanted.instance)
+
+
+def measured_on(run: RunContext[DvidServices]) -> PinnedGroundTruth:
+    """The ground truth of a run; PermanentError where its dataset has none."""
+    if run.spec.groundtruth is None:
+        raise PermanentError(
+            "measuring against ground truth",
+            f"dataset {run.spec.dataset}, run {run.spec.run}",
+            "its dataset file says `groundtruth: none`",
+            "Name a ground truth in the dataset file, or look at what was counted over all of the volume",
+        )
+    return run.spec.groundtruth

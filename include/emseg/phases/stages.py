@@ -18,4 +18,6 @@ STITCH = Stage(
     "stitch",
     "Join bodies over the overlaps, then write labels and mappings to the run's own DVID branch",
 )
-EVALUATE = Stage("evaluate", "Compare the written segmentation with the ground truth and keep all metrics")
+EVALUATE = Stage(
+    "evaluate", "Count the bodies of all of the volume, compare them with the ground truth, and keep all metrics"
+)

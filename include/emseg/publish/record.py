@@ -20,6 +20,7 @@ class ReleaseRecord(Record):
     fingerprint: str = Field(description="Key of phase `write`; at most one release carries it first-hand")
     run: str
     figures: dict[str, float]
+    has_groundtruth: bool = Field(default=True, description="False: it was judged without ground truth")
     supersedes: str | None = Field(description="UUID of the release with the number before this one")
     approved_by: str | None = Field(default=None, description="Who approved it, or rolled back to it")
     why: str | None = Field(default=None, description="What that person wrote about it")

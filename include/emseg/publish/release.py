@@ -175,6 +175,7 @@ def _draft(
         fingerprint=verdict.fingerprint,
         run=verdict.run,
         figures=verdict.figures,
+        has_groundtruth=verdict.has_groundtruth,
         supersedes=earlier[-1].uuid if earlier else None,
         approved_by=approval and approval.by,
         why=approval and approval.why,

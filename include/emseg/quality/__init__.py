@@ -4,7 +4,8 @@ from emseg.quality.against_history import against_history, comparable
 from emseg.quality.against_release import Measured, against_release
 from emseg.quality.colours import body_colours
 from emseg.quality.comparison import Comparison
-from emseg.quality.findings import Finding, Findings, ImageFinding, View, worst_findings
+from emseg.quality.everywhere import everywhere, everywhere_against_history, everywhere_against_release
+from emseg.quality.findings import Finding, Findings, ImageFinding, LargeBody, View, worst_findings
 from emseg.quality.history import History, HistoryEntry, Judged, Measurement, history_form, keep, read_history
 from emseg.quality.pictures import picture_slices, sizes_picture, slices_picture, subvolume_picture
 from emseg.quality.report import report_page
@@ -20,6 +21,7 @@ __all__ = [
     "HistoryEntry",
     "ImageFinding",
     "Judged",
+    "LargeBody",
     "Measured",
     "Measurement",
     "MetricRow",
@@ -29,6 +31,9 @@ __all__ = [
     "against_release",
     "body_colours",
     "comparable",
+    "everywhere",
+    "everywhere_against_history",
+    "everywhere_against_release",
     "history_form",
     "judge",
     "keep",

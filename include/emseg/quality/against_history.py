@@ -56,7 +56,7 @@ def against_history(own: Score, comparable: Sequence[HistoryEntry], policy: Gate
         if allowed is None or len(known) < wanted:
             continue
         median = float(np.median(known))
-        limit = max(float(allowed), mads * _SIGMA * float(np.median(np.abs(known - median))))
+        limit = spread_limit(float(allowed), mads, list(known - median))
         figure, metric = FIGURES[name], TRENDS[name]
         worse = figure.worsening(value_of(own, figure), median)
         rows.append(MetricRow("trend", f"last {wanted} results", metric.name, worse, limit, metric.direction))
@@ -70,10 +70,21 @@ def against_history(own: Score, comparable: Sequence[HistoryEntry], policy: Gate
     return Comparison(metrics, limits, tuple(rows), told, notes=(note,))
 
 
+def spread_limit(allowed: float, mads: float, off: Sequence[float]) -> float:
+    """What is allowed above a median: `mads` median absolute deviations as sigmas, or `allowed` if that is more.
+
+    `off` are the differences of the results from their median.
+    """
+    return max(allowed, mads * _SIGMA * float(np.median(np.abs(off))))
+
+
 def comparable(
-    entries: Sequence[HistoryEntry], groundtruth: str, region: str, fingerprint: str
+    entries: Sequence[HistoryEntry], groundtruth: str | None, region: str, fingerprint: str
 ) -> tuple[HistoryEntry, ...]:
-    """The runs that `fingerprint` is compared with: measured alike and passed; each result once, as judged last."""
+    """The runs that `fingerprint` is compared with: measured alike and passed; each result once, as judged last.
+
+    With `groundtruth` None, those of the same region: what was counted over all of it asks for no ground truth.
+    """
     last = {
         each.judged.fingerprint: each
         for each in entries

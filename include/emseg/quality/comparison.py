@@ -58,7 +58,7 @@ class Comparison:
     """Rows that are judged like all others, their metrics and limits, and what is told of them in words.
 
     `told` has a sentence for each row that fails, by metric. `where` tells the places, if any of the rows fails.
-    `notes` are told in any case.
+    `notes` are told in any case, and `figures`, which may have no row, are kept.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -67,6 +67,7 @@ class Comparison:
     told: Mapping[str, str] = field(default_factory=dict)
     where: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def with_notes(self, *notes: str) -> Comparison:
         """The same, with more to tell."""

@@ -38,14 +38,31 @@ class Finding(Record):
     view: View | None = None
 
 
+class LargeBody(Record):
+    """One of the largest bodies of all of the volume: `share` is that of all labelled voxels."""
+
+    body: int
+    voxels: int
+    share: float
+    view: View | None = None
+
+    def sentence(self) -> str:
+        """What people read of it."""
+        z, y, x = (int(at) for at in self.view.position_vox) if self.view else (0, 0, 0)
+        where = f", at Z {z}, Y {y}, X {x}" if self.view else ""
+        return f"Body {self.body} has {self.voxels} voxels, {100 * self.share:.4g} % of all that are labelled{where}"
+
+
 class Findings(Record):
     """Worst first: `cut` are ground-truth bodies by VI split, `joining` are segments by VI merge.
 
-    `view` shows the largest segments.
+    `largest` are the largest bodies of all of the volume, for which no ground truth is needed. `view` shows the
+    largest segments.
     """
 
     cut: tuple[Finding, ...] = ()
     joining: tuple[Finding, ...] = ()
+    largest: tuple[LargeBody, ...] = ()
     view: View | None = None
 
     def sentences(self) -> tuple[str, ...]:

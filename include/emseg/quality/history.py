@@ -64,9 +64,9 @@ class Judged:
     spec: str
     verdict_passed: bool
 
-    def is_comparable(self, groundtruth: str, region: str) -> bool:
-        """Whether the figures were measured on this ground truth, in this region."""
-        return (self.groundtruth, self.region) == (groundtruth, region)
+    def is_comparable(self, groundtruth: str | None, region: str) -> bool:
+        """Whether the figures were measured on this ground truth (None: on any), in this region."""
+        return groundtruth in (None, self.groundtruth) and self.region == region
 
 
 @dataclass(frozen=True)

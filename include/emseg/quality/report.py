@@ -12,12 +12,13 @@ from types import MappingProxyType
 from emseg.config.dataset import Unassigned
 from emseg.quality.against_history import TRENDS
 from emseg.quality.comparison import CHANGES
-from emseg.quality.findings import Finding, Findings, ImageFinding
+from emseg.quality.everywhere import EVERYWHERE, EVERYWHERE_ROWS
+from emseg.quality.findings import Finding, Findings, ImageFinding, LargeBody
 from emseg.quality.page import document, link, link_list, picture, section, table
 from emseg.quality.rows import METRICS, SIGNED, MetricRow
 from emseg.quality.verdict import Verdict
 
-_ALL = (*METRICS, *CHANGES.values(), *TRENDS.values())
+_ALL = (*METRICS, *CHANGES.values(), *TRENDS.values(), *EVERYWHERE_ROWS)
 _TITLE = {(metric.scope, metric.name): metric.title for metric in _ALL}
 _UNIT = {(metric.scope, metric.name): metric.unit for metric in _ALL}
 
@@ -25,6 +26,8 @@ UNASSIGNED = {
     Unassigned.SEGMENT: "Unassigned voxels (label 0) count as one more segment.",
     Unassigned.SINGLETONS: "Unassigned voxels (label 0) count as segments of one voxel each.",
 }
+WITHOUT_GROUNDTRUTH = "The dataset has no ground truth. Only what was counted over all of the volume was judged."
+_KEPT = {True: '<span class="ok">kept</span>', False: '<span class="bad">missed</span>'}
 IMAGE_FINDINGS_SHOWN = 100
 STITCH_COUNTS = {
     "candidates": "taken as candidates by the mode",
@@ -43,7 +46,7 @@ def report_page(
     links: Mapping[str, str],
     left_out: int = 0,
     stitching: Mapping[str, int] = MappingProxyType({}),
-    look: Mapping[Finding, str] = MappingProxyType({}),
+    look: Mapping[Finding | LargeBody, str] = MappingProxyType({}),
 ) -> bytes:
     """HTML, UTF-8. `pictures` are PNG bytes by caption, `links` addresses by title, both shown in the order given.
 
@@ -62,8 +65,11 @@ def report_page(
                 "Figures",
                 _metric_table("Of the volume, with the limits of the gate", volume)
                 + f"<p>{UNASSIGNED[verdict.unassigned]}</p>"
-                + _unscored(left_out),
+                + _unscored(left_out)
+                if verdict.has_groundtruth
+                else f"<p>{WITHOUT_GROUNDTRUTH}</p>",
             ),
+            section("Over all of the volume", _everywhere(verdict) + _largest(findings.largest, look)),
             section("Beside other results", _comparisons(verdict, compared)),
             section("Worst subvolumes", _metric_table(_about_subvolumes(verdict), subvolumes) if subvolumes else ""),
             section(
@@ -92,6 +98,30 @@ def _comparisons(verdict: Verdict, rows: Sequence[MetricRow]) -> str:
     return notes + (_metric_table("How much worse; below 0 is better", rows) if rows else "")
 
 
+def _everywhere(verdict: Verdict) -> str:
+    limits = {row.metric: row for row in verdict.rows if row.scope == "everywhere"}
+    cells = [
+        [metric.title, f"{verdict.figures[name]:,.6g} {metric.unit}", *_kept(limits.get(name))]
+        for name, metric in EVERYWHERE.items()
+        if name in verdict.figures
+    ]
+    return table("Counted by the run itself; no ground truth is needed", ["figure", "value", "limit", ""], cells)
+
+
+def _kept(row: MetricRow | None) -> list[str]:
+    if row is None:
+        return ["none", ""]
+    return [f"\u2264 {row.limit:g}", _KEPT[row.keeps_limit]]
+
+
+def _largest(bodies: Sequence[LargeBody], look: Mapping[Finding | LargeBody, str]) -> str:
+    cells = [
+        [link(look[b], str(b.body)) if b in look else str(b.body), f"{b.voxels:,}", f"{100 * b.share:.4g} %"]
+        for b in bodies
+    ]
+    return table("Largest bodies", ["id", "voxels", "of all labelled voxels"], cells) if cells else ""
+
+
 def _unscored(left_out: int) -> str:
     return f"<p>{left_out:,} labelled voxels do not count: the model was trained on them.</p>" if left_out else ""
 
@@ -106,10 +136,14 @@ def _metric_table(caption: str, rows: Sequence[MetricRow]) -> str:
         key = (row.scope, row.metric)
         sign = "\u2264" if row.direction == "max" else "\u2265"
         value = "not measured" if row.value is None else f"{row.value:.4f}"
-        kept = '<span class="ok">kept</span>' if row.keeps_limit else '<span class="bad">missed</span>'
         of = "" if row.scope == "volume" else f"{escape(row.subject)}: "
         cells.append(
-            [f"{of}{_TITLE.get(key, escape(row.metric))}", value, f"{sign} {row.limit:g} {_UNIT.get(key, '')}", kept]
+            [
+                f"{of}{_TITLE.get(key, escape(row.metric))}",
+                value,
+                f"{sign} {row.limit:g} {_UNIT.get(key, '')}",
+                _KEPT[row.keeps_limit],
+            ]
         )
     return table(caption, ["metric", "value", "limit", ""], cells)
 
@@ -125,7 +159,9 @@ def _image_table(images: Sequence[ImageFinding]) -> str:
     return table(caption, ["finding", "where, and what was done", "subvolume"], shown) if shown else ""
 
 
-def _finding_table(kind: str, partner: str, bits: str, findings: Sequence[Finding], look: Mapping[Finding, str]) -> str:
+def _finding_table(
+    kind: str, partner: str, bits: str, findings: Sequence[Finding], look: Mapping[Finding | LargeBody, str]
+) -> str:
     cells = [
         [link(look[f], str(f.body)) if f in look else str(f.body), f"{f.voxels:,}", str(f.partners), f"{f.bits:.4f}"]
         for f in findings

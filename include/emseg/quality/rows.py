@@ -13,13 +13,16 @@ from typing import Literal
 from emseg.config.dataset import GatePolicy
 from emseg.evaluate import Score, gated_metrics
 
-Scope = Literal["volume", "subvolume", "change", "trend"]
+Scope = Literal["volume", "everywhere", "subvolume", "change", "trend"]
 Direction = Literal["max", "min"]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number the gate looks at: `name` is a field of `Score`, `limit_name` one of the policy (ends in direction)."""
+    """A number the gate looks at: `name` is a field of `Score`, `limit_name` one of the policy (ends in direction).
+
+    Scope `everywhere`: it was counted over all of the volume, without ground truth.
+    """
 
     scope: Scope
     name: str

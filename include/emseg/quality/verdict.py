@@ -32,6 +32,7 @@ class Verdict(Record, allow_inf_nan=True):  # a figure that was not measured is 
     dataset: str
     run: str
     unassigned: Unassigned = Field(default=Unassigned.SEGMENT, description="What unassigned voxels count as")
+    has_groundtruth: bool = Field(default=True, description="False: judged by what needs no ground truth alone")
     reasons: tuple[str, ...] = Field(description="Why it failed, a sentence each; empty when passed")
     figures: dict[str, float] = Field(description="Volume metrics, number of subvolumes and of failing ones")
     rows: tuple[MetricRow, ...] = Field(description="Volume rows, those of comparisons, the worst failing subvolumes")
@@ -58,16 +59,19 @@ def judge(
     unassigned: Unassigned = Unassigned.SEGMENT,
     compared: Sequence[Comparison] = (),
     replaces: str | None = None,
+    has_groundtruth: bool = True,
 ) -> Verdict:
     """Judge the rows, and those of all comparisons, and write Data Docs into folder `docs`.
 
     Fails when a row misses its limit or has no value, is given twice or is unknown, when a metric of the volume or of a
-    comparison has no row, or when there are no rows. IntegrityError when the suite and the plain comparison disagree.
+    comparison has no row, or when there are no rows. A result that `has_groundtruth` not is judged by the rows of
+    comparisons alone. IntegrityError when the suite and the plain comparison disagree.
     """
     rows = [*rows, *(row for each in compared for row in each.rows)]
-    known = {(metric.scope, metric.name): metric for metric in METRICS}
+    known = {(metric.scope, metric.name): metric for metric in METRICS if has_groundtruth}
     known |= {(metric.scope, metric.name): metric for each in compared for metric in each.metrics}
-    limits = policy.limits | {name: limit for each in compared for name, limit in each.limits.items()}
+    limits = policy.limits if has_groundtruth else {}
+    limits |= {name: limit for each in compared for name, limit in each.limits.items()}
     result = run_suite(rows, list(known.values()), limits, docs, run)
     failed = _failed_rows(rows, known)
     missing = _missing(rows, known)
@@ -81,14 +85,15 @@ def judge(
         dataset=dataset,
         run=run,
         unassigned=unassigned,
+        has_groundtruth=has_groundtruth,
         reasons=(
             *(f"{metric.title} of the volume has no row: it was not measured" for metric in missing),
             *(_sentence(rows[i], known, told) for i in sorted(failed) if rows[i].scope != "subvolume"),
             *(_sentence(row, known, told) for row in failing[:WORST_KEPT]),
             *_and_more(len(failing) - WORST_KEPT),
-            *(place for each in compared if not all(row.keeps_limit for row in each.rows) for place in each.where),
+            *_places(compared),
         ),
-        figures=_figures(rows, len(failing)),
+        figures=_figures(rows, len(failing)) | {name: n for each in compared for name, n in each.figures.items()},
         rows=(*(row for row in rows if row.scope != "subvolume"), *failing[:WORST_KEPT]),
         notes=tuple(note for each in compared for note in each.notes),
         replaces=replaces,
@@ -130,7 +135,7 @@ def _worst_first(rows: Sequence[MetricRow]) -> list[MetricRow]:
 
 def _sentence(row: MetricRow, known: _Known, told: Mapping[str, str]) -> str:
     metric = known.get((row.scope, row.metric))
-    of = "the volume" if row.scope == "volume" else row.subject
+    of = "the volume" if row.scope in ("volume", "everywhere") else row.subject
     if metric is None:
         return f"{row.metric} of {of} is no metric of the gate"
     if row.keeps_limit:
@@ -152,9 +157,17 @@ def _and_more(count: int) -> tuple[str, ...]:
     return (f"{count} more subvolumes miss their limit",) if count > 0 else ()
 
 
+def _places(compared: Sequence[Comparison]) -> tuple[str, ...]:
+    """Places of the comparisons of which a row fails, each place once."""
+    failing = (each for each in compared if not all(row.keeps_limit for row in each.rows))
+    return tuple(dict.fromkeys(place for each in failing for place in each.where))
+
+
 def _figures(rows: Sequence[MetricRow], failing: int) -> dict[str, float]:
     figures = {row.metric: row.value for row in rows if row.scope == "volume" and row.value is not None}
     parts = [row.value for row in rows if row.scope == "subvolume"]
+    if not parts and not any(row.scope == "volume" for row in rows):  # there is no ground truth
+        return {}
     figures |= {"subvolumes": float(len(parts)), "subvolumes_failed": float(failing)}
     measured = [value for value in parts if value is not None]
     return figures | ({"worst_subvolume_vi": max(measured)} if measured else {})

@@ -2,6 +2,8 @@
 
 from emseg.array_types import Ids
 from emseg.geometry.supervoxel_ids import LOCAL_BITS, cells_of, supervoxel_ids
+from emseg.stitch.body_sums import BodyCounts, BodySums
+from emseg.stitch.crossings import CROSSING_SCHEMA, Crossings, Ends, ends_at, inside_crossings, seam_crossings
 from emseg.stitch.pair_constraints import PairConstraints, contradicted
 from emseg.stitch.resolve import LEDGER_SCHEMA, MAPPING_SCHEMA, BodyMapping, Evidence, Resolution, resolve
 from emseg.stitch.supervoxels import (
@@ -16,13 +18,18 @@ from emseg.stitch.votes import VOTE_SCHEMA, Votes, count_votes
 
 __all__ = [
     "CONTACT_SCHEMA",
+    "CROSSING_SCHEMA",
     "LEDGER_SCHEMA",
     "LOCAL_BITS",
     "MAPPING_SCHEMA",
     "SUPERVOXEL_SCHEMA",
     "VOTE_SCHEMA",
+    "BodyCounts",
     "BodyMapping",
+    "BodySums",
     "Contacts",
+    "Crossings",
+    "Ends",
     "Evidence",
     "Ids",
     "PairConstraints",
@@ -33,7 +40,10 @@ __all__ = [
     "contacts_of",
     "contradicted",
     "count_votes",
+    "ends_at",
+    "inside_crossings",
     "resolve",
+    "seam_crossings",
     "supervoxel_ids",
     "supervoxels_of",
 ]

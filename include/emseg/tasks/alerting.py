@@ -14,7 +14,8 @@ from emseg.errors import EmsegError
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.publish import ReleaseRecord, served_release
-from emseg.quality import Findings, Verdict
+from emseg.quality import Finding, Findings, LargeBody, Verdict
+from emseg.quality.everywhere import EVERYWHERE_ROWS
 from emseg.store import ObjectStore
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import finding_links, view_link
@@ -45,7 +46,7 @@ def refusal_alert(run: RunContext[DvidServices], verdict: Verdict, pages: Mappin
         reasons=verdict.reasons,
         figures=finite(verdict.figures),
         **_beside(store, run.spec),
-        places=worst_places(run, RunFolder(store, run.spec.dataset, run.spec.run).read("findings", Findings)),
+        places=worst_places(run, verdict, RunFolder(store, run.spec.dataset, run.spec.run).read("findings", Findings)),
         links={**pages, _VIEW: view_link(run)},
     )
 
@@ -79,21 +80,35 @@ def publication_alert(kind: Kind, title: str, release: ReleaseRecord, links: Map
         dataset=release.dataset,
         run=release.run,
         cause=release.fingerprint,
-        reasons=(f"Release {release.number} is node {release.uuid}, instance {release.instance}",),
+        reasons=(
+            f"Release {release.number} is node {release.uuid}, instance {release.instance}",
+            *(() if release.has_groundtruth else ("It was judged without ground truth",)),
+        ),
         figures=release.figures,
         links=dict(links),
     )
 
 
-def worst_places(run: RunContext[DvidServices], findings: Findings) -> tuple[WorstPlace, ...]:
-    """The bodies that cost most, each with a voxel of it and a link that opens there with the bodies selected."""
+def worst_places(run: RunContext[DvidServices], verdict: Verdict, findings: Findings) -> tuple[WorstPlace, ...]:
+    """The bodies that cost most, each with a voxel of it and a link that opens there with the bodies selected.
+
+    The largest bodies come first where what was counted over all of the volume is refused.
+    """
     links = finding_links(run, findings)
-    all_of_them = zip((*findings.cut, *findings.joining), findings.sentences(), strict=True)
-    worst = sorted(all_of_them, key=lambda each: -each[0].bits)[:PLACES]
+    scored = zip((*findings.cut, *findings.joining), findings.sentences(), strict=True)
+    costly = sorted(scored, key=lambda each: -each[0].bits)
+    large = [(each, each.sentence()) for each in findings.largest]
+    worst: list[tuple[Finding | LargeBody, str]] = [*large, *costly] if is_about_all(verdict) else [*costly, *large]
     return tuple(
         WorstPlace(text=text, position_vox=each.view.position_vox if each.view else None, link=links.get(each))
-        for each, text in worst
+        for each, text in worst[:PLACES]
     )
+
+
+def is_about_all(verdict: Verdict) -> bool:
+    """Whether a row about all of the volume fails, for which no ground truth is needed."""
+    about = {(metric.scope, metric.name) for metric in EVERYWHERE_ROWS}
+    return any((row.scope, row.metric) in about for row in verdict.rows if not row.keeps_limit)
 
 
 def _beside(store: ObjectStore, spec: RunSpec) -> dict[str, object]:

@@ -11,6 +11,7 @@ from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.publish import served_release
 from emseg.quality import Verdict
+from emseg.quality.everywhere import EVERYWHERE
 from emseg.quality.rows import VOLUME_METRICS, Metric, MetricRow
 from emseg.store import ObjectMissingError
 from emseg.tasks.run_folder import RunFolder
@@ -37,13 +38,15 @@ def evidence(run: RunContext[DvidServices], report: str) -> str:
     services, spec = run.open_services(), run.spec
     folder = RunFolder(services.store, spec.dataset, spec.run)
     verdict, served = folder.read("verdict", Verdict), served_release(services.store, spec.dataset)
-    volume = [(metric, row) for metric in VOLUME_METRICS for row in verdict.rows if _is_of(row, metric)]
+    metrics = (*VOLUME_METRICS, *EVERYWHERE.values())
+    volume = [(metric, row) for metric in metrics for row in verdict.rows if _is_of(row, metric)]
     rows = [
         f"| {metric.title}{metric.unit and f', {metric.unit}'} | {_figure(row.value)} | {_figure(row.limit)} |"
         for metric, row in volume
     ]
     said = f"Release {served.number} is served now." if served else "Nothing is served yet."
     notes = [f"- {note}" for note in verdict.notes]
+    notes += [] if verdict.has_groundtruth else ["- It was judged without ground truth"]
     links = {"Report": report, **run_links(run)}
     looks = [f"- [{title}]({address})" for title, address in links.items()]
     return "\n".join([f"The gate passes this result. {said}", "", *notes, "", _COLUMNS, *rows, "", *looks])

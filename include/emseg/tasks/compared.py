@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emseg.config import RunSpec
+from emseg.evaluate import Survey
 from emseg.phases.evaluate.work import Evaluation, read_evaluation
-from emseg.phases.labelmaps import of_served
+from emseg.phases.labelmaps import measured_on, of_served
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.quality import Comparison, Measured, against_release
+from emseg.quality import Comparison, LargeBody, Measured, against_release, everywhere_against_release
 
 
 def measured(run: RunContext[DvidServices], evaluation: Evaluation) -> Measured:
     """The evaluation of `run`, with resamples that follow from its key."""
-    return Measured.of(evaluation.score, evaluation.parts, run.keys["evaluate"], run.spec.groundtruth.unassigned)
+    return Measured.of(evaluation.score, evaluation.parts, run.keys["evaluate"], measured_on(run).unassigned)
 
 
 def replaces(spec: RunSpec) -> str | None:
     """Fingerprint of the one release that the run may replace; empty where there is none yet, None: of any."""
-    if not spec.gate.regression.compares:
+    if not spec.gate.compares:
         return None
     return "" if spec.served is None else spec.served.fingerprint
 
@@ -33,10 +36,21 @@ def with_served(run: RunContext[DvidServices], own: Measured) -> Comparison:
     if context is None:
         reason = f"release {served.number} is of another volume, the repository {served.root}"
         return Comparison(notes=(f"Not compared with the served release: {reason}",))
-    found, unassigned = read_evaluation(context), run.spec.groundtruth.unassigned
+    found, unassigned = read_evaluation(context), measured_on(run).unassigned
     other = Measured.of(found.score, found.parts, run.keys["evaluate"], unassigned)
     compared = against_release(own, other, served.number, policy, unassigned)
     return compared.with_notes(*_region_notes(run.spec))
+
+
+def everywhere_with_served(run: RunContext[DvidServices], survey: Survey, largest: Sequence[LargeBody]) -> Comparison:
+    """What was counted over all of the volume, beside the same of the served release. What is not compared is told."""
+    served, policy = run.spec.served, run.spec.gate.everywhere
+    if not policy.regression.compares:
+        return Comparison(notes=("Not compared with the served release: gate.everywhere.regression has no limit",))
+    if served is None or served.root != run.spec.volume.root:  # `with_served` says so, where there is ground truth
+        said = "Over all of the volume there is no release to compare with: none is served, or one of another volume"
+        return Comparison(notes=(said,))
+    return everywhere_against_release(survey, largest, served, policy, run.spec.volume.region)
 
 
 def _region_notes(spec: RunSpec) -> tuple[str, ...]:

@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from emseg.config import RunSpec
+from emseg.config.dataset import NO_GROUNDTRUTH
 from emseg.config.runspec import digest_of
+from emseg.evaluate import SURVEY_FIGURES, Survey
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.quality import (
     Comparison,
+    History,
     HistoryEntry,
     Judged,
+    LargeBody,
     Measured,
     Measurement,
     Verdict,
     against_history,
     comparable,
+    everywhere_against_history,
     read_history,
 )
 
 
 def groundtruth_identity(spec: RunSpec) -> str:
-    """Digest of node, instance, rule for unassigned voxels and boxes left out: equal for the same measure."""
-    return digest_of(spec.groundtruth.model_dump(mode="json"))
+    """Digest of node, instance, rule for unassigned voxels and boxes left out: equal for the same measure.
+
+    `none` where there is no ground truth.
+    """
+    return NO_GROUNDTRUTH if spec.groundtruth is None else digest_of(spec.groundtruth.model_dump(mode="json"))
 
 
-def with_history(run: RunContext[DvidServices], own: Measured) -> Comparison:
-    """The run beside the last ones that were measured alike. What is damaged or too little is told."""
+def with_history(run: RunContext[DvidServices], own: Measured, history: History) -> Comparison:
+    """The run beside the last ones that were measured alike. What is too little is told."""
+    return against_history(own.score, _earlier(run, history, groundtruth_identity(run.spec)), run.spec.gate)
+
+
+def everywhere_with_history(
+    run: RunContext[DvidServices], survey: Survey, largest: Sequence[LargeBody], history: History
+) -> Comparison:
+    """What was counted over all of the volume, beside the last runs of this region."""
+    gate = run.spec.gate
+    return everywhere_against_history(survey, largest, _earlier(run, history, None), gate.everywhere, gate.history)
+
+
+def history_of(run: RunContext[DvidServices]) -> History:
+    """The history that a run is compared with; empty where it is compared with none."""
     spec = run.spec
-    if spec.gate.history.mads is None:
-        return against_history(own.score, (), spec.gate)
-    history = read_history(run.open_services().store, spec.dataset)
-    alike = comparable(history.entries, groundtruth_identity(spec), spec.volume.region, run.keys["write"])
-    lost = (f"Left out of the history, because it is damaged: {address}" for address in history.damaged)
-    return against_history(own.score, alike, spec.gate).with_notes(*lost)
+    return History(()) if spec.gate.history.mads is None else read_history(run.open_services().store, spec.dataset)
 
 
-def entry_of(run: RunContext[DvidServices], own: Measured, verdict: Verdict) -> HistoryEntry:
-    """The rows of a run that was judged now: each volume metric and comparison, and VI as one number."""
+def _earlier(run: RunContext[DvidServices], history: History, groundtruth: str | None) -> tuple[HistoryEntry, ...]:
+    return comparable(history.entries, groundtruth, run.spec.volume.region, run.keys["write"])
+
+
+def entry_of(run: RunContext[DvidServices], own: Measured | None, verdict: Verdict) -> HistoryEntry:
+    """The rows of a run that was judged now: each figure and comparison; with ground truth VI as one number, too."""
     spec = run.spec
     judged = Judged(
         dataset=spec.dataset,
@@ -55,11 +76,15 @@ def entry_of(run: RunContext[DvidServices], own: Measured, verdict: Verdict) -> 
         verdict_passed=verdict.passed,
     )
     rows = [row for row in verdict.rows if row.scope != "subvolume"]
-    intervals = own.intervals
+    intervals = {} if own is None else own.intervals
 
     def measurement(metric: str, value: float | None, limit: float | None, passed: bool) -> Measurement:
         low, high = intervals.get(metric, (None, None))
         return Measurement(metric, value, low, high, limit, passed)
 
-    vi = measurement("vi", own.score.vi, None, True)
-    return HistoryEntry(judged, (vi, *(measurement(r.metric, r.value, r.limit, r.keeps_limit) for r in rows)))
+    told = {} if own is None else {"vi": own.score.vi}
+    told |= {name: verdict.figures[name] for name in SURVEY_FIGURES if name not in {row.metric for row in rows}}
+    without_limit = (measurement(name, value, None, True) for name, value in told.items())
+    return HistoryEntry(
+        judged, (*without_limit, *(measurement(r.metric, r.value, r.limit, r.keeps_limit) for r in rows))
+    )

@@ -73,9 +73,14 @@ def _check_roi(name: str, roi: Roi, extents: Box) -> None:
 
 def pinned_groundtruth(
     dataset: Dataset, volume: PinnedVolume, server: DvidServer, excluded: tuple[PinnedBox, ...]
-) -> PinnedGroundTruth:
-    """The ground truth as it is in its committed version; refused where its voxels are not those of the grayscale."""
+) -> PinnedGroundTruth | None:
+    """The ground truth as it is in its committed version; refused where its voxels are not those of the grayscale.
+
+    None where the dataset file says `groundtruth: none`.
+    """
     wanted = dataset.volume.groundtruth
+    if wanted is None:
+        return None
     node = volume.node if wanted.node is None else _locked(server, "volume.groundtruth.node", wanted.node).uuid
     _require_instance(repo_info(server, node), wanted.instance, "labelmap", "volume.groundtruth.instance")
     on = f"volume.groundtruth.instance = {wanted.instance}"
@@ -83,13 +88,12 @@ def pinned_groundtruth(
     check_voxel_size(info.voxel_size_nm, volume.voxel_size_nm, DOING, on)
     if info.extents is not None:  # other clients may leave them out
         check_overlap(check_extents(info.extents, DOING, on), volume.bounds, DOING, on)
-    _check_scale(dataset, info.max_scale)
+    _check_scale(dataset, wanted.scale, info.max_scale)
     counting = {name: getattr(wanted, name) for name in Counting.model_fields}
     return PinnedGroundTruth(node=node, instance=wanted.instance, excluded=excluded, **counting)
 
 
-def _check_scale(dataset: Dataset, of_groundtruth: int) -> None:
-    wanted = dataset.volume.groundtruth.scale
+def _check_scale(dataset: Dataset, wanted: int, of_groundtruth: int) -> None:
     scales = {"volume.groundtruth.instance": of_groundtruth, "output.instance": dataset.output.max_scale}
     for field, most in scales.items():
         if wanted > most:
@@ -117,7 +121,8 @@ def check_output(spec: RunSpec, server: DvidServer) -> None:
     problem = f"it is a {found.type}"
     if found.type == "labelmap":
         info = Labelmap(Node(server, spec.volume.node), name).info()
-        is_truth = (name, spec.volume.node) == (spec.groundtruth.instance, spec.groundtruth.node)
+        truth = spec.groundtruth
+        is_truth = truth is not None and (name, spec.volume.node) == (truth.instance, truth.node)
         if info.max_scale == spec.output.max_scale and not is_truth:
             on = f"output.instance = {name}"
             check_voxel_size(info.voxel_size_nm, spec.volume.voxel_size_nm, DOING, on)

@@ -53,6 +53,7 @@ class Plan(Record):
 def plan_run(run: RunContext[Any]) -> Plan:
     """Count the items of every phase and the markers that are there."""
     spec, cells = run.spec, run.cells
+    excluded = () if spec.groundtruth is None else spec.groundtruth.excluded
     subvolumes = [run.grid.subvolume(number) for number in cells]
     return Plan(
         dataset=spec.dataset,
@@ -60,7 +61,7 @@ def plan_run(run: RunContext[Any]) -> Plan:
         subvolumes=len(cells),
         voxels=sum(s.core.voxels for s in subvolumes),
         computed_voxels=sum(s.padded.voxels for s in subvolumes),
-        trained_on_voxels=sum(box.box.clipped(run.grid.bounds).voxels for box in set(spec.groundtruth.excluded)),
+        trained_on_voxels=sum(box.box.clipped(run.grid.bounds).voxels for box in set(excluded)),
         phases={phase.name: _phase_plan(phase, run) for phase in phases()},
         served={phase.name: _phase_plan(phase, other) for phase in phases() for other in phase.also_for(run)},
     )

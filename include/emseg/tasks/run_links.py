@@ -7,7 +7,7 @@ from emseg.links import Layer, instance_address, neuroglancer_link, node_address
 from emseg.phases.labelmaps import segmentation_uuid
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.quality import Finding, Findings, View
+from emseg.quality import Finding, Findings, LargeBody, View
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.views import whole_view
 
@@ -39,9 +39,10 @@ def hidden_from_viewers(run: RunContext[DvidServices]) -> tuple[str, ...]:
     return tuple(name for name, box in shown.items() if box is None or not box.contains(bounds))
 
 
-def finding_links(run: RunContext[DvidServices], findings: Findings) -> dict[Finding, str]:
-    """Neuroglancer link to each finding."""
-    return {each: link_to(run, each.view) for each in (*findings.cut, *findings.joining) if each.view}
+def finding_links(run: RunContext[DvidServices], findings: Findings) -> dict[Finding | LargeBody, str]:
+    """Neuroglancer link to each finding, and to each of the largest bodies."""
+    every: tuple[Finding | LargeBody, ...] = (*findings.cut, *findings.joining, *findings.largest)
+    return {each: link_to(run, each.view) for each in every if each.view}
 
 
 def link_to(run: RunContext[DvidServices], view: View) -> str:
@@ -51,7 +52,7 @@ def link_to(run: RunContext[DvidServices], view: View) -> str:
         run.open_services().server.url,
         Layer(uuid, spec.volume.grayscale),
         Layer(uuid, spec.output.instance, view.segments),
-        Layer(truth.node, truth.instance, view.bodies),
+        None if truth is None else Layer(truth.node, truth.instance, view.bodies),
         position_vox=view.position_vox,
         span_nm=view.span_nm,
         voxel_size_nm=spec.volume.voxel_size_nm,

@@ -18,7 +18,8 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)")
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run. `stages` have a report, so they are done; `verdict` is passed, failed, none, or unreadable.
+    """One run. `stages` have a report, so they are done; `verdict` is passed, failed (also without ground truth),
+    none, or unreadable.
 
     `when` is the time that its name holds, UTC: when it was triggered, or the time that it was scheduled for. It is
     empty for a run whose id somebody chose. `release` is the number of the release that the run published.
@@ -59,7 +60,9 @@ def _summary(folder: RunFolder, documents: set[str]) -> RunSummary:
 def _verdict(folder: RunFolder) -> str:
     """What the verdict is, or that this code cannot read it: the other runs are listed all the same."""
     try:
-        return "passed" if folder.read("verdict", Verdict).passed else "failed"
+        verdict = folder.read("verdict", Verdict)
+        without = "" if verdict.has_groundtruth else " without ground truth"
+        return f"{'passed' if verdict.passed else 'failed'}{without}"
     except EmsegError:
         return "unreadable"
 

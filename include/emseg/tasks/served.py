@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from math import isfinite
 
 from emseg.config import RunSpec
 from emseg.config.runspec import PinnedRelease
 from emseg.dvid import DvidServer, repo_info
 from emseg.errors import EmsegError, PermanentError
+from emseg.evaluate import SURVEY_FIGURES
 from emseg.publish import releases
 from emseg.store import ObjectStore
 from emseg.tasks.run_folder import RunFolder
@@ -39,6 +41,7 @@ def served_source(store: ObjectStore) -> ServedSource:
             instance=last.instance,
             fingerprint=last.fingerprint,
             region=_region(RunFolder(store, dataset, last.run)),
+            figures={name: n for name, n in last.figures.items() if name in SURVEY_FIGURES and isfinite(n)},
         )
 
     return newest
@@ -56,7 +59,8 @@ def _region(folder: RunFolder) -> str:
 def check_served(spec: RunSpec, server: DvidServer) -> None:
     """PermanentError where the labelmap of the served release is gone: the result could be compared with nothing."""
     served = spec.served
-    if served is None or served.root != spec.volume.root or not spec.gate.regression.compares:
+    is_measured = spec.groundtruth is not None and spec.gate.regression.compares
+    if served is None or served.root != spec.volume.root or not is_measured:
         return
     repo = repo_info(server, spec.volume.node)
     instance = repo.instances.get(served.instance)

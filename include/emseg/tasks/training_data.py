@@ -19,15 +19,18 @@ def sources_in_dvid(dataset: Dataset, boxes: Sequence[Box], server: DvidServer) 
 
     PermanentError, before any voxel is read, for boxes that `check_boxes` refuses or that take too much memory.
     """
-    volume = dataset.volume
+    volume, labelled = dataset.volume, dataset.volume.groundtruth
+    if labelled is None:
+        found = "its dataset file says `groundtruth: none`"
+        raise PermanentError(DOING, f"dataset {dataset.name}", found, "Name a ground truth that the boxes are part of")
     node = resolve_locked_node(server, volume.node).uuid
-    truth = node if volume.groundtruth.node is None else resolve_locked_node(server, volume.groundtruth.node).uuid
+    truth = node if labelled.node is None else resolve_locked_node(server, labelled.node).uuid
     grayscale = Grayscale(Node(server, node), volume.grayscale)
-    labels = Labelmap(Node(server, truth), volume.groundtruth.instance)
+    labels = Labelmap(Node(server, truth), labelled.instance)
     info = grayscale.info()
     on = f"dataset {dataset.name}, grayscale {volume.grayscale} at node {node}"
     extents = check_extents(info.extents, DOING, on)
-    of_labels = f"dataset {dataset.name}, ground truth {volume.groundtruth.instance} at node {truth}"
+    of_labels = f"dataset {dataset.name}, ground truth {labelled.instance} at node {truth}"
     check_voxel_size(labels.info().voxel_size_nm, info.voxel_size_nm, DOING, of_labels)
     if not boxes:
         raise PermanentError(DOING, on, "no box was given", "Give the boxes whose ground truth is complete")

@@ -19,8 +19,11 @@ from emseg.geometry import Box, Coordinate
 from emseg.phases.labelmaps import groundtruth, segmentation
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.quality import Finding, Findings, View
+from emseg.phases.survey.work import SurveyResult
+from emseg.quality import Finding, Findings, LargeBody, View
 
+PLACES = 5
+"""Largest bodies that reasons, report and alert name, each with its place."""
 LARGEST = 20
 """Segments that are selected in the view of a whole run."""
 
@@ -45,6 +48,15 @@ def with_views(run: RunContext[DvidServices], findings: Findings, segments: Body
         cut=tuple(f.model_copy(update={"view": _view_of_cut(run, f)}) for f in findings.cut),
         joining=tuple(f.model_copy(update={"view": _view_of_joining(run, f)}) for f in findings.joining),
         view=view_of_bodies(run, tuple(largest.ids.tolist())),
+    )
+
+
+def large_bodies(run: RunContext[DvidServices], counted: SurveyResult) -> tuple[LargeBody, ...]:
+    """The largest bodies of all of the volume, each with its view."""
+    chosen = zip(counted.largest[:PLACES].tolist(), counted.largest_vox[:PLACES].tolist(), strict=True)
+    return tuple(
+        LargeBody(body=body, voxels=voxels, share=voxels / counted.survey.voxels, view=view_of_bodies(run, (body,)))
+        for body, voxels in chosen
     )
 
 

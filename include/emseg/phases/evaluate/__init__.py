@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Evaluate(EachSubvolume):
-    """The written segmentation measured against ground truth."""
+    """The written segmentation measured against ground truth; without ground truth it has no item."""
 
     name = "evaluate"
     stage = EVALUATE
@@ -38,8 +38,13 @@ class Evaluate(EachSubvolume):
 
         The key of `write` holds region and cut of the run that wrote; a release may be measured by a run with others.
         """
-        region = {"voxels": spec.volume.region, "core_vox": [*spec.segmentation.core_vox]}
-        return {"groundtruth": spec.groundtruth.model_dump(mode="json"), "region": region}
+        region: dict[str, JsonValue] = {"voxels": spec.volume.region, "core_vox": [*spec.segmentation.core_vox]}
+        truth = spec.groundtruth
+        return {"groundtruth": None if truth is None else truth.model_dump(mode="json"), "region": region}
+
+    def items(self, run: RunContext[Any]) -> tuple[str, ...]:
+        """The selected subvolumes."""
+        return () if run.spec.groundtruth is None else super().items(run)
 
     def also_for(self, run: RunContext[Any]) -> tuple[RunContext[Any], ...]:
         """The served release, where it is not the result of this very run."""
@@ -56,6 +61,8 @@ class Evaluate(EachSubvolume):
 
     def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:
         """Scores of the whole volume."""
+        if run.spec.groundtruth is None:
+            return {}
         from emseg.phases.evaluate.work import MergeTables
 
         return MergeTables(run)(markers)

@@ -11,7 +11,7 @@ import numpy as np
 from emseg.array_types import Labels64
 from emseg.evaluate import band_margin, near_boundary
 from emseg.geometry import Box, checked_labels
-from emseg.phases.labelmaps import groundtruth
+from emseg.phases.labelmaps import groundtruth, measured_on
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 
@@ -27,7 +27,8 @@ def counted_truth(run: RunContext[DvidServices], core: Box) -> tuple[Labels64, i
     Outside the ROI, in the band at boundaries, of no listed body, and where the model was trained nothing counts. The
     number tells how many voxels the training alone takes away.
     """
-    wanted, box = run.spec.groundtruth, at_scale(core, run.spec.groundtruth.scale)
+    wanted = measured_on(run)
+    box = at_scale(core, wanted.scale)
     truth = _stored(run, box)
     if wanted.bodies:
         truth[~np.isin(truth, np.array(wanted.bodies, np.uint64))] = 0
@@ -44,7 +45,7 @@ def counted_truth(run: RunContext[DvidServices], core: Box) -> tuple[Labels64, i
 
 def _stored(run: RunContext[DvidServices], box: Box) -> Labels64:
     """Labels as DVID has them, without those in the band at boundaries, for which more voxels are read."""
-    wanted, volume = run.spec.groundtruth, run.spec.volume
+    wanted, volume = measured_on(run), run.spec.volume
     z, y, x = (edge * (1 << wanted.scale) for edge in volume.voxel_size_nm)
     margin = band_margin(wanted.ignore_boundary_nm, (z, y, x))
     read = box.grown(margin).clipped(at_scale(volume.bounds, wanted.scale))

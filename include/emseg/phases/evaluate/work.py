@@ -22,7 +22,7 @@ from emseg.evaluate import (
 )
 from emseg.phases.evaluate.artefacts import CONTINGENCY
 from emseg.phases.evaluate.truth import at_scale, counted_truth
-from emseg.phases.labelmaps import segmentation
+from emseg.phases.labelmaps import measured_on, segmentation
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.store import ItemMarker, PhaseFolder
@@ -40,7 +40,7 @@ class EvaluateSubvolume:
 
     def __call__(self, item: str) -> ItemMarker:
         """Count the core of the subvolume named `item`."""
-        core, scale = self.run.grid.subvolume_named(item).core, self.run.spec.groundtruth.scale
+        core, scale = self.run.grid.subvolume_named(item).core, measured_on(self.run).scale
         truth, left_out = counted_truth(self.run, core)
         labels = segmentation(self.run).read(at_scale(core, scale), scale=scale)
         table = contingency_table(labels, truth)
@@ -57,7 +57,7 @@ class MergeTables:
 
     def __call__(self, markers: Sequence[ItemMarker]) -> Scalars:
         """Score of the whole volume; PermanentError when no voxel has ground truth."""
-        wanted = self.run.spec.groundtruth
+        wanted = measured_on(self.run)
         whole = merged(table_of(self.run.folder(NAME), marker) for marker in markers)
         missing = sorted(set(wanted.bodies) - set(whole.groundtruth.tolist()))
         if missing:
@@ -109,7 +109,7 @@ class Evaluation:
 
 def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
     """The result of the phase, from its manifest."""
-    folder, wanted = run.folder(NAME), run.spec.groundtruth
+    folder, wanted = run.folder(NAME), measured_on(run)
     unassigned, markers = wanted.unassigned, folder.manifest()
     tables = {marker.item: table_of(folder, marker) for marker in markers}
     whole = large_bodies(merged(tables.values()), wanted.min_body_vox)

@@ -1,4 +1,4 @@
-"""Phase `match`: labels of cores and overlaps in; votes, sizes of supervoxels and contacts out.
+"""Phase `match`: labels of cores and overlaps in; votes, sizes of supervoxels, contacts and crossings out.
 
 One item is one subvolume with the neighbours that come after it, so that each overlap is counted once.
 """
@@ -46,10 +46,10 @@ class Match(EachSubvolume):
         return {artefact.name: sum(int(m.statistics[artefact.name]) for m in markers) for artefact in self.artefacts()}
 
     def artefacts(self) -> tuple[TableArtefact, ...]:
-        """Three tables."""
-        from emseg.phases.match.artefacts import CONTACTS, SUPERVOXELS, VOTES
+        """Four tables."""
+        from emseg.phases.match.artefacts import CONTACTS, CROSSINGS, SUPERVOXELS, VOTES
 
-        return VOTES, SUPERVOXELS, CONTACTS
+        return VOTES, SUPERVOXELS, CONTACTS, CROSSINGS
 
 
 PHASE = Match()

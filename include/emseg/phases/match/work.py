@@ -5,13 +5,24 @@ Memory of a task: the labels of its core, then two overlap slabs at a time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emseg.phases.match.artefacts import CONTACTS, SUPERVOXELS, VOTES
+from emseg.codec.column_table import StoredTable
+from emseg.phases.artefact import TableArtefact
+from emseg.phases.match.artefacts import CONTACTS, CROSSINGS, SUPERVOXELS, VOTES
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import SegmentedSubvolume
 from emseg.phases.services import Services
-from emseg.stitch import Contacts, Supervoxels, Votes, contacts_of, count_votes, supervoxels_of
+from emseg.stitch import (
+    Crossings,
+    Votes,
+    contacts_of,
+    count_votes,
+    inside_crossings,
+    seam_crossings,
+    supervoxels_of,
+)
 from emseg.store import ItemMarker
 
 NAME = "match"
@@ -33,20 +44,22 @@ class MatchSubvolume:
         labels = own.core_labels()
         supervoxels = supervoxels_of(labels, number, subvolume.core, grid.bounds)
         contacts = contacts_of(labels, number, spec.volume.voxel_size_nm)
+        crossings, votes = [inside_crossings(labels, number)], []
         del labels
-        votes = Votes.joined(
-            count_votes(
-                grid.overlap(number, neighbour),
-                own.overlap_labels(neighbour),
-                other.overlap_labels(number),
-                spec.volume.voxel_size_nm,
-            )
-            for neighbour, other in zip(neighbours, theirs, strict=True)
-        )
-        return self._committed(item, supervoxels, contacts, votes)
+        for neighbour, other in zip(neighbours, theirs, strict=True):
+            overlap = grid.overlap(number, neighbour)
+            slabs = own.overlap_labels(neighbour), other.overlap_labels(number)
+            votes.append(count_votes(overlap, *slabs, spec.volume.voxel_size_nm))
+            crossings.append(seam_crossings(overlap, *slabs))
+        tables = {
+            SUPERVOXELS: supervoxels,
+            CONTACTS: contacts,
+            VOTES: Votes.joined(votes),
+            CROSSINGS: Crossings.joined(crossings),
+        }
+        return self._committed(item, tables)
 
-    def _committed(self, item: str, supervoxels: Supervoxels, contacts: Contacts, votes: Votes) -> ItemMarker:
+    def _committed(self, item: str, tables: Mapping[TableArtefact, StoredTable]) -> ItemMarker:
         folder = self.run.folder(NAME)
-        tables = ((SUPERVOXELS, supervoxels), (CONTACTS, contacts), (VOTES, votes))
-        artefacts = [artefact.write(folder, item, table.to_arrow()) for artefact, table in tables]
-        return folder.commit_item(item, artefacts, {artefact.name: len(table) for artefact, table in tables})
+        artefacts = [artefact.write(folder, item, table.to_arrow()) for artefact, table in tables.items()]
+        return folder.commit_item(item, artefacts, {artefact.name: len(table) for artefact, table in tables.items()})

@@ -18,6 +18,8 @@ from emseg.store import ItemMarker
 NAME = "segment"
 FINDING = "finding."
 """Statistics of an item with this prefix are what the image checks found."""
+ASKED = "asked_voxels"
+"""Statistic of an item: voxels of its core that are in the ROI and of no preserved body."""
 
 
 @dataclass(frozen=True)

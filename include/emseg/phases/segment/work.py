@@ -20,7 +20,7 @@ from emseg.geometry import Box, Grid, Subvolume
 from emseg.phases.artefact import LabelArtefact
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.artefacts import CORE, OVERLAP
-from emseg.phases.segment.labels import FINDING, NAME
+from emseg.phases.segment.labels import ASKED, FINDING, NAME
 from emseg.phases.services import Services
 from emseg.segment import Pipeline
 from emseg.store import ItemMarker
@@ -49,12 +49,13 @@ class SegmentSubvolume:
         for name, text in result.statistics.items():
             if name.startswith(FINDING):
                 log.warning("%s %s: %s: %s", NAME, item, name.removeprefix(FINDING), text)
+        asked = int(np.count_nonzero(wanted[subvolume.core.slices(context.start)]))
         folder = run.folder(NAME)
         artefacts = [
             artefact.write(folder, item, _part(result.labels, subvolume, box))
             for artefact, box in _parts(run.grid, subvolume)
         ]
-        return folder.commit_item(item, artefacts, result.statistics)
+        return folder.commit_item(item, artefacts, {**result.statistics, ASKED: asked})
 
 
 def pipeline_of(spec: RunSpec, services: Any) -> Pipeline:
