@@ -120,7 +120,8 @@ class AirflowPage:
 
     def end_of_run(self, timeout_s: float) -> str:
         """Wait until the run at hand has ended (the page renews itself); its state, in lower case."""
-        badge = self._page.get_by_test_id("header-card").get_by_test_id("state-badge")
+        # A second badge says that a person is asked, until the answer has arrived.
+        badge = self._page.get_by_test_id("header-card").get_by_test_id("state-badge").first
         expect(badge).to_have_text(re.compile("success|failed", re.IGNORECASE), timeout=timeout_s * 1000)
         return badge.inner_text().lower()
 
