@@ -66,7 +66,7 @@ def waiting_alert(run: RunContext[DvidServices], pages: Mapping[str, str]) -> Al
         reasons=verdict.notes,
         figures=finite(verdict.figures),
         **_beside(store, run.spec),
-        places=worst_places(run, folder.read("findings", Findings)),
+        places=worst_places(run, verdict, folder.read("findings", Findings)),
         links={**pages, _VIEW: view_link(run)},
     )
 
