@@ -232,27 +232,29 @@ def test_a_merge_outside_of_small_ground_truth_is_refused_and_its_place_is_named
     ids, sizes = np.unique(segmentation[~np.isin(segmentation, inside)], return_counts=True)
     merged = sorted(ids[np.argsort(-sizes)][:6].tolist())
     joins = tuple(Edit(kind=EditKind.JOIN, first=merged[0], second=other) for other in merged[1:])
-    verdict, findings, alert = _judged_beside_itself(run, small_truth, Edits(edits=joins), "merged")
+    other, verdict, alert = _judged_beside_itself(run, small_truth, Edits(edits=joins), "merged")
     assert not verdict.passed
     assert all(row.keeps_limit for row in verdict.rows if row.scope == "volume")
     failing = {row.metric for row in verdict.rows if not row.keeps_limit}
     assert failing >= {"change_body_size_um3"}
     assert failing <= {"change_body_size_um3", "change_largest_body_share"}
-    largest = findings.largest[0]
-    assert (largest.body, largest.voxels) == (merged[0], int(np.sort(sizes)[-6:].sum()))
-    assert at(segmentation, largest.view) in merged
+    written = segmentation_of(other).read(Box.of_shape(segmentation.shape))
+    assert np.array_equal(written[:52, :52, :52], segmentation[:52, :52, :52])
+    largest = RunFolder(run.open_services().store, "stages", "merged").read("findings", Findings).largest[0]
+    assert (largest.body, largest.voxels) == (merged[0], np.count_nonzero(written == merged[0]))
+    assert at(written, largest.view) == merged[0]
     named = [reason for reason in verdict.reasons if reason == largest.sentence()]
     assert named
     assert f"Body {merged[0]} " in named[0]
     assert str(alert.places[0]).startswith(named[0])
     assert alert.kind == "regression"
-    clean, _, _ = _judged_beside_itself(run, small_truth, Edits(), "clean")
+    _, clean, _ = _judged_beside_itself(run, small_truth, Edits(), "clean")
     assert clean.passed
 
 
 def _judged_beside_itself(
     run: RunContext[DvidServices], truth: PinnedGroundTruth, edits: Edits, name: str
-) -> tuple[Verdict, Findings, Alert]:
+) -> tuple[RunContext[DvidServices], Verdict, Alert]:
     """The run with `edits` and another ground truth, judged beside a release that is the run as it was."""
     key, spec = run.keys["write"], run.spec
     release = PinnedRelease(
@@ -271,7 +273,7 @@ def _judged_beside_itself(
     folder = RunFolder(services.store, spec.dataset, name)
     folder.write("spec", other.spec)
     verdict = gate_run(other)
-    return verdict, folder.read("findings", Findings), refusal_alert(other, verdict, {})
+    return other, verdict, refusal_alert(other, verdict, {})
 
 
 def test_a_dataset_without_ground_truth_is_judged_by_the_rest_and_published(run, judged, server, tmp_path):

@@ -46,7 +46,6 @@ def evidence(run: RunContext[DvidServices], report: str) -> str:
     ]
     said = f"Release {served.number} is served now." if served else "Nothing is served yet."
     notes = [f"- {note}" for note in verdict.notes]
-    notes += [] if verdict.has_groundtruth else ["- It was judged without ground truth"]
     links = {"Report": report, **run_links(run)}
     looks = [f"- [{title}]({address})" for title, address in links.items()]
     return "\n".join([f"The gate passes this result. {said}", "", *notes, "", _COLUMNS, *rows, "", *looks])

@@ -112,8 +112,9 @@ def _compared(
     """All that the run is held to beside the limits of its scores."""
     history = history_of(run)
     lost = (f"Left out of the history, because it is damaged: {address}" for address in history.damaged)
+    without = Comparison(notes=("Judged without ground truth, by what was counted over all of the volume alone",))
     return [
-        *([] if own is None else [with_served(run, own), with_history(run, own, history)]),
+        *([without] if own is None else [with_served(run, own), with_history(run, own, history)]),
         everywhere(survey, largest, run.spec.gate.everywhere, run.spec.dataset),
         everywhere_with_served(run, survey, largest),
         everywhere_with_history(run, survey, largest, history).with_notes(*lost),
