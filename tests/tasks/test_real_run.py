@@ -369,7 +369,8 @@ def test_a_run_that_is_worse_than_the_release_is_refused_inside_of_all_limits(ru
     assert any("broke" in reason for reason in verdict.reasons)
     assert verdict.replaces == key
     entries = {each.judged.run: each for each in read_history(services.store, "stages").entries}
-    assert {name: each.judged.verdict_passed for name, each in entries.items()} == {"stages": True, "worse": False}
+    passed = {name: entries[name].judged.verdict_passed for name in ("stages", "worse")}
+    assert passed == {"stages": True, "worse": False}
     assert entries["worse"].value("change_vi") == pytest.approx(change)
     assert entries["stages"].value("vi") == pytest.approx(other.vi)
     with refused(PermanentError, "worse"):
