@@ -15,7 +15,7 @@ import yaml
 from tests.faults.matrix import FULL
 
 from emseg.config import RunParameters
-from emseg.config.dataset import Regression
+from emseg.config.dataset import Everywhere, EverywhereRegression, Regression
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.ingest import ingest_grayscale, ingest_labels
@@ -118,7 +118,12 @@ class FaultStack:
                 "are_max": 1,
                 "subvolume_vi_max": 20,
                 "assigned_share_min": 0,
-                "regression": dict.fromkeys(Regression.model_fields),  # results of any quality replace each other here
+                # Results of any quality replace each other here.
+                "regression": dict.fromkeys(Regression.model_fields),
+                "everywhere": {
+                    **{name: None for name in Everywhere.model_fields if name.endswith("_max")},
+                    "regression": dict.fromkeys(EverywhereRegression.model_fields),
+                },
             },
         }
         (self.datasets / f"{dataset}.yaml").write_text(yaml.safe_dump(document))
