@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,6 +86,22 @@ def test_a_person_starts_a_dry_run_in_the_form_and_reads_the_plan(airflow: Any, 
         assert page.hosts() == {urlsplit(airflow.url).netloc}
 
 
+def _approve(airflow: Any, run_id: str) -> Any:
+    return next(task for task in airflow.api.task_states(DAG_ID, run_id) if task.task_id == "approve")
+
+
+def _answer_when_asked(airflow: Any, run_id: str, answer: Callable[[], None]) -> None:
+    """Answer, and once more where Airflow asks again: it loses an answer that comes within seconds of the question."""
+    deadline, answered = time.monotonic() + RUN_TIMEOUT_S, 0
+    while (task := _approve(airflow, run_id)).state != "success":
+        assert time.monotonic() < deadline
+        assert airflow.api.run_state(DAG_ID, run_id) != "failed"
+        if task.state == "awaiting_input" and task.try_number > answered:
+            answered = task.try_number
+            answer()
+        time.sleep(1)
+
+
 @pytest.fixture(scope="module")
 def approved(airflow: Any, alerts: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> str:
     """Id of a run of dataset `demo` that a person was told of, looked at and approved."""
@@ -94,17 +112,11 @@ def approved(airflow: Any, alerts: list[dict[str, Any]], tmp_path_factory: pytes
         for field, value in (("dataset", "demo"), ("stitch", "medium"), ("publication", "approval")):
             page.choose(field, value)
         run_id: str = page.submit(DAG_ID)
-        deadline = time.monotonic() + RUN_TIMEOUT_S
-        while {t.task_id: t.state for t in airflow.api.task_states(DAG_ID, run_id)}["approve"] != "awaiting_input":
-            assert time.monotonic() < deadline
-            assert airflow.api.run_state(DAG_ID, run_id) != "failed"
-            time.sleep(1)
+        answer = partial(page.answer, DAG_ID, run_id, "approve", "VI split", {"why": "looks whole"}, "approval")
+        _answer_when_asked(airflow, run_id, answer)
         (told,) = alerts
         assert (told["alert"]["kind"], told["alert"]["run"]) == ("waiting", run_name(run_id))
         assert told["alert"]["links"]["Decide in Airflow"].endswith(f"{quote(run_id)}/tasks/approve/required_actions")
-        page.answer(
-            DAG_ID, run_id, "approve", containing="VI split", fields={"why": "looks whole"}, pictures="approval"
-        )
         page.show_run(DAG_ID, run_id)
         assert page.end_of_run(RUN_TIMEOUT_S) == "success"
         page.show_log(DAG_ID, run_id, "publish", containing="Release ")

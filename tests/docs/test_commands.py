@@ -134,10 +134,12 @@ OF_OTHERS |= {"--only-binary", "--clear", "--no-install-recommends", "--skip-ser
 
 @cache
 def messages() -> tuple[tuple[str, str], ...]:
-    """Every text in the code that a person may read as a message or a docstring, with its file."""
+    """Every text in the code that a person may read as a message or a docstring, with its file; no style of pages."""
     found = ((file, node) for file in files(*OWN) for node in ast.walk(tree(file)))
     texts = ((file, node.value) for file, node in found if isinstance(node, ast.Constant))
-    return tuple((file.name, " ".join(text.split())) for file, text in texts if isinstance(text, str))
+    return tuple(
+        (file.name, " ".join(text.split())) for file, text in texts if isinstance(text, str) and "var(--" not in text
+    )
 
 
 def test_options_that_messages_name_are_options_of_some_command() -> None:

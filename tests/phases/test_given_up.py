@@ -18,9 +18,9 @@ from emseg.geometry import Box
 from emseg.phases.run_context import RunContext
 from emseg.store import FolderStore
 from emseg.synthetic import make_volume
-from emseg.tasks.gate import image_findings
 from emseg.tasks.jobs import complete, run_stage
 from emseg.tasks.local import bodies_of, run_on_array
+from emseg.tasks.report_images import image_findings
 from emseg.tasks.run_folder import RunFolder
 
 SHAPE = (64, 64, 192)

@@ -24,13 +24,16 @@ import numpy as np
 from emseg.config import Dataset
 from emseg.config.dataset import GatePolicy
 from emseg.evaluate import contingency_table, score
-from emseg.quality import judge, metric_rows, report_page, Findings
+from emseg.quality import QualityReport, judge, metric_rows, report_page
+from emseg.quality.report.figures import ReportFigures
 segmentation, truth = np.arange(1, 9).reshape(2, 2, 2), np.ones((2, 2, 2), int)
 policy = GatePolicy(vi_split_max=9, are_max=1, subvolume_vi_max=9)
 measured = score(contingency_table(segmentation, truth))
 rows = metric_rows("demo", measured, {}, policy)
 verdict = judge(rows, policy, Path(sys.argv[1]), dataset="demo", run="run-1", fingerprint="3f" * 32)
-page = report_page(verdict, Findings(), [], {}, {}).decode()
+figures = ReportFigures().figures(verdict.rows, None, None)
+given = {"dataset": "demo", "run": "run-1", "fingerprint": "3f", "time": "2030-01-01T00:00:00Z", "passed": False}
+page = report_page(QualityReport(**given, figures=figures)).decode()
 print(json.dumps({
     "default": Dataset.model_json_schema()["$defs"]["GatePolicy"]["properties"]["segments_per_body_max"]["default"],
     "figure": verdict.figures["segments_per_body"],

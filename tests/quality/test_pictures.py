@@ -9,8 +9,8 @@ import pytest
 from tests.refusals import refused
 
 from emseg.errors import PermanentError
-from emseg.geometry import Box, Grid
-from emseg.quality import picture_slices, sizes_picture, slices_picture, subvolume_picture
+from emseg.geometry import Box
+from emseg.quality import picture_slices, sizes_picture, slices_picture
 from emseg.quality.pictures import _overlaid
 
 
@@ -103,27 +103,6 @@ def test_as_many_slices_are_drawn_as_are_given(depth):
 def test_arrays_that_do_not_fit_are_refused(shape, volume):
     with refused(PermanentError, volume[0].shape):
         slices_picture(volume[0], np.ones(shape, int), None, range(len(volume[0])), "t")
-
-
-def test_the_map_puts_a_bad_cell_in_its_place(score_of):
-    """Kills axes swapped: the dark cell must be at y 2, x 0 seen from above."""
-    grid = Grid(Box((0, 0, 0), (64, 192, 128)), (64, 64, 64), (8, 8, 8))
-    scores = {grid.subvolume(i).name: score_of(vi_split=0.1, vi_merge=0.1) for i in range(6)}
-    bad = grid.subvolume(grid.number_of((0, 2, 0))).name
-    image = pixels(subvolume_picture(scores | {bad: score_of(vi_split=9.0, vi_merge=0.1)}, grid))
-    above_left = image[: image.shape[0] // 2, : image.shape[1] * 2 // 5]
-    red, green, blue = (above_left[..., i] for i in range(3))
-    dark = np.argwhere((red > 0.4) & (green < 0.05) & (blue < 0.25))
-    pale = np.argwhere((red > 0.95) & (green > 0.95) & (blue < 0.85))
-    assert dark.max(0)[0] > pale.max(0)[0] - 5, "in the last row of cells"
-    assert dark.min(0)[0] > pale.mean(0)[0]
-    assert dark.min(0)[1] < pale.min(0)[1] + 5, "in the first column of cells"
-    assert dark.max(0)[1] < pale.max(0)[1] - 50
-
-
-def test_a_grid_without_scores_is_drawn_empty():
-    grid = Grid(Box((0, 0, 0), (64, 64, 64)), (64, 64, 64), (8, 8, 8))
-    assert subvolume_picture({}, grid).startswith(b"\x89PNG")
 
 
 def test_sizes_are_drawn_and_nonsense_is_refused():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,8 +18,18 @@ from emseg.config.dataset import InstanceName, NodeReference
 from emseg.config.pipeline import ModelDigest
 from emseg.dvid.http import path
 from emseg.errors import PermanentError
-from emseg.quality import Findings, ImageFinding, MetricRow, Verdict, report_page
+from emseg.quality import ImageFinding, QualityReport, report_page
 from emseg.quality.datadocs import offline_page
+from emseg.quality.report.document import (
+    Images,
+    ParkedJoin,
+    ReportFigure,
+    SubvolumeMap,
+    Tile,
+    Trend,
+    TrendPoint,
+    Waiting,
+)
 from emseg.store import FolderStore, join_key
 from emseg.tasks.run_folder import run_name
 
@@ -118,14 +129,21 @@ class Tags(HTMLParser):
 
 def test_no_text_of_a_report_becomes_an_element_or_an_attribute():
     """Kills a name that is put into a page unescaped, wherever it stands; and a link that runs a script."""
-    rows = tuple(MetricRow(scope, SCRIPT, SCRIPT, None, 1.0, "max") for scope in ("volume", "subvolume"))
-    verdict = Verdict(
-        passed=False, fingerprint=SCRIPT, dataset=SCRIPT, run=SCRIPT, reasons=(SCRIPT,), rows=rows,
-        figures={"subvolumes": 1, "subvolumes_failed": 1},
-    )  # fmt: skip
-    images = [ImageFinding(subvolume=SCRIPT, finding=SCRIPT, text=SCRIPT)]
+    row = ReportFigure(scope=SCRIPT, subject=SCRIPT, metric=SCRIPT, title=SCRIPT, unit=SCRIPT, value=None, limit=1.0)
+    judged = datetime(2030, 1, 1, tzinfo=UTC)
+    point = TrendPoint(time=judged, run="r", passed=True, value=1)
     links = {SCRIPT: f"https://x/{SCRIPT}", "script": "javascript:alert(1)", "data": "data:text/html,x"}
-    page = report_page(verdict, Findings(), images, {SCRIPT: b"png"}, links).decode()
+    report = QualityReport(
+        passed=False, fingerprint=SCRIPT, dataset=SCRIPT, run=SCRIPT, reasons=(SCRIPT,), notes=(SCRIPT,), time=judged,
+        figures=(row, row.model_copy(update={"scope": "change"})), missing=(SCRIPT,), links=links,
+        trends=(Trend(metric=SCRIPT, title=SCRIPT, unit=SCRIPT, points=(point,)),),
+        images=Images(failed=1, shown=(ImageFinding(subvolume=SCRIPT, finding=SCRIPT, text=SCRIPT),)),
+        maps=(SubvolumeMap(shows="error", seen_from="above", shape=(1, 1), cells_a_tile=(1, 1), tiles=(
+            Tile(row=0, column=0, value=1, subvolume=SCRIPT, subvolumes=1),)),),
+        waiting=Waiting(publication="approval", parked=1, parked_shown=(
+            ParkedJoin(first=1, second=2, shared_vox=3, reason=SCRIPT, link="javascript:alert(1)"),)),
+    )  # fmt: skip
+    page = report_page(report, {SCRIPT: b"png"}).decode()
     tags = Tags(page).found
     assert page.count("&lt;script&gt;") >= 10
     assert not {"script", "iframe", "object", "base"} & {tag for tag, _ in tags}
@@ -135,8 +153,8 @@ def test_no_text_of_a_report_becomes_an_element_or_an_attribute():
 
 
 def test_a_browser_is_told_to_run_and_fetch_nothing_in_a_report():
-    verdict = Verdict(passed=True, fingerprint="f", dataset="d", run="r", reasons=(), rows=(), figures={})
-    page = report_page(verdict, Findings(), (), {}, {}).decode()
+    judged = datetime(2030, 1, 1, tzinfo=UTC)
+    page = report_page(QualityReport(passed=True, fingerprint="f", dataset="d", run="r", time=judged)).decode()
     policy = next(a["content"] or "" for tag, a in Tags(page).found if a.get("http-equiv") == "Content-Security-Policy")
     assert "default-src 'none'" in policy
     assert "script-src" not in policy

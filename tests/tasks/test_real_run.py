@@ -21,7 +21,7 @@ from emseg.config import RunParameters
 from emseg.config.dataset import GatePolicy
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.config.runspec import PinnedGroundTruth, PinnedRelease
-from emseg.dvid import Node, RoiInstance, indices, mappings
+from emseg.dvid import KeyValues, Node, RoiInstance, indices, mappings
 from emseg.engine.items import InProcess
 from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import Box, Roi, Subvolume, supervoxel_ids
@@ -36,7 +36,7 @@ from emseg.phases.services import DvidServices
 from emseg.phases.survey.work import read_survey
 from emseg.phases.write import work as write
 from emseg.phases.write.replaced_region import ReplacedRegion
-from emseg.quality import Findings, Verdict, View, read_history
+from emseg.quality import Findings, QualityReport, Verdict, View, read_history
 from emseg.stitch import Ids
 from emseg.store import FolderStore
 from emseg.tasks.alerting import publication_alert, refusal_alert
@@ -343,14 +343,47 @@ def test_the_gate_and_publication_leave_everything_that_explains_them(run, judge
     folder = judged
     paths = {path for path, _ in folder.files()}
     assert paths >= {"report.html", "datadocs/index.html", "pictures/slices.png", "verdict.json", "findings.json"}
+    report = folder.read("quality", QualityReport)
+    assert {each.picture.path for each in report.places if each.picture} <= paths
     release = publish_run(run)
     assert release.uuid == run.keys["write"]
     assert segmentation_of(run).node.info().locked
     assert publish_run(run) == release
+    in_dvid = KeyValues(segmentation_of(run).node, "emseg-quality")
+    assert in_dvid.read("stages") == folder.read_file("quality.json")
 
 
-def test_a_run_that_is_worse_than_the_release_is_refused_inside_of_all_limits(run, judged, server, dataset_files):
-    """Kills a gate of fixed limits, and a release that is measured a second time though nothing has changed."""
+def test_the_report_measures_what_is_there(run, judged, volume):
+    """Kills a page without pictures, voxels that are not those of the ground truth, and joins that nobody looked at."""
+    report = judged.read("quality", QualityReport)
+    assert report.missing == ()
+    assert [place.body for place in report.places if place.picture]
+    ids, sizes = np.unique(volume.groundtruth, return_counts=True)
+    voxels = dict(zip(ids.tolist(), sizes.tolist(), strict=True))
+    cut = [place for place in report.places if place.kind == "cut"]
+    assert all(place.voxels == voxels[place.body] for place in cut)
+    assert cut[0].volume_um3 == pytest.approx(voxels[cut[0].body] * 1e-6)  # 10 nm a side
+    errors = {tile.subvolume: tile.value for shown in report.maps for tile in shown.tiles}
+    assert max(errors.values()) == report.worst_subvolumes[0].error
+    this_run, *modes = report.joins.accuracy
+    assert report.joins.overlaps_read <= report.joins.overlaps == 89  # (4 x 7 x 7 - 18) / 2
+    assert 0.9 < this_run.precision <= 1
+    assert 0.5 < this_run.recall <= 1
+    assert {mode.rules: mode.joins > 0 for mode in modes}["mode none"] is False
+    assert {mode.wanted for mode in modes} == {this_run.wanted}
+    assert [len(each.points) for each in report.trends] == [1] * len(report.trends)
+
+
+def no_picture(*_: object) -> bytes:
+    raise RuntimeError("no room for a picture")
+
+
+def test_a_run_that_is_worse_than_the_release_is_refused_inside_of_all_limits(
+    run, judged, server, dataset_files, monkeypatch: pytest.MonkeyPatch
+):
+    """Kills a gate of fixed limits, a release that is measured a second time though nothing has changed, and a gate
+    that fails over a picture."""
+    monkeypatch.setattr("emseg.tasks.report_places.place_jpeg", no_picture)
     services, key = run.open_services(), run.keys["write"]
     given = {"root": run.spec.volume.root, "node": key, "instance": run.spec.output.instance, "fingerprint": key}
     release = PinnedRelease(number=1, region=run.spec.volume.region, **given)
@@ -368,6 +401,15 @@ def test_a_run_that_is_worse_than_the_release_is_refused_inside_of_all_limits(ru
     assert all(row.keeps_limit for row in verdict.rows if row.scope == "volume")
     assert any("broke" in reason for reason in verdict.reasons)
     assert verdict.replaces == key
+    told = RunFolder(services.store, "stages", "worse").read("quality", QualityReport)
+    vi = told.figures[0]
+    assert (vi.value, vi.served, vi.worsening) == pytest.approx((own.vi, other.vi, own.vi - other.vi))
+    assert vi.worsening_interval.low < vi.worsening < vi.worsening_interval.high
+    assert sum(each.change for each in told.changed_subvolumes) > 0
+    assert told.joins.accuracy[0].joins == 0
+    assert [point.passed for point in told.trends[0].points] == [True, False]
+    assert told.missing[0].endswith("no room for a picture")
+    assert {place.no_picture for place in told.places} == {"no room for a picture", ""}
     entries = {each.judged.run: each for each in read_history(services.store, "stages").entries}
     passed = {name: entries[name].judged.verdict_passed for name in ("stages", "worse")}
     assert passed == {"stages": True, "worse": False}

@@ -7,8 +7,8 @@ from emseg.quality.comparison import Comparison
 from emseg.quality.everywhere import everywhere, everywhere_against_history, everywhere_against_release
 from emseg.quality.findings import Finding, Findings, ImageFinding, LargeBody, View, worst_findings
 from emseg.quality.history import History, HistoryEntry, Judged, Measurement, history_form, keep, read_history
-from emseg.quality.pictures import picture_slices, sizes_picture, slices_picture, subvolume_picture
-from emseg.quality.report import report_page
+from emseg.quality.pictures import picture_slices, sizes_picture, slices_picture
+from emseg.quality.report import QualityReport, report_page
 from emseg.quality.rows import METRICS, MetricRow, metric_rows
 from emseg.quality.verdict import Verdict, judge
 
@@ -25,6 +25,7 @@ __all__ = [
     "Measured",
     "Measurement",
     "MetricRow",
+    "QualityReport",
     "Verdict",
     "View",
     "against_history",
@@ -43,6 +44,5 @@ __all__ = [
     "report_page",
     "sizes_picture",
     "slices_picture",
-    "subvolume_picture",
     "worst_findings",
 ]

@@ -11,6 +11,7 @@ from emseg.array_types import Floats
 from emseg.config.dataset import Regression, Unassigned
 from emseg.evaluate import BodyChange, PerSubvolume, Score, broken_and_merged, interval, resampled_moves
 from emseg.quality.comparison import CHANGES, FIGURES, Comparison, Figure, value_of
+from emseg.quality.numbers import signed
 from emseg.quality.rows import MetricRow
 
 PLACES = 5
@@ -94,9 +95,8 @@ class _Change:
             return f"With {subvolumes} subvolumes, resampling them tells nothing of how sure that is"
         low, high = (round(bound, 4) + 0.0 for bound in found)  # as they are told; + 0.0 makes 0 of -0
         word = "lies within" if low <= 0 <= high else "exceeds"
-        return (
-            f"The difference {word} what resampling the {subvolumes} subvolumes gives (95 %: {low:+.4f} to {high:+.4f})"
-        )
+        between = f"{signed(low)} to {signed(high)}"
+        return f"The difference {word} what resampling the {subvolumes} subvolumes gives (95 %: {between})"
 
     def _amount(self, value: float) -> str:
         return f"{value:.4g} {self.figure.unit}".rstrip()

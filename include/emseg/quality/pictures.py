@@ -1,11 +1,11 @@
-"""Pictures for people who judge a result by eye: slices side by side, errors by subvolume, sizes of bodies.
+"""Pictures for people who judge a result by eye: slices side by side, sizes of bodies.
 
-Arrays and scores in, PNG bytes out; the report and the run folder keep them. Equal inputs give equal bytes.
+Arrays in, PNG bytes out; the report and the run folder keep them. Equal inputs give equal bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from emseg.array_types import AnyLabels, Floats, Gray, Probability
 from emseg.errors import PermanentError
-from emseg.evaluate import Score
-from emseg.geometry import Box, Coordinate, Grid
+from emseg.geometry import Box, Coordinate
 from emseg.quality.colours import body_colours, renamed_by_best_overlap
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 PICTURE_VOX = 1024
 """Longest side of a slice in a picture: what a page can show, and what one task may read."""
 _OVERLAY = 0.5
-_ANNOTATED_CELLS = 12
-"""Cells a side up to which the numbers are written into the map of subvolumes."""
 
 CAPTION_WITH_TRUTH = (
     "Each segment has the colour of the ground-truth body it overlaps most, dark lines are its borders. "
@@ -78,28 +75,6 @@ def slices_picture(
             axis.set(xticks=[], yticks=[], title=column if row == 0 else "")
         axes[row][0].set_ylabel(f"z = {section}")
     figure.supxlabel(CAPTION_WITHOUT_TRUTH if groundtruth is None else CAPTION_WITH_TRUTH, fontsize=8, wrap=True)
-    return _png(figure)
-
-
-def subvolume_picture(scores: Mapping[str, Score], grid: Grid) -> bytes:
-    """Heat maps of VI split and VI merge by cell of the grid, from above and from the side.
-
-    Each square shows the worst cell along the line of sight; cells without a score (no ground truth, outside the ROI)
-    stay grey.
-    """
-    figure = _figure(9, 8, "Errors by subvolume, bits (the worst along the line of sight)")
-    axes = figure.subplots(2, 2)
-    for column, (metric, name) in enumerate((("vi_split", "VI split"), ("vi_merge", "VI merge"))):
-        cells = _cells(scores, grid, metric)
-        top = max((getattr(score, metric) for score in scores.values()), default=0.0) or 1.0
-        for row, (axis_seen, across, down) in enumerate(((0, "x", "y"), (1, "x", "z"))):
-            axis = axes[row][column]
-            seen = _worst_along(cells, axis_seen)
-            image = axis.imshow(seen, cmap="YlOrRd", vmin=0, vmax=top, interpolation="nearest")
-            axis.set(facecolor="#d8dde3", xlabel=f"{across} cell", ylabel=f"{down} cell", title=name)
-            axis.locator_params(integer=True)
-            _annotate(axis, seen, top)
-            figure.colorbar(image, ax=axis, shrink=0.8)
     return _png(figure)
 
 
@@ -157,24 +132,3 @@ def _overlaid(gray: Gray, names: AnyLabels, borders_of: AnyLabels) -> Floats:
     border[1:] |= borders_of[1:] != borders_of[:-1]
     border[:, 1:] |= borders_of[:, 1:] != borders_of[:, :-1]
     return np.where(border[..., None], 0.15 * mixed, mixed)
-
-
-def _cells(scores: Mapping[str, Score], grid: Grid, metric: str) -> Floats:
-    cells = np.full(grid.shape, np.nan)
-    for name, score in scores.items():
-        cells[grid.subvolume_named(name).cell] = getattr(score, metric)
-    return cells
-
-
-def _worst_along(cells: Floats, axis: int) -> Floats:
-    worst: Floats = np.fmax.reduce(cells, axis=axis)
-    return worst
-
-
-def _annotate(axis: Any, seen: Floats, top: float) -> None:
-    if max(seen.shape) > _ANNOTATED_CELLS:
-        return
-    for (row, column), value in np.ndenumerate(seen):
-        if np.isfinite(value):
-            colour = "white" if value > 0.6 * top else "black"
-            axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)

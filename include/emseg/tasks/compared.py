@@ -25,20 +25,26 @@ def replaces(spec: RunSpec) -> str | None:
     return "" if spec.served is None else spec.served.fingerprint
 
 
-def with_served(run: RunContext[DvidServices], own: Measured) -> Comparison:
-    """The run beside the served release. What is not compared is told."""
+def measured_served(run: RunContext[DvidServices]) -> Measured | None:
+    """The served release on the voxels and resamples of the run; None where it is not compared with it."""
+    context = of_served(run)
+    if context is None:
+        return None
+    found = read_evaluation(context)
+    return Measured.of(found.score, found.parts, run.keys["evaluate"], measured_on(run).unassigned)
+
+
+def with_served(run: RunContext[DvidServices], own: Measured, other: Measured | None) -> Comparison:
+    """The run beside the served release, `other`. What is not compared is told."""
     served, policy = run.spec.served, run.spec.gate.regression
     if not policy.compares:
         return Comparison(notes=("Not compared with the served release: gate.regression has no limit",))
     if served is None:
         return Comparison(notes=("Nothing was published before, so there is no release to compare with",))
-    context = of_served(run)
-    if context is None:
+    if other is None:
         reason = f"release {served.number} is of another volume, the repository {served.root}"
         return Comparison(notes=(f"Not compared with the served release: {reason}",))
-    found, unassigned = read_evaluation(context), measured_on(run).unassigned
-    other = Measured.of(found.score, found.parts, run.keys["evaluate"], unassigned)
-    compared = against_release(own, other, served.number, policy, unassigned)
+    compared = against_release(own, other, served.number, policy, measured_on(run).unassigned)
     return compared.with_notes(*_region_notes(run.spec))
 
 

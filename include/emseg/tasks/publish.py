@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 
 from emseg.config.approval import Approval
-from emseg.dvid import Node
+from emseg.dvid import KeyValues, Node, NodeLockedError
 from emseg.engine.items import InProcess
 from emseg.phases.labelmaps import segmentation_uuid
 from emseg.phases.run_context import RunContext
@@ -13,11 +14,16 @@ from emseg.phases.services import DvidServices
 from emseg.phases.write.finish import FinishLabelmap
 from emseg.publish import ReleaseRecord, publish_release
 from emseg.publish.approval import require_allowed
-from emseg.quality import Verdict
+from emseg.quality import QualityReport, Verdict
 from emseg.tasks.damage import all_of_it
 from emseg.tasks.gate import gate_run
 from emseg.tasks.jobs import complete
 from emseg.tasks.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+QUALITY_INSTANCE = "emseg-quality"
+"""Keyvalue instance in which each released node has its `QualityReport`, sealed JSON, under the name of the dataset."""
 
 
 def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
@@ -31,17 +37,34 @@ def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
     folder = RunFolder(services.store, run.spec.dataset, run.spec.run)
     approval = folder.read("approval", Approval) if folder.has("approval") else None
     require_allowed(run.spec.publication, approval, run.keys["write"], f"dataset {folder.dataset}, run {folder.run}")
+    folder.read_or_made("quality", QualityReport, partial(_made_anew, run, folder))
+    quality = folder.read_file("quality.json")
     record = publish_release(
         services.store,
         Node(services.server, segmentation_uuid(run)),
         folder.read_or_made("verdict", Verdict, lambda: gate_run(run)),
         fingerprint=run.keys["write"],
         instance=run.spec.output.instance,
-        before_commit=partial(_verify, run),
+        before_commit=partial(_prepare, run, quality),
         approval=approval,
     )
     folder.write("release", record)
     return record
+
+
+def _made_anew(run: RunContext[DvidServices], folder: RunFolder) -> QualityReport:
+    gate_run(run)
+    return folder.read("quality", QualityReport)
+
+
+def _prepare(run: RunContext[DvidServices], quality: bytes) -> None:
+    """Check that DVID holds the result, and put its figures beside it: after the commit nothing can be added."""
+    _verify(run)
+    node = Node(run.open_services().server, segmentation_uuid(run))
+    try:
+        KeyValues(node, QUALITY_INSTANCE).write(run.spec.dataset, quality)
+    except NodeLockedError:
+        log.info("%s: another publisher of this result came first, and put its figures there", run.spec.run)
 
 
 def _verify(run: RunContext[DvidServices]) -> None:

@@ -12,12 +12,13 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from emseg.errors import IntegrityError, PermanentError
+from emseg.quality.report.document import SCHEMA as QUALITY_SCHEMA
 from emseg.store.sealed import Form
 
 M = TypeVar("M", bound=BaseModel)
 
 SCHEMA = 2
-"""Number of the stored form of all of them; up to 1 they had no seal."""
+"""Number of the stored form of all but `quality`, which other programs read; up to 1 they had no seal."""
 
 _WRITERS = {
     "spec": "pin",
@@ -25,6 +26,7 @@ _WRITERS = {
     "plan": "plan",
     "findings": "gate",
     "verdict": "gate",
+    "quality": "gate",
     "approval": "approve",
     "release": "publish",
 }
@@ -38,4 +40,4 @@ def form_of(name: str, model: type[M]) -> Form[M]:
     kind, _, stage = name.partition("-")
     remedy = f"Clear the task `{_WRITERS.get(kind, stage)}` of this run with Downstream: it writes the document anew"
     damaged = PermanentError if kind in _DECIDE_WHAT_RUNS else IntegrityError
-    return Form(kind, model, SCHEMA, remedy, remedy, damaged)
+    return Form(kind, model, QUALITY_SCHEMA if kind == "quality" else SCHEMA, remedy, remedy, damaged)

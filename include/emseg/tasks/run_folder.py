@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
-_OF_LATER_TASKS = ("plan", "findings", "verdict", "approval")
+_OF_LATER_TASKS = ("plan", "findings", "quality", "verdict", "approval")
 """Documents that the tasks after `pin` write, beside the report or failure of each stage, and the release."""
 
 

@@ -1,0 +1,126 @@
+"""What a report tells of joins: how many are right, in overlaps drawn at random, and which wait for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+
+from emseg.array_types import Ids
+from emseg.geometry import Box
+from emseg.geometry.supervoxel_ids import cells_of
+from emseg.phases.evaluate.truth import counted_truth
+from emseg.phases.labelmaps import measured_on
+from emseg.phases.match.artefacts import VOTES
+from emseg.phases.resolve import BODIES
+from emseg.phases.resolve.artefacts import LEDGER, read_mapping
+from emseg.phases.run_context import RunContext
+from emseg.phases.segment.labels import SegmentedSubvolume
+from emseg.phases.services import DvidServices
+from emseg.quality.report.document import Joins, ParkedJoin
+from emseg.quality.report.joins import THIS_RUN, ClearBodies, JoinCount, clear_bodies, count_joins
+from emseg.stitch import Votes
+from emseg.stitch.review import parked
+from emseg.store import ItemMarker
+from emseg.tasks.run_links import link_to
+from emseg.tasks.stitch_review import StitchReview
+from emseg.tasks.views import view_of_bodies
+
+MOST_READ_VOX = 2**27
+"""Voxels of overlaps that are read, at about 10 Mvoxel a second: what a volume of 10^5 subvolumes has is more."""
+PARKED_SHOWN = 10
+MOST_LEDGER_BYTES = 256 << 20
+"""A larger ledger is left to `emseg stitch parked`."""
+
+
+def joins_of(run: RunContext[DvidServices], bodies: Ids, quarantined: Collection[int]) -> Joins | None:
+    """Precision and recall of joins against the `bodies` that count; None where no overlap has a vote.
+
+    `quarantined` are cell numbers. Subvolumes are drawn in an order that follows from the run's key, each with the
+    overlaps to its later neighbours, until `MOST_READ_VOX` are read. Memory: one overlap at a time, and the mapping.
+    """
+    matched = list(run.folder("match").manifest())
+    order = np.random.default_rng(int(run.keys["evaluate"], 16)).permutation(len(matched))
+    mapping = read_mapping(run)
+    total: dict[str, JoinCount] = {}
+    overlaps = read_vox = 0
+    for marker in (matched[i] for i in order):
+        for region, votes, clear in _overlaps(run, marker, bodies, MOST_READ_VOX - read_vox):
+            found = count_joins(votes, clear, mapping, run.spec.stitching, run.spec.volume.voxel_size_nm, quarantined)
+            total = {rules: total.get(rules, JoinCount()) + count for rules, count in found.items()}
+            overlaps, read_vox = overlaps + 1, read_vox + region.voxels
+    accuracy = tuple(count.accuracy(_named(run, rules)) for rules, count in total.items())
+    return Joins(overlaps_read=overlaps, overlaps=_all_overlaps(run), accuracy=accuracy) if overlaps else None
+
+
+def _overlaps(
+    run: RunContext[DvidServices], marker: ItemMarker, bodies: Ids, room_vox: int
+) -> Iterator[tuple[Box, Votes, tuple[Ids, Ids]]]:
+    """Each overlap with votes of a subvolume with a later neighbour: its region, votes, and bodies of both sides."""
+    if room_vox <= 0:
+        return
+    votes = Votes.from_arrow(VOTES.read(run.folder("match"), marker))
+    number, cells = run.grid.subvolume_named(marker.item).number, cells_of(votes.second)
+    neighbours = np.unique(cells).tolist()
+    own, *others = SegmentedSubvolume.several(run, [number, *neighbours])
+    for neighbour, other in zip(neighbours, others, strict=True):
+        region, rows = run.grid.overlap(number, neighbour).region, votes.rows(np.flatnonzero(cells == neighbour))
+        if region.voxels <= room_vox:
+            room_vox -= region.voxels
+            first, second = _clear(run, own, other, region, bodies)
+            yield region, rows, (first.of(rows.first), second.of(rows.second))
+
+
+def _clear(
+    run: RunContext[DvidServices], own: SegmentedSubvolume, other: SegmentedSubvolume, region: Box, bodies: Ids
+) -> tuple[ClearBodies, ClearBodies]:
+    """Clear bodies of both sides of an overlap, at the scale that is compared."""
+    truth, _ = counted_truth(run, region)
+    truth[~np.isin(truth, bodies)] = 0
+    every = 1 << measured_on(run).scale
+    held = tuple(slice(-start % every, None, every) for start in region.start)
+    first, second = own.overlap_labels(other.subvolume.number), other.overlap_labels(own.subvolume.number)
+    return (
+        clear_bodies(first[held], truth, own.subvolume.number),
+        clear_bodies(second[held], truth, other.subvolume.number),
+    )
+
+
+def _all_overlaps(run: RunContext[DvidServices]) -> int:
+    """Overlaps between two selected subvolumes."""
+    shape, selected = run.grid.shape, np.zeros(tuple(run.grid.shape), bool)
+    selected.ravel()[run.cells] = True
+    steps = [(z, y, x) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0)]
+    pairs = 0
+    for step in steps:
+        here = tuple(slice(max(-s, 0), n - max(s, 0)) for s, n in zip(step, shape, strict=True))
+        there = tuple(slice(max(s, 0), n - max(-s, 0)) for s, n in zip(step, shape, strict=True))
+        pairs += int(np.count_nonzero(selected[here] & selected[there]))
+    return pairs
+
+
+def _named(run: RunContext[DvidServices], rules: str) -> str:
+    return f"{THIS_RUN} ({run.spec.stitching.mode.value}), with constraints" if rules == THIS_RUN else f"mode {rules}"
+
+
+def parked_joins(run: RunContext[DvidServices]) -> tuple[ParkedJoin, ...]:
+    """The first parked joins, most shared voxels first; none where there are none, or the ledger is too large."""
+    (marker,) = run.folder("resolve").item_markers([BODIES])
+    if not int(marker.statistics["parked"]) or marker.artefact(LEDGER.name).size > MOST_LEDGER_BYTES:
+        return ()
+    review = StitchReview(run)
+    rows = parked(review.ledger).slice(0, PARKED_SHOWN)
+    ends = (rows["first"].to_numpy(), rows["second"].to_numpy())
+    shown = [review.shown(end).tolist() for end in ends]
+    bodies = [review.shown(review.mapping.body_of(end)).tolist() for end in ends]
+    reasons, shared = rows["reason"].to_pylist(), rows["overlap_vox"].to_pylist()
+    return tuple(
+        ParkedJoin(
+            first=first,
+            second=second,
+            shared_vox=shared[i],
+            reason=reasons[i],
+            link=link_to(run, view_of_bodies(run, (bodies[0][i], bodies[1][i]))),
+        )
+        for i, (first, second) in enumerate(zip(*shown, strict=True))
+    )
