@@ -67,13 +67,13 @@ def test_good_values_pass_and_both_labelmaps_must_be_given(dag: DAG) -> None:
     for name in ("segmentation", "groundtruth"):
         with pytest.raises(ParamValidationError):
             dag.params.get_param(name).resolve()
+    defaults = {name: dag.params.get_param(name).resolve() for name in GOOD.keys() - {"segmentation", "groundtruth"}}
+    both = {name: GOOD[name] for name in ("segmentation", "groundtruth")}
+    assert EvaluationParameters.model_validate(defaults | both) == EvaluationParameters.model_validate(both)
     for name, value in GOOD.items():
         assert dag.params.get_param(name).resolve(value) == value
     for name in ("roi", "box"):
         assert dag.params.get_param(name).resolve(None) is None
-    defaults = {name: dag.params.get_param(name).resolve() for name in GOOD.keys() - {"segmentation", "groundtruth"}}
-    both = {name: GOOD[name] for name in ("segmentation", "groundtruth")}
-    assert EvaluationParameters.model_validate(defaults | both) == EvaluationParameters.model_validate(both)
 
 
 @pytest.mark.parametrize(
