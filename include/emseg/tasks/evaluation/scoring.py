@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from emseg.config.dataset import Unassigned
 from emseg.config.evaluation import EvaluationSpec
 from emseg.engine.items import InProcess
 from emseg.evaluate import per_segment
@@ -44,7 +45,7 @@ def scored(run: RunContext[DvidServices], spec: EvaluationSpec) -> Scores:
         key=run.keys[EVALUATE],
         findings=findings,
         places=_places(spec, findings),
-        subvolumes=_worst_subvolumes(run, evaluation),
+        subvolumes=_worst_subvolumes(run, evaluation, unassigned),
         link=None if findings.view is None else _link(spec, findings.view),
         **fields,
     )
@@ -75,8 +76,10 @@ def _link(spec: EvaluationSpec, view: View) -> str:
     )
 
 
-def _worst_subvolumes(run: RunContext[DvidServices], evaluation: Evaluation) -> tuple[WorstSubvolume, ...]:
-    bits = evaluation.parts.vi(run.spec.groundtruth.unassigned)
+def _worst_subvolumes(
+    run: RunContext[DvidServices], evaluation: Evaluation, unassigned: Unassigned
+) -> tuple[WorstSubvolume, ...]:
+    bits = evaluation.parts.vi(unassigned)
     worst = [at for at in np.argsort(-bits, kind="stable").tolist() if bits[at] > 0][:WORST_SUBVOLUMES]
     cores = [run.grid.subvolume_named(evaluation.parts.items[at]).core for at in worst]
     return tuple(
