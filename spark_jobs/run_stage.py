@@ -1,6 +1,7 @@
 """The main of every Spark job: one stage of one run. `spark-submit spark_jobs/run_stage.py STAGE DATASET RUN`.
 
-An ingestion is the stage `ingest` of a run in the folder `ingestions`, which stands where a dataset's name stands.
+An ingestion is the stage `ingest` of a run in the folder `ingestions`, which stands where a dataset's name stands. An
+evaluation of any two labelmaps is the stage `evaluate` of a run in the folder `evaluations`.
 
 Services come from the environment. The exit code tells Airflow whether a retry is of use; the run folder says why.
 """
@@ -17,12 +18,16 @@ from uuid import uuid4
 
 from pyspark import SparkConf, SparkContext
 
-from emseg.config.ingestion import INGEST, IngestSpec
+from emseg.config.base import EVALUATIONS, INGESTIONS
+from emseg.config.evaluation import EvaluationSpec
+from emseg.config.ingestion import IngestSpec
 from emseg.engine.items import Outcome, Work, attempt_item
 from emseg.engine.progress import Progress
 from emseg.engine.report import Failure, StageReport
 from emseg.errors import EmsegError, NoRoomError
 from emseg.phases.services import services_from_environment
+from emseg.tasks.evaluation import run_evaluation
+from emseg.tasks.evaluation.job import context_of
 from emseg.tasks.ingestion import run_ingestion
 from emseg.tasks.jobs import run_stage
 from emseg.tasks.run_folder import RunFolder
@@ -114,7 +119,7 @@ def main(stage: str, dataset: str, run: str) -> int:
 def _run(stage: str, folder: RunFolder) -> None:
     executor = SparkExecutor(f"emseg {stage} {folder.dataset} {folder.run}")
     try:
-        report = (_ingested if stage == INGEST else _segmented)(stage, folder, executor)
+        report = _JOBS.get(folder.dataset, _segmented)(stage, folder, executor)
     finally:
         executor.stop()
     log.info("%s: %d items done, %d reused, %.1f s", stage, report.items_done, report.items_reused, report.seconds)
@@ -132,6 +137,17 @@ def _ingested(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageRe
     report = run_ingestion(spec, uuid4().hex[:12], services_from_environment, executor)
     folder.write(f"report-{stage}", report)
     return report
+
+
+def _evaluated(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
+    spec = folder.read("evaluation", EvaluationSpec)
+    report = run_evaluation(context_of(spec, uuid4().hex[:12], services_from_environment), executor)
+    folder.write(f"report-{stage}", report)
+    return report
+
+
+_JOBS = {INGESTIONS: _ingested, EVALUATIONS: _evaluated}
+"""What is no run of a dataset, by the folder that stands where a dataset's name stands."""
 
 
 if __name__ == "__main__":

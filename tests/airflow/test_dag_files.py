@@ -43,6 +43,7 @@ def test_every_dag_file_is_imported_and_only_scheduled_datasets_get_a_dag_of_the
         "segment_volume": None,
         "segment_volume_nightly": "0 2 * * *",
         "train_model": None,
+        "evaluate_segmentation": None,
         "ingest_volume": None,
         "roll_back": None,
     }
@@ -57,7 +58,14 @@ def test_a_broken_dataset_file_is_an_import_error_that_leaves_the_dag_for_all_da
     """Kills reading the files where only their names are needed, and swallowing the error."""
     (datasets / "broken.yaml").write_text("name: broken\ndescription: no volume\n")
     bag = parsed()
-    assert set(bag.dags) == {"housekeeping", "ingest_volume", "roll_back", "segment_volume", "train_model"}
+    assert set(bag.dags) == {
+        "evaluate_segmentation",
+        "housekeeping",
+        "ingest_volume",
+        "roll_back",
+        "segment_volume",
+        "train_model",
+    }
     (message,) = bag.import_errors.values()
     assert "broken.yaml" in message
     assert "volume" in message

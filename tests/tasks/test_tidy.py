@@ -394,9 +394,10 @@ def test_what_killed_processes_left_beside_the_datasets_goes_when_it_is_old(runs
     assert "feed" in report.listed[0]
 
 
-def test_ingestions_go_when_nothing_of_them_is_young(runs):
-    """Kills a sweep that takes ingestions for a dataset, and one that removes the markers of a running one."""
+def test_ingestions_and_evaluations_go_when_nothing_of_them_is_young(runs):
+    """Kills a sweep that takes them for a dataset, and one that removes the markers of a running one."""
     old = {f"ingestions/phases/ingest/0123/{name}" for name in ("marker.json", "items/br-00000000.json")}
+    old |= {f"evaluations/{key}" for key in ("phases/evaluate/0123/marker.json", "runs/run-1/evaluation.json")}
     old |= {"ingestions/runs/run-1/ingestion.json", "alerts/runs/run-1/alerts/0123.json"}
     young, turn = "ingestions/phases/ingest/4567/items/br-00000001.json", "ingestions/targets/feed-gray.json"
     for key in (*old, turn, "ingestions/phases/ingest/4567/items/br-00000000.json"):

@@ -1,4 +1,4 @@
-"""`emseg segment` and `emseg evaluate`: the whole algorithm on a file, in one process, without any service."""
+"""`emseg segment`: the whole algorithm on a file, in one process, without any service; and how files are read."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import typer
-from rich.table import Table
 
 from emseg.array_types import AnyLabels
 from emseg.cli.console import console
 from emseg.config import StitchMode
 from emseg.config.base import validated
-from emseg.config.dataset import Segmentation, Stitching, Unassigned
+from emseg.config.dataset import Segmentation, Stitching
 from emseg.disk import scratch_folder, write_whole
 from emseg.errors import PermanentError
-from emseg.evaluate import Score, contingency_table, score
-from emseg.geometry import Box, VoxelSize, checked_labels, checked_voxel_size, same_voxel_size
+from emseg.geometry import Box, VoxelSize, checked_labels, checked_voxel_size
 from emseg.ingest.guarding import guarded
 from emseg.ingest.numpy_files import npz_names, read_npz_array
 from emseg.segment import ModelFolder
@@ -35,9 +33,8 @@ Vector = tuple[int, int, int]
 
 
 def add_to(cli: typer.Typer) -> None:
-    """Register both commands."""
+    """Register the command."""
     cli.command()(segment)
-    cli.command()(evaluate)
 
 
 def segment(
@@ -67,42 +64,6 @@ def segment(
     boxes = [] if trained is None else _trained_on(trained, grayscale)
     write_whole(out, _npz(labels=labels, seen=_array_of(boxes), voxel_size_nm=np.array(size)))
     console.print(f"{len(np.unique(labels[labels != 0]))} bodies in {labels.size / 1e6:.1f} Mvoxels -> {out}")
-
-
-def evaluate(
-    segmented: Annotated[Path, typer.Argument(help="npz file with key `labels`")],
-    truth: Annotated[Path, typer.Argument(help="npz file with key `groundtruth`; 0 is ignored")],
-    unassigned: Annotated[
-        Unassigned, typer.Option(help="What label 0 of the segmentation counts as: one segment, or one for each voxel")
-    ] = Unassigned.SEGMENT,
-) -> None:
-    """Score a segmentation of a file against ground truth of the same shape."""
-    labels, groundtruth = load_labels(segmented, "labels"), unseen(segmented, truth)
-    if labels.shape != groundtruth.shape or not labels.size:
-        raise PermanentError(
-            "evaluating a segmentation",
-            f"{segmented} and {truth}",
-            f"shapes {labels.shape} and {groundtruth.shape}",
-            "Give two volumes of one shape, with voxels in them",
-        )
-    _require_one_size(segmented, truth)
-    console.print(score_table(score(contingency_table(labels, groundtruth), unassigned)))
-
-
-def _require_one_size(segmented: Path, truth: Path) -> None:
-    """PermanentError where both files have a key `voxel_size_nm`, nm Z Y X, and tell different sizes."""
-    sizes = [
-        checked_voxel_size(load_array(file, "voxel_size_nm").ravel().tolist(), "evaluating a segmentation", str(file))
-        for file in (segmented, truth)
-        if "voxel_size_nm" in npz_names(file)
-    ]
-    if len(sizes) == 2 and not same_voxel_size(*sizes):
-        raise PermanentError(
-            "evaluating a segmentation",
-            f"{segmented} and {truth}",
-            f"the voxels are {sizes[0]} nm and {sizes[1]} nm (Z Y X), so equal positions are not the same tissue",
-            "Give two volumes of one voxel size",
-        )
 
 
 def said_voxel_size(given: VoxelSize | None, model: ModelFolder | None = None) -> VoxelSize:
@@ -163,44 +124,6 @@ def _array_of(boxes: list[Box]) -> npt.NDArray[np.int64]:
     return np.array([(box.start, box.stop) for box in boxes], np.int64).reshape(-1, 2, 3)
 
 
-def unseen(segmented: Path, truth: Path) -> AnyLabels:
-    """Ground truth without what the model of the segmentation was trained on; PermanentError if nothing remains."""
-    groundtruth = load_labels(truth, "groundtruth")
-    boxes = _seen(segmented)
-    if not boxes:
-        return groundtruth
-    if groundtruth.ndim != 3:
-        found = f"the ground truth has {groundtruth.ndim} axes, and the segmentation is of three"
-        raise PermanentError("evaluating a segmentation", f"{segmented} and {truth}", found, "Give axes Z Y X")
-    kept, bounds = groundtruth.copy(), Box.of_shape(groundtruth.shape)
-    for box in boxes:
-        if not bounds.contains(box):
-            found = f"key `seen` says that the model was trained on {box.start} to {box.stop}, outside of {bounds.stop}"
-            raise PermanentError("evaluating a segmentation", str(segmented), found, "Segment the volume again")
-        kept[box.slices()] = 0
-    told = ", ".join(f"{tuple(box.start)} to {tuple(box.stop)}" for box in boxes)
-    if not kept.any():
-        raise PermanentError(
-            "evaluating a segmentation",
-            f"{segmented} and {truth}",
-            f"the model was trained on all of this ground truth, boxes {told}, so the score would mean nothing",
-            "Evaluate on other tissue, or train on boxes of this file",
-        )
-    console.print(f"Left out, because the model was trained there: {told}")
-    return kept
-
-
-def _seen(segmented: Path) -> list[Box]:
-    """The boxes that `_array_of` wrote into a segmentation; none where another program wrote it."""
-    if "seen" not in npz_names(segmented):
-        return []
-    seen = load_array(segmented, "seen")
-    if seen.dtype.kind not in "ui" or seen.ndim != 3 or seen.shape[1:] != (2, 3):
-        found = f"key `seen` is {seen.dtype} {seen.shape}, not boxes (n, 2, 3)"
-        raise PermanentError("evaluating a segmentation", str(segmented), found, "Segment the volume again")
-    return [Box(tuple(start), tuple(stop)) for start, stop in seen.tolist()]
-
-
 def load_array(file: Path, key: str) -> npt.NDArray[Any]:
     """Array `key` of an npz file; PermanentError for a missing or torn file, another format, a missing key, or an array
     that does not fit into memory.
@@ -219,20 +142,3 @@ def load_array(file: Path, key: str) -> npt.NDArray[Any]:
 def load_labels(file: Path, key: str) -> AnyLabels:
     """Array `key` of an npz file as labels; PermanentError for what `load_array` or `checked_labels` refuses."""
     return checked_labels(load_array(file, key), "reading labels", f"`{key}` of {file}")
-
-
-def score_table(result: Score) -> Table:
-    """The figures a person looks at first."""
-    table = Table("figure", "value", "unit")
-    for name, value, unit in (
-        ("VI split (over-segmentation)", result.vi_split, "bits"),
-        ("VI merge (under-segmentation)", result.vi_merge, "bits"),
-        ("VI", result.vi_split + result.vi_merge, "bits"),
-        ("adapted Rand error", result.adapted_rand_error, ""),
-        ("pair precision", result.pair_precision, ""),
-        ("pair recall", result.pair_recall, ""),
-        ("labelled share of the ground truth", result.assigned_share, ""),
-    ):
-        table.add_row(name, f"{value:.4f}", unit)
-    table.add_row("segments / ground-truth bodies", f"{result.segments} / {result.bodies}", "")
-    return table

@@ -11,7 +11,10 @@ from typer.main import get_group
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "segment": ("files", "Segment a local volume: the same plan, steps and stitching as a real run."),
-    "evaluate": ("files", "Score a segmentation of a file against ground truth of the same shape."),
+    "evaluate": (
+        "evaluate",
+        "Compare any two segmentations: two labelmaps in DVID, or two npz files of one shape.",
+    ),
     "plan": ("runs", "Check a run and show what it would do and what is done already; writes nothing."),
     "run": ("runs", "Run a dataset in this process, with the same phases, keys and markers as the Spark jobs."),
     "runs": ("history", "List the runs of a dataset: when they started, how far they came, verdict and release."),

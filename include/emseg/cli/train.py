@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from emseg.cli.boxes import corners_of
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
 from emseg.cli.files import load_array, load_labels, said_voxel_size
@@ -57,7 +58,8 @@ def train_command(
     ] = None,
 ) -> None:
     """Train the steps of a preset; the report goes beside the model, into OUT-report."""
-    boxes = [_box(text) for text in box or []]
+    corners = [corners_of(text, "training a model", "--box") for text in box or []]
+    boxes = [Box(six[:3], six[3:]) for six in corners]
     if bool(data) == bool(dataset) or (data and (out is None or node)):
         raise PermanentError(
             "training a model",
@@ -83,16 +85,6 @@ def train_command(
         result.model.write(out)
         _write_report(_report_folder(out), result, report_page_of(result, sources[0]))
     _show(result)
-
-
-def _box(text: str) -> Box:
-    try:
-        z0, y0, x0, z1, y1, x1 = map(int, text.split(","))
-    except ValueError:
-        raise PermanentError(
-            "training a model", f"--box {text}", "it is not six whole numbers", "Give Z0,Y0,X0,Z1,Y1,X1"
-        ) from None
-    return Box((z0, y0, x0), (z1, y1, x1))
 
 
 def _sources_of(file: Path, boxes: list[Box], voxel_size: VoxelSize) -> list[TrainingSource]:

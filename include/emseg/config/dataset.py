@@ -81,7 +81,9 @@ BodyIds = Annotated[tuple[BodyId, ...], AfterValidator(lambda ids: tuple(sorted(
 class Counting(Record):
     """What of a ground truth counts, and how. It shapes every score, so it is in the key of phase `evaluate`."""
 
-    unassigned: Unassigned = Unassigned.SEGMENT
+    unassigned: Unassigned = Field(
+        default=Unassigned.SEGMENT, description="What label 0 of the segmentation counts as where there is ground truth"
+    )
     ignore_boundary_nm: float = Field(
         default=0, ge=0, le=500, description="Voxels so near to one of another label, or of none, do not count"
     )

@@ -85,6 +85,17 @@ class PinnedGroundTruth(Counting):
     excluded: tuple[PinnedBox, ...] = ()
 
 
+class TwoLabelmaps(Record):
+    """How an evaluation of any two labelmaps differs from that of a run.
+
+    Either may be read as supervoxels. `extents` is where the ground truth has labels, in the evaluated region or not.
+    """
+
+    segmentation_supervoxels: bool
+    groundtruth_supervoxels: bool
+    extents: PinnedBox
+
+
 class PinnedRelease(Record):
     """The release that is served while the run is pinned: the run is compared with it, and may replace no other one.
 
@@ -114,6 +125,7 @@ class RunSpec(Record):
     edits: Edits = Edits()
     output: Output
     groundtruth: PinnedGroundTruth | None
+    two_labelmaps: TwoLabelmaps | None = None
     served: PinnedRelease | None = None
     gate: GatePolicy
     max_failed_share: float

@@ -47,7 +47,7 @@ def xyz(zyx: Sequence[T]) -> list[T]:
 
 def neuroglancer_link(
     dvid_url: str,
-    grayscale: Layer,
+    grayscale: Layer | None,
     segmentation: Layer,
     groundtruth: Layer | None = None,
     *,
@@ -56,7 +56,7 @@ def neuroglancer_link(
     voxel_size_nm: tuple[float, float, float],
     app_url: str = DEMO_APP,
 ) -> str:
-    """Link that shows a labelmap over grayscale, and `groundtruth` as a layer that is hidden at first.
+    """Link that shows a labelmap, over grayscale if there is any, and `groundtruth` as a layer that is hidden at first.
 
     Position and voxel size are ZYX; a panel shows about `span_nm`. PermanentError for a server address with a password.
     """
@@ -70,7 +70,7 @@ def neuroglancer_link(
         "projectionScale": finest,
         "projectionOrientation": OBLIQUE,
         "layers": [
-            {"type": "image", "name": grayscale.instance, "source": _source(server, grayscale)},
+            *([] if grayscale is None else [_image(server, grayscale)]),
             _labels(server, segmentation),
             *(
                 []
@@ -82,6 +82,10 @@ def neuroglancer_link(
         "layout": "4panel",
     }
     return f"{app_url.rstrip('/')}/#!{quote(json.dumps(state, separators=(',', ':')))}"
+
+
+def _image(server: str, layer: Layer) -> dict[str, object]:
+    return {"type": "image", "name": layer.instance, "source": _source(server, layer)}
 
 
 def _labels(server: str, layer: Layer) -> dict[str, object]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from emseg.array_types import Labels64
 from emseg.config.runspec import PinnedGroundTruth
 from emseg.dvid import Labelmap
 from emseg.errors import PermanentError
+from emseg.geometry import Box
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 
@@ -63,3 +65,19 @@ def measured_on(run: RunContext[DvidServices]) -> PinnedGroundTruth:
             "Name a ground truth in the dataset file, or look at what was counted over all of the volume",
         )
     return run.spec.groundtruth
+
+
+def segmentation_labels(run: RunContext[DvidServices], box: Box, scale: int) -> Labels64:
+    """What is measured in a box of voxels of `scale`: bodies, or supervoxels where the run says so."""
+    two = run.spec.two_labelmaps
+    return _labels(segmentation(run), box, scale, two is not None and two.segmentation_supervoxels)
+
+
+def groundtruth_labels(run: RunContext[DvidServices], box: Box, scale: int) -> Labels64:
+    """What is measured against in a box of voxels of `scale`: bodies, or supervoxels where the run says so."""
+    two = run.spec.two_labelmaps
+    return _labels(groundtruth(run), box, scale, two is not None and two.groundtruth_supervoxels)
+
+
+def _labels(labelmap: Labelmap, box: Box, scale: int, supervoxels: bool) -> Labels64:
+    return labelmap.read(box, supervoxels=True, scale=scale) if supervoxels else labelmap.read(box, scale=scale)

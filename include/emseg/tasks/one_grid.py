@@ -24,32 +24,34 @@ def check_extents(extents: Box | None, doing: str, on: str) -> Box:
     return checked_box(extents, doing, on, AGAIN)
 
 
-def check_voxel_size(size_nm: VoxelSize, grayscale_nm: VoxelSize, doing: str, on: str) -> None:
-    """PermanentError for voxels of another size than those of the grayscale."""
-    if not same_voxel_size(size_nm, grayscale_nm):
-        turned = " (the axes are turned)" if sorted(size_nm) == sorted(grayscale_nm) else ""
+def check_voxel_size(
+    size_nm: VoxelSize, other_nm: VoxelSize, doing: str, on: str, other: str = "the grayscale"
+) -> None:
+    """PermanentError for voxels of another size than those of the `other` instance."""
+    if not same_voxel_size(size_nm, other_nm):
+        turned = " (the axes are turned)" if sorted(size_nm) == sorted(other_nm) else ""
         raise PermanentError(
             doing,
             on,
-            f"its voxels are {size_nm} nm and those of the grayscale {grayscale_nm} nm, Z Y X{turned}: equal positions "
+            f"its voxels are {size_nm} nm and those of {other} {other_nm} nm, Z Y X{turned}: equal positions "
             "are not the same tissue",
-            "Ingest it again, resampled to the grayscale and under another instance name, or name another instance",
+            f"Ingest it again, resampled to {other} and under another instance name, or name another instance",
         )
 
 
-def check_overlap(box: Box, grayscale: Box, doing: str, on: str) -> None:
-    """PermanentError for labels that share no voxel with the grayscale, or fit into it only with their axes turned."""
-    told = f"it covers {box.start}-{box.stop} and the grayscale {grayscale.start}-{grayscale.stop} (ZYX)"
-    if box.clipped(grayscale).is_empty:
+def check_overlap(box: Box, other: Box, doing: str, on: str, named: str = "the grayscale") -> None:
+    """PermanentError for labels that share no voxel with the `other` box, or fit into it only with turned axes."""
+    told = f"it covers {box.start}-{box.stop} and {named} {other.start}-{other.stop} (ZYX)"
+    if box.clipped(other).is_empty:
         raise PermanentError(
             doing, on, f"{told}, so they share no voxel", "Ingest it again at the offset of its tissue"
         )
-    room = grayscale.covering(BLOCK_VOX)
+    room = other.covering(BLOCK_VOX)
     if not room.contains(box) and any(room.contains(_turned(box, axes)) for axes in permutations(range(3))):
         raise PermanentError(
             doing,
             on,
-            f"{told}; it fits into the grayscale only with its axes turned",
+            f"{told}; it fits into {named} only with its axes turned",
             "Ingest it again with its axes in the order Z, Y, X: numpy.transpose turns them",
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from emseg.config import Dataset, RunSpec
 from emseg.config.dataset import Counting
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedVolume
@@ -28,17 +30,17 @@ DOING = "pinning the run"
 def pinned_volume(dataset: Dataset, server: DvidServer) -> tuple[PinnedVolume, Roi | None]:
     """Grayscale and ROI of a dataset as they are in its committed version; PermanentError for what cannot be used."""
     wanted = dataset.volume
-    found = _locked(server, "volume.node", wanted.node)
+    found = locked_node(server, "volume.node", wanted.node)
     repo = repo_info(server, found.uuid)
     node = Node(server, found.uuid)
-    _require_instance(repo, wanted.grayscale, "uint8blk", "volume.grayscale")
+    require_instance(repo, wanted.grayscale, "uint8blk", "volume.grayscale")
     info = Grayscale(node, wanted.grayscale).info()
     bounds = check_extents(info.extents, DOING, f"volume.grayscale = {wanted.grayscale}")
     roi = None
     if wanted.roi is not None:
-        _require_instance(repo, wanted.roi, "roi", "volume.roi")
+        require_instance(repo, wanted.roi, "roi", "volume.roi")
         roi = RoiInstance(node, wanted.roi).read()
-        _check_roi(wanted.roi, roi, bounds)
+        check_roi(wanted.roi, roi, bounds)
     volume = PinnedVolume(
         root=repo.root,
         node=found.uuid,
@@ -52,7 +54,8 @@ def pinned_volume(dataset: Dataset, server: DvidServer) -> tuple[PinnedVolume, R
     return volume, roi
 
 
-def _locked(server: DvidServer, field: str, reference: str) -> NodeInfo:
+def locked_node(server: DvidServer, field: str, reference: str) -> NodeInfo:
+    """The committed node that `field` names; PermanentError for an open one, and where the server knows none."""
     try:
         return resolve_locked_node(server, reference)
     except NotFoundError as error:
@@ -61,11 +64,12 @@ def _locked(server: DvidServer, field: str, reference: str) -> NodeInfo:
         ) from error
 
 
-def _check_roi(name: str, roi: Roi, extents: Box) -> None:
+def check_roi(name: str, roi: Roi, extents: Box, field: str = "volume.roi") -> None:
+    """PermanentError for a ROI that is empty, or that lies beside the data."""
     if roi.is_empty or not roi.touches(extents):
         raise PermanentError(
             DOING,
-            f"volume.roi = {name}",
+            f"{field} = {name}",
             f"the ROI covers {roi.bounds.start}-{roi.bounds.stop} and the data {extents.start}-{extents.stop} (ZYX)",
             "Choose a ROI that meets the data",
         )
@@ -81,27 +85,29 @@ def pinned_groundtruth(
     wanted = dataset.volume.groundtruth
     if wanted is None:
         return None
-    node = volume.node if wanted.node is None else _locked(server, "volume.groundtruth.node", wanted.node).uuid
-    _require_instance(repo_info(server, node), wanted.instance, "labelmap", "volume.groundtruth.instance")
+    node = volume.node if wanted.node is None else locked_node(server, "volume.groundtruth.node", wanted.node).uuid
+    require_instance(repo_info(server, node), wanted.instance, "labelmap", "volume.groundtruth.instance")
     on = f"volume.groundtruth.instance = {wanted.instance}"
     info = Labelmap(Node(server, node), wanted.instance).info()
     check_voxel_size(info.voxel_size_nm, volume.voxel_size_nm, DOING, on)
     if info.extents is not None:  # other clients may leave them out
         check_overlap(check_extents(info.extents, DOING, on), volume.bounds, DOING, on)
-    _check_scale(dataset, wanted.scale, info.max_scale)
+    scales = {"volume.groundtruth.instance": info.max_scale, "output.instance": dataset.output.max_scale}
+    check_scale(wanted.scale, "volume.groundtruth.scale", scales)
     counting = {name: getattr(wanted, name) for name in Counting.model_fields}
     return PinnedGroundTruth(node=node, instance=wanted.instance, excluded=excluded, **counting)
 
 
-def _check_scale(dataset: Dataset, wanted: int, of_groundtruth: int) -> None:
-    scales = {"volume.groundtruth.instance": of_groundtruth, "output.instance": dataset.output.max_scale}
-    for field, most in scales.items():
+def check_scale(wanted: int, field: str, scales: Mapping[str, int]) -> None:
+    """PermanentError for a scale that one of the instances does not have; `scales` has the coarsest of each."""
+    for name, most in scales.items():
         if wanted > most:
-            found, remedy = f"{field} has scales up to {most}", f"Give a scale of 0 to {min(scales.values())}"
-            raise PermanentError(DOING, f"volume.groundtruth.scale = {wanted}", found, remedy)
+            found, remedy = f"{name} has scales up to {most}", f"Give a scale of 0 to {min(scales.values())}"
+            raise PermanentError(DOING, f"{field} = {wanted}", found, remedy)
 
 
-def _require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:
+def require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:
+    """PermanentError unless the repository has an instance of this name and type."""
     known = {instance.name: instance.type for instance in repo.instances.values()}
     if known.get(name) != kind:
         of_kind = ", ".join(sorted(n for n, k in known.items() if k == kind)) or "none"

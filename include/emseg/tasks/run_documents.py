@@ -23,16 +23,18 @@ SCHEMA = 2
 _WRITERS = {
     "spec": "pin",
     "ingestion": "pin",
+    "evaluation": "pin",
     "plan": "plan",
     "findings": "gate",
     "verdict": "gate",
     "quality": "gate",
     "approval": "approve",
     "release": "publish",
+    "scores": "score",
 }
 """Task that writes a document; that of a report or failure is in its name."""
 
-_DECIDE_WHAT_RUNS = {"spec", "ingestion", "report", "approval"}
+_DECIDE_WHAT_RUNS = {"spec", "ingestion", "evaluation", "report", "approval"}
 
 
 def form_of(name: str, model: type[M]) -> Form[M]:

@@ -6,14 +6,16 @@ block that holds most of it, shows about 3 um, and selects segments 7 and 9, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from emseg.array_types import Mask
+from emseg.array_types import Ids, Mask
 from emseg.config import RunSpec
-from emseg.dvid import IndexTable, Labelmap, indices
-from emseg.dvid.coordinates import one_block, voxels_of
+from emseg.dvid import IndexTable, Labelmap, indices, mappings
+from emseg.dvid.coordinates import blocks_around, one_block, voxels_of
+from emseg.dvid.labels.mappings import bodies_of
 from emseg.evaluate import BodyScores
 from emseg.geometry import Box, Coordinate
 from emseg.phases.labelmaps import groundtruth, segmentation
@@ -30,14 +32,48 @@ LARGEST = 20
 
 @dataclass(frozen=True)
 class _Selected:
-    """Bodies of a labelmap that a view is about, the most important one first."""
+    """Bodies of a labelmap that a view is about, or supervoxels of it, the most important one first."""
 
     labelmap: Labelmap
     ids: tuple[int, ...]
+    supervoxels: bool = False
+
+    @property
+    def bodies(self) -> tuple[int, ...]:
+        """What neuroglancer can select: of supervoxels the bodies that hold them."""
+        if not self.supervoxels:
+            return self.ids
+        return tuple(dict.fromkeys(bodies_of(_mapping(self.labelmap), np.array(self.ids, np.uint64)).tolist()))
 
     def inside(self, box: Box) -> Mask:
-        mask: Mask = np.isin(self.labelmap.read(box), np.array(self.ids, np.uint64))
+        labels = self.labelmap.read(box, supervoxels=True) if self.supervoxels else self.labelmap.read(box)
+        mask: Mask = np.isin(labels, np.array(self.ids, np.uint64))
         return mask
+
+    def blocks(self, bounds: Box) -> IndexTable:
+        """Their voxels in each block that touches `bounds`, with the ids of this selection as bodies."""
+        rows, blocks = indices(self.labelmap, self.bodies), blocks_around(bounds)
+        inside = np.all((rows.block >= blocks.start) & (rows.block < blocks.stop), axis=1)
+        if not self.supervoxels:
+            return rows.rows(inside)
+        rows = rows.rows(inside & np.isin(rows.supervoxel, np.array(self.ids, np.uint64)))
+        return IndexTable(rows.block, rows.supervoxel, rows.supervoxel, rows.count)
+
+
+@lru_cache(maxsize=2)
+def _mapping(labelmap: Labelmap) -> tuple[Ids, Ids]:
+    """All mappings of a labelmap of a locked node; views of supervoxels ask for them again and again."""
+    return mappings(labelmap)
+
+
+def _of_segmentation(run: RunContext[DvidServices], ids: tuple[int, ...]) -> _Selected:
+    two = run.spec.two_labelmaps
+    return _Selected(segmentation(run), ids, two is not None and two.segmentation_supervoxels)
+
+
+def _of_groundtruth(run: RunContext[DvidServices], ids: tuple[int, ...]) -> _Selected:
+    two = run.spec.two_labelmaps
+    return _Selected(groundtruth(run), ids, two is not None and two.groundtruth_supervoxels)
 
 
 def with_views(run: RunContext[DvidServices], findings: Findings, segments: BodyScores) -> Findings:
@@ -62,7 +98,8 @@ def large_bodies(run: RunContext[DvidServices], counted: SurveyResult) -> tuple[
 
 def view_of_bodies(run: RunContext[DvidServices], ids: tuple[int, ...]) -> View:
     """View at a voxel of the first of these bodies of the segmentation, so wide that all of them are in it."""
-    return _view(run.spec, _Selected(segmentation(run), ids)).model_copy(update={"segments": ids})
+    selected = _of_segmentation(run, ids)
+    return _view(run.spec, selected).model_copy(update={"segments": selected.bodies})
 
 
 def whole_view(spec: RunSpec) -> View:
@@ -72,23 +109,23 @@ def whole_view(spec: RunSpec) -> View:
 
 
 def _view_of_cut(run: RunContext[DvidServices], cut: Finding) -> View:
-    body, parts = _Selected(groundtruth(run), (cut.body,)), _Selected(segmentation(run), cut.partner_ids)
-    return _view(run.spec, body, parts).model_copy(update={"segments": parts.ids, "bodies": body.ids})
+    body, parts = _of_groundtruth(run, (cut.body,)), _of_segmentation(run, cut.partner_ids)
+    return _view(run.spec, body, parts).model_copy(update={"segments": parts.bodies, "bodies": body.bodies})
 
 
 def _view_of_joining(run: RunContext[DvidServices], joining: Finding) -> View:
-    segment, joined = _Selected(segmentation(run), (joining.body,)), _Selected(groundtruth(run), joining.partner_ids)
-    return _view(run.spec, segment, joined).model_copy(update={"segments": segment.ids, "bodies": joined.ids})
+    segment, joined = _of_segmentation(run, (joining.body,)), _of_groundtruth(run, joining.partner_ids)
+    return _view(run.spec, segment, joined).model_copy(update={"segments": segment.bodies, "bodies": joined.bodies})
 
 
 def _view(spec: RunSpec, first: _Selected, second: _Selected | None = None) -> View:
     """View at a voxel of `first`, if possible one of `second` too; of the whole volume where neither has an index."""
-    rows = indices(first.labelmap, first.ids)
+    rows = first.blocks(spec.volume.bounds)
     main = rows.rows(np.flatnonzero(rows.body == np.uint64(first.ids[0]))) if first.ids else rows
     if not len(main):  # ground truth of other programs may have no indices
         return whole_view(spec) if second is None else _view(spec, second)
     block = voxels_of(one_block(_fullest(main))).clipped(spec.volume.bounds)
-    inside = _Selected(first.labelmap, first.ids[:1]).inside(block)
+    inside = replace(first, ids=first.ids[:1]).inside(block)
     shared = inside if second is None else inside & second.inside(block)
     position = _middle(block, shared if shared.any() else inside)
     start, stop = rows.block.min(axis=0), rows.block.max(axis=0) + 1

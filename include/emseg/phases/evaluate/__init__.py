@@ -34,13 +34,21 @@ class Evaluate(EachSubvolume):
     follows = "write"
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
-        """The ground truth, the what of it counts, what unassigned voxels count as, the region, its cut.
+        """The ground truth, what of it counts, what unassigned voxels count as, the region, its cut.
 
         The key of `write` holds region and cut of the run that wrote; a release may be measured by a run with others.
+        In an evaluation of any two labelmaps the UUID of a node stands in place of that key, so the rest is here.
         """
+        truth, two = spec.groundtruth, spec.two_labelmaps
         region: dict[str, JsonValue] = {"voxels": spec.volume.region, "core_vox": [*spec.segmentation.core_vox]}
-        truth = spec.groundtruth
-        return {"groundtruth": None if truth is None else truth.model_dump(mode="json"), "region": region}
+        reads: dict[str, JsonValue] = {
+            "groundtruth": None if truth is None else truth.model_dump(mode="json"),
+            "region": region,
+        }
+        if two is not None:
+            of_two = {"instance": spec.output.instance, "voxel_size_nm": [*spec.volume.voxel_size_nm]}
+            reads["two_labelmaps"] = two.model_dump(mode="json") | of_two
+        return reads
 
     def items(self, run: RunContext[Any]) -> tuple[str, ...]:
         """The selected subvolumes."""

@@ -11,7 +11,7 @@ import numpy as np
 from emseg.array_types import Labels64
 from emseg.evaluate import band_margin, near_boundary
 from emseg.geometry import Box, checked_labels
-from emseg.phases.labelmaps import groundtruth, measured_on
+from emseg.phases.labelmaps import groundtruth_labels, measured_on
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 
@@ -48,9 +48,10 @@ def _stored(run: RunContext[DvidServices], box: Box) -> Labels64:
     wanted, volume = measured_on(run), run.spec.volume
     z, y, x = (edge * (1 << wanted.scale) for edge in volume.voxel_size_nm)
     margin = band_margin(wanted.ignore_boundary_nm, (z, y, x))
-    read = box.grown(margin).clipped(at_scale(volume.bounds, wanted.scale))
+    two = run.spec.two_labelmaps
+    read = box.grown(margin).clipped(at_scale(two.extents.box if two else volume.bounds, wanted.scale))
     name = f"{wanted.instance}, voxels {read.start} to {read.stop} of scale {wanted.scale}"
-    truth = groundtruth(run).read(read, scale=wanted.scale)
+    truth = groundtruth_labels(run, read, wanted.scale)
     checked_labels(truth, "reading the ground truth", name)
     if wanted.ignore_boundary_nm:
         truth[near_boundary(truth, wanted.ignore_boundary_nm, (z, y, x))] = 0

@@ -22,7 +22,7 @@ from emseg.evaluate import (
 )
 from emseg.phases.evaluate.artefacts import CONTINGENCY
 from emseg.phases.evaluate.truth import at_scale, counted_truth
-from emseg.phases.labelmaps import measured_on, segmentation
+from emseg.phases.labelmaps import measured_on, segmentation_labels
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.store import ItemMarker, PhaseFolder
@@ -42,7 +42,7 @@ class EvaluateSubvolume:
         """Count the core of the subvolume named `item`."""
         core, scale = self.run.grid.subvolume_named(item).core, measured_on(self.run).scale
         truth, left_out = counted_truth(self.run, core)
-        labels = segmentation(self.run).read(at_scale(core, scale), scale=scale)
+        labels = segmentation_labels(self.run, at_scale(core, scale), scale)
         table = contingency_table(labels, truth)
         folder = self.run.folder(NAME)
         artefact = CONTINGENCY.write(folder, item, table.to_arrow())
@@ -63,7 +63,7 @@ class MergeTables:
         if missing:
             raise PermanentError(
                 "evaluating the segmentation",
-                f"ground truth {wanted.instance}, volume.groundtruth.bodies",
+                f"ground truth {wanted.instance}, bodies",
                 f"of {', '.join(map(str, missing[:10]))} no voxel counts in the evaluated region",
                 "List bodies of that instance as the pinned version names them, which have voxels in the ROI",
             )

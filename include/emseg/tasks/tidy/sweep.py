@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from emseg.config.base import ALERTS, BESIDE_DATASETS, INGESTIONS, PROBES
+from emseg.config.base import ALERTS, BESIDE_DATASETS, EVALUATIONS, INGESTIONS, PROBES
 from emseg.config.housekeeping import HousekeepingPolicy
 from emseg.config.ingestion import INGEST
 from emseg.disk import remove_scratch
@@ -19,6 +19,7 @@ from emseg.phases.models import model_digests
 from emseg.phases.services import DvidServices
 from emseg.publish import releases
 from emseg.store import ObjectStore, join_key
+from emseg.tasks.evaluation.job import EVALUATE
 from emseg.tasks.tidy.broom import Broom
 from emseg.tasks.tidy.phase_folders import UNNAMED, PhaseFolders
 from emseg.tasks.tidy.references import IN_FLIGHT, References, references
@@ -47,7 +48,7 @@ def tidy(
             report.left_alone.append(f"{name}: {error}")
     if dataset is None:
         _tidy_beside(store, now, report)
-        _tidy_ingestions(report.broom, min(now - timedelta(days=policy.older_than_days), now - IN_FLIGHT))
+        _tidy_runs_beside(report.broom, min(now - timedelta(days=policy.older_than_days), now - IN_FLIGHT))
         if not report.left_alone:
             unused = sorted(set(model_digests(store)) - models)
             report.listed += [f"model {digest}: no kept run names it (a dataset file may)" for digest in unused]
@@ -126,14 +127,17 @@ def _tidy_beside(store: ObjectStore, now: datetime, report: TidyReport) -> None:
         report.left_alone.append(f"unfinished uploads: {error}")
 
 
-def _tidy_ingestions(broom: Broom, cutoff: datetime) -> None:
-    """Markers and documents of ingestions that nobody has gone on with: without them all bricks are written again.
+def _tidy_runs_beside(broom: Broom, cutoff: datetime) -> None:
+    """Markers and documents of ingestions and evaluations that nobody has gone on with: without them all is done again.
 
     And receipts of alerts about runs that were about no dataset.
     """
-    phases = join_key(INGESTIONS, "phases", INGEST)
-    runs = [(join_key(top, "runs"), "run") for top in (INGESTIONS, ALERTS)]
-    for parent, what in ((phases, "ingestion"), *runs):
+    phases = [
+        (join_key(INGESTIONS, "phases", INGEST), "ingestion"),
+        (join_key(EVALUATIONS, "phases", EVALUATE), "evaluation"),
+    ]
+    runs = [(join_key(top, "runs"), "run") for top in (INGESTIONS, EVALUATIONS, ALERTS)]
+    for parent, what in (*phases, *runs):
         for name in broom.store.folders_under(parent):
             where = join_key(*parent.split("/"), name)
             objects = list(broom.store.objects_under(where))
