@@ -6,7 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from emseg.config.checks import ImageChecks
 from emseg.config.pipeline import Isolation, StepConfig
 from emseg.config.presets import preset
 from emseg.errors import IntegrityError, PermanentError, TransientError
+from emseg.evaluate import OPTIONAL_FIGURES
 from emseg.geometry import Box, Grid
 from emseg.phases import catalogue, phases, stages
 from emseg.phases.artefact import LabelArtefact
@@ -118,8 +119,9 @@ def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Names of all fields, those of nested models behind a point."""
     for name, field in model.model_fields.items():
         inner = [t for t in (field.annotation, *get_args(field.annotation)) if _is_model(t)]
+        of_each = "NAME." if get_origin(field.annotation) is dict else ""
         if inner and prefix + name not in {"segmentation.pipeline", "segmentation.checks"}:
-            yield from fields_of(inner[0], f"{prefix}{name}.")
+            yield from fields_of(inner[0], f"{prefix}{name}.{of_each}")
         else:
             yield prefix + name
 
@@ -152,6 +154,17 @@ def _defaults(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _defaults(type(default), f"{prefix}{name}.")
         else:
             yield prefix + name, default
+
+
+def test_optional_figures() -> None:
+    """Kills a figure that only the code knows, and one whose limit people take for the wrong end."""
+    told = {
+        name: (row[1].strip(), row[2]) for row in DATASETS.rows("figure", "unit", "better") for name in code(row[0])
+    }
+    assert told == {
+        name: (figure.unit, "less" if figure.direction == "max" else "more")
+        for name, figure in OPTIONAL_FIGURES.items()
+    }
 
 
 def test_image_checks() -> None:

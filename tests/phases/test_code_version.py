@@ -163,6 +163,9 @@ def test_every_function_that_ran_is_in_a_version_or_is_left_out_by_name(tmp_path
         ("dvid/labels/pyramid.py", {"write"}),
         ("evaluate/metrics.py", {"evaluate"}),
         ("evaluate/bodies.py", set()),
+        ("evaluate/optional.py", {"evaluate"}),
+        ("dvid/annotations.py", {"evaluate"}),
+        ("dvid/skeletons.py", {"evaluate"}),
     ],
 )
 def test_files_count_where_they_are_used(path: str, expected: set[str]) -> None:

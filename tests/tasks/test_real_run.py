@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+import yaml
 from scipy import stats
 from skimage.metrics import adapted_rand_error, variation_of_information
 from skimage.util import view_as_blocks
@@ -18,13 +19,16 @@ from tests.running import after
 
 from emseg.alerts import Alert
 from emseg.cli.history import judged_by
+from emseg.codec.swc import Skeleton
 from emseg.config import RunParameters
 from emseg.config.dataset import GatePolicy
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.config.runspec import PinnedGroundTruth, PinnedRelease
 from emseg.dvid import KeyValues, Node, RoiInstance, indices, mappings
+from emseg.dvid.instances import create_instance
 from emseg.engine.items import InProcess
 from emseg.errors import IntegrityError, PermanentError
+from emseg.evaluate import OPTIONAL_FIGURES, contingency_table, score, score_skeletons
 from emseg.geometry import Box, Roi, Subvolume, supervoxel_ids
 from emseg.ingest import ingest_labels
 from emseg.ingest.arrays import ArrayVolume
@@ -277,7 +281,7 @@ def _judged_beside_itself(
     return other, verdict, refusal_alert(other, verdict, {})
 
 
-def test_a_dataset_without_ground_truth_is_judged_by_the_rest_and_published(run, judged, server, tmp_path):
+def test_a_dataset_without_ground_truth_is_judged_by_the_rest_beside_a_release(run, judged, server, tmp_path):
     """Kills an evaluation that needs ground truth anywhere, and a release that hides that there was none."""
     services, store = DvidServices(FolderStore(tmp_path), server), run.open_services().store
     for key in store.keys_under("stages/phases"):
@@ -423,6 +427,74 @@ def test_a_run_that_is_worse_than_the_release_is_refused_inside_of_all_limits(
     gone = release.model_copy(update={"node": "9" * 32})
     with refused(PermanentError, "release 1", "9" * 32):
         pin_run(parameters, "gone", dataset_files, server, served=lambda _: gone)
+
+
+def test_synapses_and_skeletons_are_judged_kept_beside_a_release(
+    run, judged, segmentation, server, volume, dataset_files, tmp_path
+):
+    """Oracle: labels of whole arrays at all points. Kills figures that stand in one place only, and lost limits."""
+    rng = np.random.default_rng(2)
+    shape = volume.grayscale.shape
+    pre, post = (rng.permutation(np.unique(rng.integers(0, shape, (300, 3)), axis=0))[:200] for _ in range(2))
+    walk = np.clip(np.cumsum(rng.integers(-9, 10, (150, 3)), axis=0) + np.array(shape) // 2, 0, np.array(shape) - 1)
+    node = with_points(server, volume.node, pre, post, walk)
+    document = yaml.safe_load((dataset_files / "stages.yaml").read_text())
+    document["volume"]["groundtruth"] |= {
+        "synapses": {"instance": "synapses", "node": node},
+        "skeletons": {"instance": "skeletons", "node": node},
+    }
+    document["gate"]["figures"] = {"erl_nm": {"limit": 1e6}, "connectivity_recall": {"limit": 0, "regression": 0.1}}
+    (tmp_path / "stages.yaml").write_text(yaml.safe_dump(document))
+    services, store = DvidServices(FolderStore(tmp_path), server), run.open_services().store
+    for key in store.keys_under("stages/phases"):
+        services.store.put(key, store.get(key))
+    release = PinnedRelease(
+        number=1,
+        root=run.spec.volume.root,
+        node=run.keys["write"],
+        instance=run.spec.output.instance,
+        fingerprint=run.keys["write"],
+    )
+    spec = pin_run(RunParameters(dataset="stages"), "points", tmp_path, server, served=lambda _: release)
+    other = after(RunContext(spec, "points", lambda: services), "segment", "stitch", "evaluate")
+    verdict = gate_run(other)
+    at_points = contingency_table(*(labels[tuple(np.r_[pre, post].T)] for labels in (segmentation, volume.groundtruth)))
+    nodes, figures = Skeleton(walk * 10.0, np.column_stack([np.arange(149), np.arange(1, 150)])), verdict.figures
+    skeletons = score_skeletons([nodes], [segmentation[tuple(walk.T)]])
+    assert figures["synapse_vi_split"] == pytest.approx(score(at_points).vi_split)
+    assert (figures["erl_nm"], figures["skeleton_splits"]) == (skeletons.erl_nm, skeletons.splits)
+    segments, bodies = ([each[tuple(ends.T)] for ends in (pre, post)] for each in (segmentation, volume.groundtruth))
+    known = (bodies[0] > 0) & (bodies[1] > 0)
+    assert figures["autapses"] == (known & (segments[0] == segments[1]) & (segments[0] > 0)).sum()
+    assert verdict.reasons == (
+        f"Expected run length of the volume is {skeletons.erl_nm:.6g} nm; the gate asks for at least 1e+06 nm",
+    )
+    assert {row.metric: row.value for row in verdict.rows}["change_connectivity_recall"] == 0
+    (entry,) = read_history(services.store, "stages").entries
+    assert {name: entry.value(name) for name in OPTIONAL_FIGURES} == {n: figures.get(n) for n in OPTIONAL_FIGURES}
+    report = RunFolder(services.store, "stages", "points").read("quality", QualityReport)
+    shown = {each.metric: (each.title, each.value, each.served) for each in report.figures}
+    for name, figure in OPTIONAL_FIGURES.items():
+        assert shown[name] == (figure.title, figures.get(name), figures.get(name))
+    assert shown["change_connectivity_recall"][0] == "Worsening of Connected pairs of bodies that are found, share"
+
+
+def with_points(server, parent: str, pre: np.ndarray, post: np.ndarray, walk: np.ndarray) -> str:
+    """A committed version with connections, from row to row, and one skeleton along `walk`; voxels ZYX."""
+    child = Node(server, parent).branch(f"points-{uuid4().hex[:8]}")
+    create_instance(child, "synapses", "annotation", {})
+    elements = [
+        {"Pos": a[::-1], "Kind": "PreSyn", "Rels": [{"Rel": "PreSynTo", "To": b[::-1]}]}
+        for a, b in zip(pre.tolist(), post.tolist(), strict=True)
+    ]
+    elements += [{"Pos": b[::-1], "Kind": "PostSyn", "Rels": []} for b in post.tolist()]
+    server.post_json(child.path("synapses", "elements"), [each | {"Tags": [], "Prop": {}} for each in elements])
+    create_instance(child, "skeletons", "keyvalue", {})
+    swc = "".join(f"{n} 0 {x} {y} {z} 1 {n - 1 or -1}\n" for n, (z, y, x) in enumerate(walk.tolist(), 1))
+    server.post(child.path("skeletons", "key", "1_swc"), swc.encode())
+    server.post(child.path("skeletons", "key", "1_info"), b"{}")
+    child.commit("synapses and a skeleton")
+    return child.uuid
 
 
 def test_a_region_with_a_hole_is_segmented_and_nothing_else_is_touched(

@@ -96,11 +96,46 @@ NO_GROUNDTRUTH = "none"
 """What a dataset file, a release record and the history say where there is no ground truth."""
 
 
+class SynapseCounting(Record):
+    """How synapses are scored. It is in the key of phase `evaluate`."""
+
+    pair_connections: int = Field(
+        default=1, ge=1, le=1000, description="Connections from one body to another that make the two a connected pair"
+    )
+    orphan_points: int = Field(
+        default=10, ge=1, le=10**6, description="Segments with fewer points at synapses are orphans"
+    )
+
+
+class Synapses(SynapseCounting):
+    """A DVID `annotation` instance with synapses; `node` defaults to that of the ground truth."""
+
+    instance: InstanceName
+    node: NodeReference | None = None
+
+
+class SkeletonUnit(StrEnum):
+    """What the positions in SWC files are multiples of; tools around DVID write voxels."""
+
+    VOXEL = "voxel"
+    NM = "nm"
+
+
+class Skeletons(Record):
+    """A DVID `keyvalue` instance whose keys that end in `swc` hold skeletons; `node` defaults as that of synapses."""
+
+    instance: InstanceName
+    node: NodeReference | None = None
+    unit: SkeletonUnit = SkeletonUnit.VOXEL
+
+
 class GroundTruth(Counting):
     """A labelmap to measure against; `node` defaults to the node of the grayscale."""
 
     instance: InstanceName
     node: NodeReference | None = None
+    synapses: Synapses | None = None
+    skeletons: Skeletons | None = None
 
 
 def _none_is_none(value: object) -> object:
@@ -264,6 +299,15 @@ class Everywhere(Record):
         return {name: float(value) for name, value in named.items() if value is not None}
 
 
+class FigurePolicy(Record):
+    """What the gate asks of a figure that a dataset need not have; `null`: it is told and kept, and not judged."""
+
+    limit: float | None = Field(default=None, ge=0, description="The most, or where more is better the least")
+    regression: Worsening = Field(
+        default=None, description="How much worse than the served release and the last results, in the figure's unit"
+    )
+
+
 class GatePolicy(Record):
     """Limits that a result must keep to be published; bits for VI, shares of all voxels for the others."""
 
@@ -276,11 +320,19 @@ class GatePolicy(Record):
     regression: Regression = Regression()
     history: HistoryPolicy = HistoryPolicy()
     everywhere: Everywhere = Everywhere()
+    figures: dict[Name, FigurePolicy] = Field(
+        default_factory=dict, description="By name, figures of edits, synapses, skeletons and plugins"
+    )
+
+    @property
+    def measures_served(self) -> bool:
+        """Whether the served release is measured against the ground truth, too."""
+        return self.regression.compares or any(each.regression is not None for each in self.figures.values())
 
     @property
     def compares(self) -> bool:
         """Whether anything is compared with the served release."""
-        return self.regression.compares or self.everywhere.regression.compares
+        return self.measures_served or self.everywhere.regression.compares
 
     @property
     def limits(self) -> dict[str, float]:

@@ -13,7 +13,16 @@ from pydantic import Field, JsonValue
 
 from emseg.config.base import Name, Position3, Record, VoxelSizeNm
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import Counting, GatePolicy, InstanceName, Output, Publication, Stitching
+from emseg.config.dataset import (
+    Counting,
+    GatePolicy,
+    InstanceName,
+    Output,
+    Publication,
+    SkeletonUnit,
+    Stitching,
+    SynapseCounting,
+)
 from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
 from emseg.geometry import Box
@@ -77,12 +86,29 @@ class PinnedBox(Record):
         return Box(self.start, self.stop)
 
 
+class PinnedSynapses(SynapseCounting):
+    """An annotation instance of a locked node."""
+
+    node: str
+    instance: InstanceName
+
+
+class PinnedSkeletons(Record):
+    """A keyvalue instance of a locked node."""
+
+    node: str
+    instance: InstanceName
+    unit: SkeletonUnit
+
+
 class PinnedGroundTruth(Counting):
     """A labelmap of a locked node; in the `excluded` boxes the models of the run were trained, so they do not count."""
 
     node: str
     instance: InstanceName
     excluded: tuple[PinnedBox, ...] = ()
+    synapses: PinnedSynapses | None = None
+    skeletons: PinnedSkeletons | None = None
 
 
 class TwoLabelmaps(Record):

@@ -7,36 +7,57 @@ from emseg.evaluate.connections import ConnectionTable, connection_table, merged
 from emseg.evaluate.connectivity import ConnectivityScore, connectivity, standing_for
 from emseg.evaluate.contingency import ContingencyTable, contingency_table, large_bodies, merged, only_bodies
 from emseg.evaluate.edit_distance import EditDistance, edit_distances
+from emseg.evaluate.figure import Figure, Value
 from emseg.evaluate.metrics import Gated, Score, gated_metrics, score
+from emseg.evaluate.optional import (
+    OPTIONAL_FIGURES,
+    AtSynapses,
+    AtVoxels,
+    OptionalFigure,
+    Source,
+    figures_of,
+    optional_figures,
+)
 from emseg.evaluate.orphans import ORPHAN_POINTS, Orphans, orphan_bodies, orphan_segments
 from emseg.evaluate.per_subvolume import PerSubvolume
 from emseg.evaluate.resampling import FEWEST_SUBVOLUMES, interval, resampled_moves
+from emseg.evaluate.skeleton_nodes import SkeletonNodes, SkeletonSet
 from emseg.evaluate.skeletons import SkeletonScore, score_skeletons
 from emseg.evaluate.survey import SURVEY_FIGURES, Survey, SurveyFigure
 
 __all__ = [
     "FEWEST_SUBVOLUMES",
+    "OPTIONAL_FIGURES",
     "ORPHAN_POINTS",
     "SURVEY_FIGURES",
+    "AtSynapses",
+    "AtVoxels",
     "BodyChange",
     "BodyScores",
     "ConnectionTable",
     "ConnectivityScore",
     "ContingencyTable",
     "EditDistance",
+    "Figure",
     "Gated",
+    "OptionalFigure",
     "Orphans",
     "PerSubvolume",
     "Score",
+    "SkeletonNodes",
     "SkeletonScore",
+    "SkeletonSet",
+    "Source",
     "Survey",
     "SurveyFigure",
+    "Value",
     "band_margin",
     "broken_and_merged",
     "connection_table",
     "connectivity",
     "contingency_table",
     "edit_distances",
+    "figures_of",
     "gated_metrics",
     "interval",
     "large_bodies",
@@ -44,6 +65,7 @@ __all__ = [
     "merged_connections",
     "near_boundary",
     "only_bodies",
+    "optional_figures",
     "orphan_bodies",
     "orphan_segments",
     "per_body",

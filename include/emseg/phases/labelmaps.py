@@ -40,7 +40,7 @@ def of_served(run: RunContext[DvidServices]) -> RunContext[DvidServices] | None:
     voxels are not those of this one.
     """
     served = run.spec.served
-    is_compared = run.spec.groundtruth is not None and run.spec.gate.regression.compares
+    is_compared = run.spec.groundtruth is not None and run.spec.gate.measures_served
     if served is None or served.root != run.spec.volume.root or not is_compared:
         return None
     output = run.spec.output.model_copy(update={"instance": served.instance})

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from emseg.array_types import Floats
 from emseg.config.dataset import Regression, Unassigned
-from emseg.evaluate import BodyChange, PerSubvolume, Score, broken_and_merged, interval, resampled_moves
-from emseg.quality.comparison import CHANGES, FIGURES, Comparison, Figure, value_of
+from emseg.evaluate import (
+    BodyChange,
+    Figure,
+    PerSubvolume,
+    Score,
+    Value,
+    broken_and_merged,
+    interval,
+    resampled_moves,
+)
+from emseg.quality.comparison import CHANGES, FIGURES, Comparison, value_of
 from emseg.quality.numbers import signed
 from emseg.quality.rows import MetricRow
 
@@ -22,16 +32,27 @@ _TOLD_BITS = 0.0005
 
 @dataclass(frozen=True)
 class Measured:
-    """One segmentation: its score, its tables, and how far resamples of the subvolumes move its figures, by name."""
+    """One segmentation: its score, its tables, and how far resamples of the subvolumes move its figures, by name.
+
+    `figures` are those that a dataset need not have.
+    """
 
     score: Score
     parts: PerSubvolume
     moves: Mapping[str, Floats]
+    figures: Mapping[Figure, Value] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, score: Score, parts: PerSubvolume, seed: str, unassigned: Unassigned) -> Measured:
+    def of(
+        cls,
+        score: Score,
+        parts: PerSubvolume,
+        seed: str,
+        unassigned: Unassigned,
+        figures: Mapping[Figure, Value] = MappingProxyType({}),
+    ) -> Measured:
         """The segmentation that was scored. What is compared with each other needs the same `seed` (hexadecimal)."""
-        return cls(score, parts, resampled_moves(parts.influences(unassigned), seed))
+        return cls(score, parts, resampled_moves(parts.influences(unassigned), seed), figures)
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:

@@ -9,23 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from emseg.config.base import Record
 from emseg.config.dataset import Regression
-from emseg.evaluate import Score, gated_metrics
-from emseg.quality.rows import Metric, MetricRow
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number of a score that results are compared in; `worse` is 1 where more is worse, -1 where less is."""
-
-    name: str
-    title: str
-    unit: str
-    worse: int
-
-    def worsening(self, own: float, other: float) -> float:
-        """How much worse `own` is than `other`; below 0 where it is better."""
-        return self.worse * (own - other)
+from emseg.evaluate import Figure, Score, gated_metrics
+from emseg.quality.rows import Direction, Metric, MetricRow
 
 
 def _figures() -> dict[str, Figure]:
@@ -53,12 +40,25 @@ CHANGES: Mapping[str, Metric] = {
 """How much worse a figure is than that of the served release, by the field of `Regression` that limits it."""
 
 
+class ShownFigure(Record):
+    """A figure of the volume as people are shown it: with a limit or without, measured or with the reason why not."""
+
+    name: str
+    title: str
+    unit: str
+    value: float | None
+    limit: float | None
+    direction: Direction
+    why_none: str = ""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Rows that are judged like all others, their metrics and limits, and what is told of them in words.
 
-    `told` has a sentence for each row that fails, by metric. `where` tells the places, if any of the rows fails.
-    `notes` are told in any case, and `figures`, which may have no row, are kept.
+    `told` has a sentence for each row that fails, by metric, and `why_none` for one without a value. `where` tells the
+    places, if any of the rows fails. `notes` are told in any case, and `figures`, which may have no row, are kept;
+    those that are `shown` describe themselves.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -68,6 +68,8 @@ class Comparison:
     where: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    why_none: Mapping[str, str] = field(default_factory=dict)
+    shown: tuple[ShownFigure, ...] = ()
 
     def with_notes(self, *notes: str) -> Comparison:
         """The same, with more to tell."""

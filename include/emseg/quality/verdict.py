@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from emseg.config.base import Record
 from emseg.config.dataset import GatePolicy, Unassigned
 from emseg.errors import IntegrityError
-from emseg.quality.comparison import Comparison
+from emseg.quality.comparison import Comparison, ShownFigure
 from emseg.quality.rows import METRICS, Metric, MetricRow, Scope, required
 from emseg.quality.suite import SuiteResult, run_suite
 
@@ -37,6 +37,7 @@ class Verdict(Record, allow_inf_nan=True):  # a figure that was not measured is 
     figures: dict[str, float] = Field(description="Volume metrics, number of subvolumes and of failing ones")
     rows: tuple[MetricRow, ...] = Field(description="Volume rows, those of comparisons, the worst failing subvolumes")
     notes: tuple[str, ...] = Field(default=(), description="What was compared with what, and what could not be")
+    shown: tuple[ShownFigure, ...] = Field(default=(), description="Figures that a dataset need not have")
     replaces: str | None = Field(
         default=None, description="Fingerprint of the release that it may replace, empty for none; null: of any"
     )
@@ -79,6 +80,7 @@ def judge(
     _check_agreement(result, passed, failed, run)
     failing = _worst_first([rows[i] for i in failed if rows[i].scope == "subvolume"])
     told = {metric: sentence for each in compared for metric, sentence in each.told.items()}
+    why_none = {metric: reason for each in compared for metric, reason in each.why_none.items()}
     return Verdict(
         passed=passed,
         fingerprint=fingerprint,
@@ -88,14 +90,15 @@ def judge(
         has_groundtruth=has_groundtruth,
         reasons=(
             *(f"{metric.title} of the volume has no row: it was not measured" for metric in missing),
-            *(_sentence(rows[i], known, told) for i in sorted(failed) if rows[i].scope != "subvolume"),
-            *(_sentence(row, known, told) for row in failing[:WORST_KEPT]),
+            *(_sentence(rows[i], known, told, why_none) for i in sorted(failed) if rows[i].scope != "subvolume"),
+            *(_sentence(row, known, told, why_none) for row in failing[:WORST_KEPT]),
             *_and_more(len(failing) - WORST_KEPT),
             *_places(compared),
         ),
         figures=_figures(rows, len(failing)) | {name: n for each in compared for name, n in each.figures.items()},
         rows=(*(row for row in rows if row.scope != "subvolume"), *failing[:WORST_KEPT]),
         notes=tuple(note for each in compared for note in each.notes),
+        shown=tuple(figure for each in compared for figure in each.shown),
         replaces=replaces,
     )
 
@@ -133,7 +136,7 @@ def _worst_first(rows: Sequence[MetricRow]) -> list[MetricRow]:
     return sorted(rows, key=lambda row: (row.value is not None, -(row.value or 0.0), row.subject))
 
 
-def _sentence(row: MetricRow, known: _Known, told: Mapping[str, str]) -> str:
+def _sentence(row: MetricRow, known: _Known, told: Mapping[str, str], why_none: Mapping[str, str]) -> str:
     metric = known.get((row.scope, row.metric))
     of = "the volume" if row.scope in ("volume", "everywhere") else row.subject
     if metric is None:
@@ -143,7 +146,8 @@ def _sentence(row: MetricRow, known: _Known, told: Mapping[str, str]) -> str:
     measured = row.value is not None and isfinite(row.value)
     if measured and row.metric in told:
         return told[row.metric]
-    found = f"is {_amount(row.value, metric.unit)}" if measured else "was not measured"
+    reason = f" ({why_none[row.metric]})" if row.metric in why_none else ""
+    found = f"is {_amount(row.value, metric.unit)}" if measured else f"was not measured{reason}"
     bound = "at most" if row.direction == "max" else "at least"
     return f"{metric.title} of {of} {found}; the gate asks for {bound} {_amount(row.limit, metric.unit)}"
 

@@ -44,6 +44,11 @@ def evidence(run: RunContext[DvidServices], report: str) -> str:
         f"| {metric.title}{metric.unit and f', {metric.unit}'} | {_figure(row.value)} | {_figure(row.limit)} |"
         for metric, row in volume
     ]
+    rows += [
+        f"| {each.title}{each.unit and f', {each.unit}'} | {_figure(each.value)} | {_figure(each.limit)} |"
+        for each in verdict.shown
+        if each.limit is not None
+    ]
     said = f"Release {served.number} is served now." if served else "Nothing is served yet."
     notes = [f"- {note}" for note in verdict.notes]
     links = {"Report": report, **run_links(run)}

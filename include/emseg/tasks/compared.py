@@ -10,12 +10,20 @@ from emseg.phases.evaluate.work import Evaluation, read_evaluation
 from emseg.phases.labelmaps import measured_on, of_served
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.quality import Comparison, LargeBody, Measured, against_release, everywhere_against_release
+from emseg.quality import (
+    Comparison,
+    LargeBody,
+    Measured,
+    against_release,
+    everywhere_against_release,
+    optional_against_release,
+)
 
 
-def measured(run: RunContext[DvidServices], evaluation: Evaluation) -> Measured:
-    """The evaluation of `run`, with resamples that follow from its key."""
-    return Measured.of(evaluation.score, evaluation.parts, run.keys["evaluate"], measured_on(run).unassigned)
+def measured(run: RunContext[DvidServices], evaluation: Evaluation, seed: str) -> Measured:
+    """An evaluation, with resamples that follow from a key."""
+    unassigned = measured_on(run).unassigned
+    return Measured.of(evaluation.score, evaluation.parts, seed, unassigned, evaluation.figures)
 
 
 def replaces(spec: RunSpec) -> str | None:
@@ -28,24 +36,24 @@ def replaces(spec: RunSpec) -> str | None:
 def measured_served(run: RunContext[DvidServices]) -> Measured | None:
     """The served release on the voxels and resamples of the run; None where it is not compared with it."""
     context = of_served(run)
-    if context is None:
-        return None
-    found = read_evaluation(context)
-    return Measured.of(found.score, found.parts, run.keys["evaluate"], measured_on(run).unassigned)
+    return None if context is None else measured(context, read_evaluation(context), run.keys["evaluate"])
 
 
-def with_served(run: RunContext[DvidServices], own: Measured, other: Measured | None) -> Comparison:
+def with_served(run: RunContext[DvidServices], own: Measured, other: Measured | None) -> list[Comparison]:
     """The run beside the served release, `other`. What is not compared is told."""
     served, policy = run.spec.served, run.spec.gate.regression
-    if not policy.compares:
-        return Comparison(notes=("Not compared with the served release: gate.regression has no limit",))
+    if not run.spec.gate.measures_served:
+        return [Comparison(notes=("Not compared with the served release: gate.regression has no limit",))]
     if served is None:
-        return Comparison(notes=("Nothing was published before, so there is no release to compare with",))
+        return [Comparison(notes=("Nothing was published before, so there is no release to compare with",))]
     if other is None:
         reason = f"release {served.number} is of another volume, the repository {served.root}"
-        return Comparison(notes=(f"Not compared with the served release: {reason}",))
+        return [Comparison(notes=(f"Not compared with the served release: {reason}",))]
     compared = against_release(own, other, served.number, policy, measured_on(run).unassigned)
-    return compared.with_notes(*_region_notes(run.spec))
+    return [
+        compared.with_notes(*_region_notes(run.spec)),
+        optional_against_release(own.figures, other.figures, served.number, run.spec.gate),
+    ]
 
 
 def everywhere_with_served(run: RunContext[DvidServices], survey: Survey, largest: Sequence[LargeBody]) -> Comparison:

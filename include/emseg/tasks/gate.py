@@ -21,6 +21,7 @@ from emseg.phases.survey.work import read_survey
 from emseg.quality import (
     Comparison,
     Findings,
+    History,
     LargeBody,
     Measured,
     Verdict,
@@ -28,6 +29,7 @@ from emseg.quality import (
     judge,
     keep,
     metric_rows,
+    optional,
     worst_findings,
 )
 from emseg.tasks.compared import everywhere_with_served, measured, measured_served, replaces, with_served
@@ -60,7 +62,7 @@ def _judged(run: RunContext[DvidServices]) -> Verdict:
     spec = run.spec
     folder = RunFolder(run.open_services().store, spec.dataset, spec.run)
     evaluation = None if spec.groundtruth is None else read_evaluation(run)
-    own = None if evaluation is None else measured(run, evaluation)
+    own = None if evaluation is None else measured(run, evaluation, run.keys["evaluate"])
     served = None if own is None else measured_served(run)
     counted = read_survey(run)
     largest = large_bodies(run, counted)
@@ -98,14 +100,23 @@ def _compared(
 ) -> list[Comparison]:
     """All that the run is held to beside the limits of its scores."""
     history = history_of(run)
-    lost = (f"Left out of the history, because it is damaged: {address}" for address in history.damaged)
     without = Comparison(notes=("Judged without ground truth, by what was counted over all of the volume alone",))
+    scored = [without] if own is None else _scored(run, own, served, history)
+    lost = (f"Left out of the history, because it is damaged: {address}" for address in history.damaged)
     return [
-        *([without] if own is None else [with_served(run, own, served), with_history(run, own, history)]),
+        *scored,
         everywhere(survey, largest, run.spec.gate.everywhere, run.spec.dataset),
         everywhere_with_served(run, survey, largest),
         everywhere_with_history(run, survey, largest, history).with_notes(*lost),
     ]
+
+
+def _scored(
+    run: RunContext[DvidServices], own: Measured, served: Measured | None, history: History
+) -> list[Comparison]:
+    """The same of what needs ground truth."""
+    told = optional(own.figures, run.spec.gate, run.spec.dataset)
+    return [told, *with_served(run, own, served), *with_history(run, own, history)]
 
 
 def _findings(run: RunContext[DvidServices], evaluation: Evaluation | None) -> Findings:

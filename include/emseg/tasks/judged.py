@@ -23,6 +23,7 @@ from emseg.quality import (
     against_history,
     comparable,
     everywhere_against_history,
+    optional_against_history,
     read_history,
 )
 
@@ -35,9 +36,10 @@ def groundtruth_identity(spec: RunSpec) -> str:
     return NO_GROUNDTRUTH if spec.groundtruth is None else digest_of(spec.groundtruth.model_dump(mode="json"))
 
 
-def with_history(run: RunContext[DvidServices], own: Measured, history: History) -> Comparison:
+def with_history(run: RunContext[DvidServices], own: Measured, history: History) -> list[Comparison]:
     """The run beside the last ones that were measured alike. What is too little is told."""
-    return against_history(own.score, _earlier(run, history, groundtruth_identity(run.spec)), run.spec.gate)
+    earlier, gate = _earlier(run, history, groundtruth_identity(run.spec)), run.spec.gate
+    return [against_history(own.score, earlier, gate), optional_against_history(own.figures, earlier, gate)]
 
 
 def everywhere_with_history(
@@ -83,8 +85,12 @@ def entry_of(run: RunContext[DvidServices], own: Measured | None, verdict: Verdi
         return Measurement(metric, value, low, high, limit, passed)
 
     told = {} if own is None else {"vi": own.score.vi}
-    told |= {name: verdict.figures[name] for name in SURVEY_FIGURES if name not in {row.metric for row in rows}}
-    without_limit = (measurement(name, value, None, True) for name, value in told.items())
-    return HistoryEntry(
-        judged, (*without_limit, *(measurement(r.metric, r.value, r.limit, r.keeps_limit) for r in rows))
+    told |= {name: verdict.figures[name] for name in SURVEY_FIGURES}
+    shown = {figure.name: figure.value for figure in verdict.shown}
+    with_row = {row.metric for row in rows}
+    first, last = (
+        [measurement(name, value, None, True) for name, value in each.items() if name not in with_row]
+        for each in (told, shown)
     )
+    judged_rows = (measurement(row.metric, row.value, row.limit, row.keeps_limit) for row in rows)
+    return HistoryEntry(judged, (*first, *judged_rows, *last))

@@ -17,12 +17,13 @@ from emseg.dvid import DvidServer, Labelmap, Node, indexed_labels, repo_info
 from emseg.errors import PermanentError
 from emseg.geometry import Coordinate, Grid, Roi, VoxelSize, selected_cells
 from emseg.phases.edits import EditSource, no_edits
+from emseg.phases.evaluate.figures import optional_figures_of
 from emseg.phases.keys import code_versions, phase_keys
 from emseg.phases.run_context import grid_of
 from emseg.segment import ModelSource, Pipeline, StepKind, preset, with_model, without_models
 from emseg.segment.model import dvid_source
 from emseg.segment.registry import checked_parameters
-from emseg.tasks.pinned_volume import DOING, check_output, pinned_groundtruth, pinned_volume
+from emseg.tasks.pinned_volume import DOING, check_figures, check_output, pinned_groundtruth, pinned_volume
 from emseg.tasks.served import ServedSource, check_served, nothing_served
 
 
@@ -59,6 +60,7 @@ def pin_run(
         code=code_versions(),
     )
     spec = spec.model_copy(update={"edits": edits(spec.dataset, phase_keys(spec)["segment"])})
+    check_figures(dataset, optional_figures_of(spec))
     check_output(spec, server)
     check_served(spec, server)
     _check_preserved(spec, server)

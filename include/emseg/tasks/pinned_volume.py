@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 from emseg.config import Dataset, RunSpec
-from emseg.config.dataset import Counting
-from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedVolume
+from emseg.config.dataset import Counting, Skeletons, Synapses
+from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSkeletons, PinnedSynapses, PinnedVolume
 from emseg.dvid import (
     DvidServer,
     Grayscale,
@@ -95,7 +96,42 @@ def pinned_groundtruth(
     scales = {"volume.groundtruth.instance": info.max_scale, "output.instance": dataset.output.max_scale}
     check_scale(wanted.scale, "volume.groundtruth.scale", scales)
     counting = {name: getattr(wanted, name) for name in Counting.model_fields}
-    return PinnedGroundTruth(node=node, instance=wanted.instance, excluded=excluded, **counting)
+    return PinnedGroundTruth(
+        node=node,
+        instance=wanted.instance,
+        excluded=excluded,
+        synapses=_pinned_points(wanted.synapses, "synapses", PinnedSynapses, "annotation", node, server),
+        skeletons=_pinned_points(wanted.skeletons, "skeletons", PinnedSkeletons, "keyvalue", node, server),
+        **counting,
+    )
+
+
+Pinned = TypeVar("Pinned", PinnedSynapses, PinnedSkeletons)
+
+
+def _pinned_points(
+    wanted: Synapses | Skeletons | None, name: str, pinned: type[Pinned], kind: str, node: str, server: DvidServer
+) -> Pinned | None:
+    """Synapses or skeletons as they are in their committed version, that of the ground truth where none is named."""
+    if wanted is None:
+        return None
+    field = f"volume.groundtruth.{name}"
+    if wanted.node is not None:
+        node = locked_node(server, f"{field}.node", wanted.node).uuid
+    require_instance(repo_info(server, node), wanted.instance, kind, f"{field}.instance")
+    return pinned.model_validate(wanted.model_dump() | {"node": node})
+
+
+def check_figures(dataset: Dataset, known: Collection[str]) -> None:
+    """PermanentError for a figure with a limit that nothing would measure."""
+    unknown = sorted(set(dataset.gate.figures) - set(known))
+    if unknown:
+        raise PermanentError(
+            DOING,
+            f"gate.figures = {', '.join(unknown)}",
+            "this dataset has no figure of this name",
+            f"Figures of it: {', '.join(known) or 'none'}. Others need volume.groundtruth.synapses or .skeletons",
+        )
 
 
 def check_scale(wanted: int, field: str, scales: Mapping[str, int]) -> None:

@@ -59,7 +59,7 @@ def _region(folder: RunFolder) -> str:
 def check_served(spec: RunSpec, server: DvidServer) -> None:
     """PermanentError where the labelmap of the served release is gone: the result could be compared with nothing."""
     served = spec.served
-    is_measured = spec.groundtruth is not None and spec.gate.regression.compares
+    is_measured = spec.groundtruth is not None and spec.gate.measures_served
     if served is None or served.root != spec.volume.root or not is_measured:
         return
     repo = repo_info(server, spec.volume.node)

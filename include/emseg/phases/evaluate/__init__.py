@@ -76,10 +76,10 @@ class Evaluate(EachSubvolume):
         return MergeTables(run)(markers)
 
     def artefacts(self) -> tuple[TableArtefact, ...]:
-        """The contingency table."""
-        from emseg.phases.evaluate.artefacts import CONTINGENCY
+        """The contingency table; and what a dataset need not have."""
+        from emseg.phases.evaluate.artefacts import CONNECTIONS, CONTINGENCY, POINTS, SKELETON_NODES
 
-        return (CONTINGENCY,)
+        return CONTINGENCY, POINTS, CONNECTIONS, SKELETON_NODES
 
 
 PHASE = Evaluate()

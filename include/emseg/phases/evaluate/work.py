@@ -5,27 +5,32 @@ Memory of a task: 24 bytes a voxel of the core; with a band at boundaries 21 mor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from emseg.engine.run import Scalars
 from emseg.errors import PermanentError
 from emseg.evaluate import (
     ContingencyTable,
+    Figure,
     PerSubvolume,
     Score,
+    Value,
     contingency_table,
     large_bodies,
     merged,
     only_bodies,
     score,
 )
-from emseg.phases.evaluate.artefacts import CONTINGENCY
+from emseg.geometry import Box
+from emseg.phases.evaluate.artefacts import CONNECTIONS, CONTINGENCY, POINTS, SKELETON_NODES
+from emseg.phases.evaluate.figures import WholeFigures, optional_figures_of
+from emseg.phases.evaluate.points import skeleton_nodes_in, synapses_in
 from emseg.phases.evaluate.truth import at_scale, counted_truth
 from emseg.phases.labelmaps import measured_on, segmentation_labels
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.store import ItemMarker, PhaseFolder
+from emseg.store import Artefact, ItemMarker, PhaseFolder
 
 NAME = "evaluate"
 LEFT_OUT = "trained_on_voxels"
@@ -45,8 +50,18 @@ class EvaluateSubvolume:
         labels = segmentation_labels(self.run, at_scale(core, scale), scale)
         table = contingency_table(labels, truth)
         folder = self.run.folder(NAME)
-        artefact = CONTINGENCY.write(folder, item, table.to_arrow())
-        return folder.commit_item(item, [artefact], {"voxels": table.voxels, LEFT_OUT: left_out})
+        artefacts = [CONTINGENCY.write(folder, item, table.to_arrow()), *self._at_points(folder, item, core)]
+        return folder.commit_item(item, artefacts, {"voxels": table.voxels, LEFT_OUT: left_out})
+
+    def _at_points(self, folder: PhaseFolder, item: str, core: Box) -> Iterator[Artefact]:
+        """Synapses and skeletons, where the dataset has any."""
+        wanted = measured_on(self.run)
+        if wanted.synapses is not None:
+            points, connections = synapses_in(self.run, core)
+            yield POINTS.write(folder, item, points.to_arrow())
+            yield CONNECTIONS.write(folder, item, connections.to_arrow())
+        if wanted.skeletons is not None:
+            yield SKELETON_NODES.write(folder, item, skeleton_nodes_in(self.run, core).to_arrow())
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,7 @@ class MergeTables:
             "vi_split": figures.vi_split,
             "vi_merge": figures.vi_merge,
             "are": figures.adapted_rand_error,
+            **WholeFigures(self.run, whole)(markers),
         }
 
 
@@ -97,7 +113,7 @@ class Evaluation:
     """All that was measured: the merged table, its score, and the score of each subvolume that has ground truth.
 
     `left_out` are the labelled voxels that the model was trained on; they are in none of the figures. `parts` are the
-    tables of the subvolumes.
+    tables of the subvolumes. `figures` are those that a dataset need not have.
     """
 
     whole: ContingencyTable
@@ -105,6 +121,7 @@ class Evaluation:
     subvolumes: Mapping[str, Score]
     left_out: int
     parts: PerSubvolume
+    figures: Mapping[Figure, Value]
 
 
 def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
@@ -117,4 +134,11 @@ def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
     parts = PerSubvolume.of(tables)
     scored = {item: score(table, unassigned) for item, table in tables.items() if len(table)}
     left_out = sum(int(marker.statistics[LEFT_OUT]) for marker in markers)
-    return Evaluation(parts.whole, score(parts.whole, unassigned), scored, left_out, parts)
+    figures = _kept_figures(run, folder)
+    return Evaluation(parts.whole, score(parts.whole, unassigned), scored, left_out, parts, figures)
+
+
+def _kept_figures(run: RunContext[DvidServices], folder: PhaseFolder) -> dict[Figure, Value]:
+    marker = folder.phase_marker()
+    results = {} if marker is None else marker.results
+    return {figure: results[name] for name, figure in optional_figures_of(run.spec).items()}

@@ -26,7 +26,11 @@ class ReportFigures:
     def __init__(self, compared: Sequence[Comparison] = ()) -> None:
         always = (*METRICS, *CHANGES.values(), *TRENDS.values(), *EVERYWHERE_ROWS)
         known = (*always, *(metric for each in compared for metric in each.metrics))
-        self._known: dict[tuple[str, str], Metric] = {(metric.scope, metric.name): metric for metric in known}
+        self._shown = [figure for each in compared for figure in each.shown]
+        described = [Metric("volume", f.name, f.title, f.unit, f"{f.name}_{f.direction}") for f in self._shown]
+        self._known: dict[tuple[str, str], Metric] = {
+            (metric.scope, metric.name): metric for metric in (*described, *known)
+        }
 
     def figures(
         self,
@@ -36,7 +40,7 @@ class ReportFigures:
         known: Mapping[str, float] = MappingProxyType({}),
         counted: Mapping[str, float] = MappingProxyType({}),
     ) -> tuple[ReportFigure, ...]:
-        """VI, a figure for each row that is not of a subvolume, and one for what was `counted` and has no limit.
+        """VI, a figure for each row that is not of a subvolume, and one for what was measured and has no limit.
 
         `served` is the served release, measured on the same voxels. What is not in it is taken from `known`: figures
         of that release by metric, for what was measured alike.
@@ -45,7 +49,12 @@ class ReportFigures:
         told = set(counted) & set(EVERYWHERE) - {row.metric for row in rows if row.scope == "everywhere"}
         free = [MetricRow("everywhere", "", name, counted[name], 0.0, "max") for name in EVERYWHERE if name in told]
         vi = [] if own is None else [MetricRow("volume", "", FIGURES["vi"].name, own.score.vi, 0.0, "max")]
-        first, last = ([self._without_limit(row, own, served, known) for row in each] for each in (vi, free))
+        optional = [
+            MetricRow("volume", "", figure.name, figure.value, 0.0, figure.direction)
+            for figure in self._shown
+            if figure.limit is None
+        ]
+        first, last = ([self._without_limit(row, own, served, known) for row in each] for each in (vi, optional + free))
         return (*first, *judged, *last)
 
     def trends(self, entries: Sequence[HistoryEntry]) -> tuple[Trend, ...]:
@@ -102,8 +111,12 @@ class ReportFigures:
 def _served(
     row: MetricRow, served: Measured | None, known: Mapping[str, float]
 ) -> tuple[float | None, Interval | None]:
-    if served is not None and row.scope == "volume" and hasattr(served.score, row.metric):
-        return float(getattr(served.score, row.metric)), _of(served, row.metric)
+    if served is not None and row.scope == "volume":
+        if hasattr(served.score, row.metric):
+            return float(getattr(served.score, row.metric)), _of(served, row.metric)
+        optional = {figure.name: value for figure, value in served.figures.items()}
+        if not isinstance(value := optional.get(row.metric, ""), str):
+            return value, None
     return known.get(row.metric), None
 
 

@@ -1,0 +1,90 @@
+"""The figures that a dataset need not have, of the whole: computed once, when all subvolumes are done.
+
+They are kept in the phase marker, under their names. A text in place of a number says why there is none.
+Memory of the driver: 100 bytes a row of all tables of points and connections, and 86 a node of the skeletons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from emseg.codec.column_table import StoredTable
+from emseg.config import RunSpec
+from emseg.config.runspec import PinnedGroundTruth, PinnedSynapses
+from emseg.errors import PermanentError
+from emseg.evaluate import (
+    AtSynapses,
+    AtVoxels,
+    ConnectionTable,
+    ContingencyTable,
+    Figure,
+    SkeletonNodes,
+    Source,
+    Value,
+    figures_of,
+    merged,
+    merged_connections,
+    only_bodies,
+    optional_figures,
+)
+from emseg.phases.artefact import TableArtefact
+from emseg.phases.evaluate.artefacts import CONNECTIONS, POINTS, SKELETON_NODES
+from emseg.phases.evaluate.instances import skeletons_of
+from emseg.phases.labelmaps import measured_on
+from emseg.phases.run_context import RunContext
+from emseg.phases.services import DvidServices
+from emseg.store import ItemMarker
+
+T = TypeVar("T", bound=StoredTable)
+
+
+def optional_figures_of(spec: RunSpec) -> dict[str, Figure]:
+    """Those that a run has, by name."""
+    truth = spec.groundtruth
+    if truth is None:
+        return {}
+    sources: dict[Source, object] = {"voxels": truth, "synapses": truth.synapses, "skeletons": truth.skeletons}
+    return {**optional_figures([source for source, named in sources.items() if named is not None])}
+
+
+@dataclass(frozen=True)
+class WholeFigures:
+    """Adds up the tables of points and nodes; `voxels` is the contingency table of all voxels that count."""
+
+    run: RunContext[DvidServices]
+    voxels: ContingencyTable
+
+    def __call__(self, markers: Sequence[ItemMarker]) -> dict[str, Value]:
+        """By name. PermanentError where no point, no connection or no edge of a skeleton counts."""
+        wanted = measured_on(self.run)
+        measured: dict[Source, object] = {"voxels": AtVoxels(self.voxels)}
+        if wanted.synapses is not None:
+            measured["synapses"] = self._synapses(wanted, wanted.synapses, markers)
+        if wanted.skeletons is not None:
+            nodes = SkeletonNodes.joined(self._tables(SkeletonNodes, SKELETON_NODES, markers))
+            measured["skeletons"] = skeletons_of(self.run).score(nodes)
+        return figures_of(measured)
+
+    def _synapses(
+        self, wanted: PinnedGroundTruth, synapses: PinnedSynapses, markers: Sequence[ItemMarker]
+    ) -> AtSynapses:
+        bodies = np.unique(self.voxels.groundtruth)
+        points = only_bodies(merged(self._tables(ContingencyTable, POINTS, markers)), bodies)
+        connections = merged_connections(self._tables(ConnectionTable, CONNECTIONS, markers))
+        known = np.isin(connections.pre_body, bodies) & np.isin(connections.post_body, bodies)
+        if len(points) == 0:
+            raise PermanentError(
+                "scoring synapses",
+                f"volume.groundtruth.synapses = {synapses.instance}, node {synapses.node}",
+                "no point lies in a body of the ground truth that counts",
+                "Name an instance whose synapses lie in the evaluated region, or leave synapses out",
+            )
+        return AtSynapses(points, connections.rows(known), synapses, wanted.unassigned)
+
+    def _tables(self, kind: type[T], artefact: TableArtefact, markers: Sequence[ItemMarker]) -> Iterator[T]:
+        folder = self.run.folder("evaluate")
+        return (kind.from_arrow(artefact.read(folder, marker), marker.item) for marker in markers)
