@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +33,8 @@ from emseg.ingest.arrays import ArrayVolume
 from emseg.synthetic import make_volume
 
 PROJECT = Path(__file__).resolve().parents[1]
+EXAMPLE = PROJECT / "tests" / "plugin_package"
+"""The package of docs/plugins.md, with a step and a metric."""
 
 # No deadline: machines are shared and noisy, and no test here is about time.
 settings.register_profile("emseg", deadline=None, max_examples=60)
@@ -71,6 +76,17 @@ def foreign_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def tools() -> Path:
     """Folder of the built server programs, kept between runs."""
     return PROJECT / "build" / "tools"
+
+
+@pytest.fixture(scope="session")
+def example_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder into which the example package is installed, as an author's users would install it."""
+    # A copy, because building a package leaves files beside its source.
+    source, target = tmp_path_factory.mktemp("source") / "package", tmp_path_factory.mktemp("site")
+    shutil.copytree(EXAMPLE, source)
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "pip", "install", "-q", "--no-deps", "--target", target, source], check=True)
+    return target
 
 
 @pytest.fixture(scope="session")

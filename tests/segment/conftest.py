@@ -1,19 +1,14 @@
-"""Packages with steps: the example of the documentation, really installed, and one whose steps all misbehave."""
+"""A package whose steps all misbehave, and packages that a deployment allows."""
 
 from __future__ import annotations
 
 import importlib
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from emseg.segment import registry
-
-EXAMPLE = Path(__file__).parents[1] / "plugin_package"
 
 BROKEN = '''
 import errno, os, time
@@ -83,17 +78,6 @@ class Prints(Base):
         return np.full(gray.shape, 0.25, np.float32)
 '''
 BROKEN_CLASSES = ("WrongDtype", "WrongShape", "Raises", "Hangs", "EatsMemory", "Dies", "FillsTheDisk", "Prints")
-
-
-@pytest.fixture(scope="session")
-def example_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder into which the example package is installed, as an author's users would install it."""
-    # A copy, because building a package leaves files beside its source.
-    source, target = tmp_path_factory.mktemp("source") / "package", tmp_path_factory.mktemp("site")
-    shutil.copytree(EXAMPLE, source)
-    uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "pip", "install", "-q", "--no-deps", "--target", target, source], check=True)
-    return target
 
 
 @pytest.fixture

@@ -429,7 +429,7 @@ def test_a_run_that_is_worse_than_the_release_is_refused_inside_of_all_limits(
         pin_run(parameters, "gone", dataset_files, server, served=lambda _: gone)
 
 
-def test_synapses_and_skeletons_are_judged_kept_beside_a_release(
+def test_synapses_and_skeletons_are_judged_kept_and_compared(
     run, judged, segmentation, server, volume, dataset_files, tmp_path
 ):
     """Oracle: labels of whole arrays at all points. Kills figures that stand in one place only, and lost limits."""

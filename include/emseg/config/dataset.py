@@ -320,6 +320,7 @@ class GatePolicy(Record):
     regression: Regression = Regression()
     history: HistoryPolicy = HistoryPolicy()
     everywhere: Everywhere = Everywhere()
+    metrics: tuple[Name, ...] = Field(default=(), description="Metrics of allowed packages that measure the result")
     figures: dict[Name, FigurePolicy] = Field(
         default_factory=dict, description="By name, figures of edits, synapses, skeletons and plugins"
     )

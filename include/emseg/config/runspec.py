@@ -122,6 +122,24 @@ class TwoLabelmaps(Record):
     extents: PinnedBox
 
 
+class PinnedFigure(Record):
+    """A number that a metric gives; `worse` is 1 where more is worse, -1 where less is."""
+
+    name: Name
+    title: str
+    unit: str
+    worse: int
+
+
+class PinnedMetric(Record):
+    """A metric of a package as it will run, with all that tasks need to know of it which do not run it."""
+
+    name: Name
+    version: int
+    package: str = Field(description="Package that the metric comes from, with its version")
+    figures: tuple[PinnedFigure, ...]
+
+
 class PinnedRelease(Record):
     """The release that is served while the run is pinned: the run is compared with it, and may replace no other one.
 
@@ -152,6 +170,7 @@ class RunSpec(Record):
     output: Output
     groundtruth: PinnedGroundTruth | None
     two_labelmaps: TwoLabelmaps | None = None
+    metrics: tuple[PinnedMetric, ...] = ()
     served: PinnedRelease | None = None
     gate: GatePolicy
     max_failed_share: float

@@ -8,6 +8,7 @@ from emseg.evaluate.connectivity import ConnectivityScore, connectivity, standin
 from emseg.evaluate.contingency import ContingencyTable, contingency_table, large_bodies, merged, only_bodies
 from emseg.evaluate.edit_distance import EditDistance, edit_distances
 from emseg.evaluate.figure import Figure, Value
+from emseg.evaluate.marginals import Marginals
 from emseg.evaluate.metrics import Gated, Score, gated_metrics, score
 from emseg.evaluate.optional import (
     OPTIONAL_FIGURES,
@@ -20,6 +21,8 @@ from emseg.evaluate.optional import (
 )
 from emseg.evaluate.orphans import ORPHAN_POINTS, Orphans, orphan_bodies, orphan_segments
 from emseg.evaluate.per_subvolume import PerSubvolume
+from emseg.evaluate.plugin import MetricPlugin, measured_by
+from emseg.evaluate.plugin_registry import known_metric
 from emseg.evaluate.resampling import FEWEST_SUBVOLUMES, interval, resampled_moves
 from emseg.evaluate.skeleton_nodes import SkeletonNodes, SkeletonSet
 from emseg.evaluate.skeletons import SkeletonScore, score_skeletons
@@ -40,6 +43,8 @@ __all__ = [
     "EditDistance",
     "Figure",
     "Gated",
+    "Marginals",
+    "MetricPlugin",
     "OptionalFigure",
     "Orphans",
     "PerSubvolume",
@@ -60,7 +65,9 @@ __all__ = [
     "figures_of",
     "gated_metrics",
     "interval",
+    "known_metric",
     "large_bodies",
+    "measured_by",
     "merged",
     "merged_connections",
     "near_boundary",

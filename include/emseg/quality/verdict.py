@@ -24,6 +24,10 @@ WORST_KEPT = 10
 """Failing subvolumes that a verdict names, so that it stays a few kilobytes; the Data Docs list more."""
 
 
+COUNTED = ("subvolumes", "subvolumes_failed", "worst_subvolume_vi")
+"""Names in `Verdict.figures` of what is about subvolumes."""
+
+
 class Verdict(Record, allow_inf_nan=True):  # a figure that was not measured is told as it came
     """Bound to the fingerprint (key of phase `write`) that was measured: no other result may be published with it."""
 
@@ -172,6 +176,6 @@ def _figures(rows: Sequence[MetricRow], failing: int) -> dict[str, float]:
     parts = [row.value for row in rows if row.scope == "subvolume"]
     if not parts and not any(row.scope == "volume" for row in rows):  # there is no ground truth
         return {}
-    figures |= {"subvolumes": float(len(parts)), "subvolumes_failed": float(failing)}
     measured = [value for value in parts if value is not None]
-    return figures | ({"worst_subvolume_vi": max(measured)} if measured else {})
+    counted = (float(len(parts)), float(failing), *([max(measured)] if measured else []))
+    return figures | dict(zip(COUNTED, counted, strict=False))

@@ -10,13 +10,10 @@ To add a step of emseg's own: a class in `steps/`, its parameters in `emseg.conf
 from __future__ import annotations
 
 import inspect
-import os
-import re
-from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from emseg.allowed_packages import Offer, allowed_packages, offers, told_packages
 from emseg.config.base import validated
 from emseg.config.pipeline import StepConfig
 from emseg.errors import EmsegError, PermanentError
@@ -51,36 +48,29 @@ OWN_STEPS: tuple[StepClass, ...] = (
 _STEPS: Steps = {(step.kind, step.name): step for step in OWN_STEPS}
 
 
-def allowed_packages(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """The packages of the allow-list, sorted, each in the spelling that `_one_spelling` gives it."""
-    names = environment.get(ALLOWED, "").split(",")
-    return tuple(sorted({_one_spelling(name) for name in names if name.strip()}))
-
-
 def step_names(kind: StepKind) -> list[str]:
     """Names of the known steps of a kind, sorted."""
-    return sorted(name for known, name in (*_STEPS, *_plugins(allowed_packages())) if known == kind)
+    return sorted(name for known, name in (*_STEPS, *_plugins(allowed_packages(ALLOWED))) if known == kind)
 
 
 def step_class(kind: StepKind, name: str) -> StepClass:
     """The step called `name`; PermanentError with the known names if there is none."""
     if (kind, name) in _STEPS:
         return _STEPS[kind, name]
-    plugins = _plugins(allowed_packages())
+    plugins = _plugins(allowed_packages(ALLOWED))
     if (kind, name) in plugins:
         return plugins[kind, name][0]
     raise PermanentError(
         f"looking up the {kind.value} step",
         name,
         "no step has this name",
-        f"Known {kind.value} steps: {', '.join(step_names(kind)) or 'none'}; allowed packages ({ALLOWED}): "
-        f"{', '.join(allowed_packages()) or 'none'}; installed, not allowed: {', '.join(_not_allowed()) or 'none'}",
+        f"Known {kind.value} steps: {', '.join(step_names(kind)) or 'none'}; {told_packages(GROUP, ALLOWED)}",
     )
 
 
 def package_of(kind: StepKind, name: str) -> str:
     """`NAME==VERSION` of the package that a step comes from; empty for a step of emseg's own."""
-    return "" if (kind, name) in _STEPS else _plugins(allowed_packages())[kind, name][1]
+    return "" if (kind, name) in _STEPS else _plugins(allowed_packages(ALLOWED))[kind, name][1]
 
 
 def checked_parameters(kind: StepKind, config: StepConfig) -> Any:
@@ -113,47 +103,21 @@ def make_step(kind: StepKind, config: StepConfig, setting: Setting) -> Step[Any]
 def _plugins(allowed: tuple[str, ...]) -> dict[tuple[StepKind, str], tuple[StepClass, str]]:
     """Steps of the allowed packages, each with its package. No other package is imported."""
     found: dict[tuple[StepKind, str], tuple[StepClass, str]] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.value):
-        if entry.dist is None or _one_spelling(entry.dist.name) not in allowed:
-            continue
-        package = f"{entry.dist.name}=={entry.dist.version}"
-        step = _loaded(entry, package)
+    for offer in offers(GROUP, "steps", allowed):
+        step = _checked(offer)
         key = (step.kind, step.name)
         if key in _STEPS or key in found:
             owner = found[key][1] if key in found else "emseg itself"
-            raise _refused(package, entry, f"{step.kind.value} step {step.name} is taken by {owner}", "Rename the step")
-        found[key] = (step, package)
+            raise offer.refused(f"{step.kind.value} step {step.name} is taken by {owner}", "Rename the step")
+        found[key] = (step, offer.package)
     return found
 
 
-def _loaded(entry: EntryPoint, package: str) -> StepClass:
-    try:
-        step = entry.load()
-    except (Exception, SystemExit) as error:
-        # Code of others fails in any way; the message must name the package.
-        raise _refused(
-            package, entry, f"{type(error).__name__}: {error}", "Mend the package, or take it off the allow-list"
-        ) from error
+def _checked(offer: Offer) -> StepClass:
+    step = offer.loaded()
     if not (inspect.isclass(step) and issubclass(step, Step) and not inspect.isabstract(step)):
-        raise _refused(
-            package, entry, "it is not a complete step class", "Derive it from a class of emseg.segment.protocol"
-        )
+        raise offer.refused("it is not a complete step class", "Derive it from a class of emseg.segment.protocol")
     fault = next(declaration_faults(step), None)
     if fault is not None:
-        raise _refused(package, entry, fault, "Declare it as docs/plugins.md says")
+        raise offer.refused(fault, "Declare it as docs/plugins.md says")
     return step
-
-
-def _not_allowed() -> list[str]:
-    """Installed packages with steps that are not allowed; known by their metadata alone, and never imported."""
-    names = {_one_spelling(entry.dist.name) for entry in entry_points(group=GROUP) if entry.dist is not None}
-    return sorted(names - set(allowed_packages()))
-
-
-def _refused(package: str, entry: EntryPoint, found: str, remedy: str) -> PermanentError:
-    return PermanentError("loading the steps of a package", f"{package}, entry point {entry.name}", found, remedy)
-
-
-def _one_spelling(name: str) -> str:
-    """The normal form of a package name: `Emseg_Gradient.Boundary` is `emseg-gradient-boundary` (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()

@@ -23,7 +23,8 @@ from emseg.phases.run_context import grid_of
 from emseg.segment import ModelSource, Pipeline, StepKind, preset, with_model, without_models
 from emseg.segment.model import dvid_source
 from emseg.segment.registry import checked_parameters
-from emseg.tasks.pinned_volume import DOING, check_figures, check_output, pinned_groundtruth, pinned_volume
+from emseg.tasks.pinned_figures import check_figures, pinned_metrics
+from emseg.tasks.pinned_volume import DOING, check_output, pinned_groundtruth, pinned_volume
 from emseg.tasks.served import ServedSource, check_served, nothing_served
 
 
@@ -52,6 +53,7 @@ def pin_run(
         stitching=dataset.stitching,
         output=dataset.output,
         groundtruth=pinned_groundtruth(dataset, volume, server, _seen(segmentation, volume, models)),
+        metrics=pinned_metrics(dataset),
         served=served(dataset.name),
         gate=dataset.gate,
         max_failed_share=dataset.limits.max_failed_share,

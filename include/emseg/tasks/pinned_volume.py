@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from emseg.config import Dataset, RunSpec
@@ -120,18 +120,6 @@ def _pinned_points(
         node = locked_node(server, f"{field}.node", wanted.node).uuid
     require_instance(repo_info(server, node), wanted.instance, kind, f"{field}.instance")
     return pinned.model_validate(wanted.model_dump() | {"node": node})
-
-
-def check_figures(dataset: Dataset, known: Collection[str]) -> None:
-    """PermanentError for a figure with a limit that nothing would measure."""
-    unknown = sorted(set(dataset.gate.figures) - set(known))
-    if unknown:
-        raise PermanentError(
-            DOING,
-            f"gate.figures = {', '.join(unknown)}",
-            "this dataset has no figure of this name",
-            f"Figures of it: {', '.join(known) or 'none'}. Others need volume.groundtruth.synapses or .skeletons",
-        )
 
 
 def check_scale(wanted: int, field: str, scales: Mapping[str, int]) -> None:

@@ -34,7 +34,7 @@ class Evaluate(EachSubvolume):
     follows = "write"
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
-        """The ground truth, what of it counts, what unassigned voxels count as, the region, its cut.
+        """The ground truth, what of it counts, what unassigned voxels count as, the region, its cut, the metrics.
 
         The key of `write` holds region and cut of the run that wrote; a release may be measured by a run with others.
         In an evaluation of any two labelmaps the UUID of a node stands in place of that key, so the rest is here.
@@ -44,6 +44,7 @@ class Evaluate(EachSubvolume):
         reads: dict[str, JsonValue] = {
             "groundtruth": None if truth is None else truth.model_dump(mode="json"),
             "region": region,
+            "metrics": [each.model_dump(mode="json") for each in spec.metrics],
         }
         if two is not None:
             of_two = {"instance": spec.output.instance, "voxel_size_nm": [*spec.volume.voxel_size_nm]}

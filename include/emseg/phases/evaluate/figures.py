@@ -7,14 +7,14 @@ Memory of the driver: 100 bytes a row of all tables of points and connections, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from emseg.codec.column_table import StoredTable
 from emseg.config import RunSpec
-from emseg.config.runspec import PinnedGroundTruth, PinnedSynapses
+from emseg.config.runspec import PinnedFigure, PinnedGroundTruth, PinnedMetric, PinnedSynapses
 from emseg.errors import PermanentError
 from emseg.evaluate import (
     AtSynapses,
@@ -26,6 +26,8 @@ from emseg.evaluate import (
     Source,
     Value,
     figures_of,
+    known_metric,
+    measured_by,
     merged,
     merged_connections,
     only_bodies,
@@ -48,7 +50,16 @@ def optional_figures_of(spec: RunSpec) -> dict[str, Figure]:
     if truth is None:
         return {}
     sources: dict[Source, object] = {"voxels": truth, "synapses": truth.synapses, "skeletons": truth.skeletons}
-    return {**optional_figures([source for source, named in sources.items() if named is not None])}
+    plugins = (Figure(f.name, f.title, f.unit, f.worse) for metric in spec.metrics for f in metric.figures)
+    known: dict[str, Figure] = {**optional_figures([source for source, named in sources.items() if named is not None])}
+    return {**known, **{figure.name: figure for figure in plugins}}
+
+
+def pinned_metric(name: str) -> PinnedMetric:
+    """The metric `name` as it is installed here; PermanentError where no allowed package has it."""
+    known = known_metric(name)
+    figures = tuple(PinnedFigure(**asdict(figure)) for figure in known.plugin.figures)
+    return PinnedMetric(name=name, version=known.plugin.version, package=known.package, figures=figures)
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,22 @@ class WholeFigures:
         if wanted.skeletons is not None:
             nodes = SkeletonNodes.joined(self._tables(SkeletonNodes, SKELETON_NODES, markers))
             measured["skeletons"] = skeletons_of(self.run).score(nodes)
-        return figures_of(measured)
+        return {**figures_of(measured), **self._plugins()}
+
+    def _plugins(self) -> dict[str, Value]:
+        """Numbers of the metrics of packages; PermanentError where this process has another version of one."""
+        values: dict[str, Value] = {}
+        for planned in self.run.spec.metrics:
+            present = pinned_metric(planned.name)
+            if present != planned:
+                raise PermanentError(
+                    "preparing the metrics of packages",
+                    f"metric {planned.name}",
+                    f"planned {planned.model_dump_json()}, but here is {present.model_dump_json()}",
+                    "Install the same package for Airflow's workers and Spark's drivers, or start a new run",
+                )
+            values |= measured_by(known_metric(planned.name).plugin, self.voxels)
+        return values
 
     def _synapses(
         self, wanted: PinnedGroundTruth, synapses: PinnedSynapses, markers: Sequence[ItemMarker]
