@@ -167,6 +167,7 @@ def test_a_metric_cannot_change_the_table():
         (plugin(lambda *_: {}, figures=("own_figure",)), "its figures"),
         (plugin(lambda *_: {}, figures=(Figure("own-figure", "t", "", 1),)), "own-figure"),
         (plugin(lambda *_: {}, figures=(Figure("change_vi", "t", "", 1),)), "change_"),
+        (plugin(lambda *_: {}, figures=(Figure("version_own", "t", "", 1),)), "version_"),
         (plugin(lambda *_: {}, figures=(Figure("own", " ", "", 1),)), "title"),
         (plugin(lambda *_: {}, figures=(Figure("own", "t", "", 0),)), "worse"),
         (plugin(lambda *_: {}, figures=(FIGURE, FIGURE)), "one name"),

@@ -236,10 +236,10 @@ def test_a_name_that_a_room_passes_on_leads_to_its_file_alone(copy: Path) -> Non
 
 
 MAY_READ_THE_ENVIRONMENT = {
+    "emseg.allowed_packages": "which packages may offer what; name and version of the package are in the key",
     "emseg.dvid.http": "proxies and certificates of the connection",
     "emseg.phases.services": "where the services are, and with what right",
     "emseg.segment.isolation": "handed on to the child, with one thread for each library",
-    "emseg.segment.registry": "which packages may offer steps; name and version of the package are in the key",
 }
 
 

@@ -11,11 +11,12 @@ from tests.running import a_spec
 
 from emseg.alerts import Alert
 from emseg.config import RunSpec
+from emseg.config.runspec import PinnedFigure, PinnedMetric
 from emseg.geometry import Box
 from emseg.phases.run_context import RunContext
 from emseg.publish import ReleaseRecord
 from emseg.publish.history import serve
-from emseg.quality import Finding, Findings, MetricRow, Verdict, View
+from emseg.quality import Finding, Findings, MetricRow, ShownFigure, Verdict, View
 from emseg.tasks.alerting import PLACES, publication_alert, refusal_alert, refusal_kind
 from emseg.tasks.run_folder import RunFolder
 
@@ -111,6 +112,26 @@ def test_figures_of_other_ground_truth_or_of_another_region_are_not_compared(wha
     alert = told(store)
     assert (alert.served, alert.served_number) == ({}, None)
     assert alert.reasons == ("VI split is too high",)
+
+
+def test_figures_that_nothing_is_asked_of_and_those_of_another_metric_are_left_out(store):
+    """Kills a message of forty lines, and numbers of two versions of a metric side by side."""
+    figure = PinnedFigure(name="own_figure", title="Own", unit="", worse=1)
+    metrics = [PinnedMetric(name="own", version=n, package="own==1", figures=(figure,)) for n in (1, 2)]
+    old, new = (SPEC.model_copy(update={"metrics": (metric,), "run": metric.name + "-1"}) for metric in metrics)
+    RunFolder(store, SPEC.dataset, old.run).write("spec", old)
+    serve(store, release(old, {"vi_split": 0.9, "own_figure": 4.0}))
+    free = ShownFigure(name="merges_50", title="M", unit="", value=9, limit=None, direction="max")
+    asked = free.model_copy(update={"name": "own_figure", "limit": 3})
+    figures = {"vi_split": 1.5, "merges_50": 9.0, "own_figure": 9.0}
+    judged = verdict().model_copy(update={"figures": figures, "shown": (free, asked)})
+    for spec, beside in ((new, {"vi_split": 0.9}), (old, {"vi_split": 0.9, "own_figure": 4.0})):
+        RunFolder(store, SPEC.dataset, spec.run).write("findings", NOTHING)
+        services = SimpleNamespace(store=store, server=SimpleNamespace(url="https://dvid.example.org"))
+        run: RunContext[Any] = RunContext(spec, "look", lambda services=services: services)
+        alert = refusal_alert(run, judged, REPORT)
+        assert alert.figures == {"vi_split": 1.5, "own_figure": 9.0}
+        assert alert.served == beside
 
 
 def test_worse_than_the_served_release_alone_is_a_regression():

@@ -65,7 +65,8 @@ def declaration_faults(plugin: type[MetricPlugin]) -> Iterator[str]:
         return
     for each in figures:
         if not _is_figure_name(each.name):
-            yield f"figure {each.name!r}: not a name like {FIGURE_PATTERN}, or one of a comparison (change_, trend_)"
+            others = "change_, trend_, version_"
+            yield f"figure {each.name!r}: not a name like {FIGURE_PATTERN}, or one of other rows ({others})"
         if not (isinstance(each.title, str) and each.title.strip() and isinstance(each.unit, str)):
             yield f"figure {each.name!r}: its title is empty, or its unit is no text"
         if each.worse not in (1, -1):
@@ -76,7 +77,7 @@ def declaration_faults(plugin: type[MetricPlugin]) -> Iterator[str]:
 
 def _is_figure_name(name: Any) -> bool:
     is_name = isinstance(name, str) and re.fullmatch(FIGURE_PATTERN, name) is not None
-    return is_name and not name.startswith(("change_", "trend_"))
+    return is_name and not name.startswith(("change_", "trend_", "version_"))
 
 
 def _value(plugin: type[MetricPlugin], figure: Figure, given: Any) -> Value:

@@ -44,7 +44,7 @@ def refusal_alert(run: RunContext[DvidServices], verdict: Verdict, pages: Mappin
         run=verdict.run,
         cause=verdict.fingerprint,
         reasons=verdict.reasons,
-        figures=finite(verdict.figures),
+        figures=_told(verdict),
         **_beside(store, run.spec),
         places=worst_places(run, verdict, RunFolder(store, run.spec.dataset, run.spec.run).read("findings", Findings)),
         links={**pages, _VIEW: view_link(run)},
@@ -64,7 +64,7 @@ def waiting_alert(run: RunContext[DvidServices], pages: Mapping[str, str]) -> Al
         run=verdict.run,
         cause=verdict.fingerprint,
         reasons=verdict.notes,
-        figures=finite(verdict.figures),
+        figures=_told(verdict),
         **_beside(store, run.spec),
         places=worst_places(run, verdict, folder.read("findings", Findings)),
         links={**pages, _VIEW: view_link(run)},
@@ -111,15 +111,26 @@ def is_about_all(verdict: Verdict) -> bool:
     return any((row.scope, row.metric) in about for row in verdict.rows if not row.keeps_limit)
 
 
+def _told(verdict: Verdict) -> dict[str, float]:
+    """Figures for a message: without those that a dataset need not have and that nothing is asked of."""
+    free = {figure.name for figure in verdict.shown if figure.limit is None}
+    return finite({name: value for name, value in verdict.figures.items() if name not in free})
+
+
 def _beside(store: ObjectStore, spec: RunSpec) -> dict[str, object]:
     """Fields of an alert about the served release: none where its figures are not comparable, or cannot be read."""
     try:
         served = served_release(store, spec.dataset)
-        if served is None or _measured_on(spec) != _measured_on(RunFolder(store, spec.dataset, served.run).pinned()):
+        if served is None:
+            return {}
+        other = RunFolder(store, spec.dataset, served.run).pinned()
+        if _measured_on(spec) != _measured_on(other):
             return {}
     except EmsegError:  # the gate has judged already; an alert without a comparison is better than none
         return {}
-    return {"served": served.figures, "served_number": served.number}
+    unlike = {figure.name for metric in spec.metrics if metric not in other.metrics for figure in metric.figures}
+    figures = {name: value for name, value in served.figures.items() if name not in unlike}
+    return {"served": figures, "served_number": served.number}
 
 
 def _measured_on(spec: RunSpec) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from emseg.config import RunSpec
 from emseg.config.dataset import NO_GROUNDTRUTH
-from emseg.config.runspec import digest_of
+from emseg.config.runspec import PinnedMetric, digest_of
 from emseg.evaluate import SURVEY_FIGURES, Survey
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
@@ -39,7 +39,13 @@ def groundtruth_identity(spec: RunSpec) -> str:
 def with_history(run: RunContext[DvidServices], own: Measured, history: History) -> list[Comparison]:
     """The run beside the last ones that were measured alike. What is too little is told."""
     earlier, gate = _earlier(run, history, groundtruth_identity(run.spec)), run.spec.gate
-    return [against_history(own.score, earlier, gate), optional_against_history(own.figures, earlier, gate)]
+    of_metric = {figure.name: metric for metric in run.spec.metrics for figure in metric.figures}
+    compared = [against_history(own.score, earlier, gate)]
+    for metric in (None, *run.spec.metrics):
+        figures = {each: value for each, value in own.figures.items() if of_metric.get(each.name) == metric}
+        alike = [each for each in earlier if metric is None or each.value(_version_row(metric)) == metric.version]
+        compared.append(optional_against_history(figures, alike, gate))
+    return compared
 
 
 def everywhere_with_history(
@@ -54,6 +60,11 @@ def history_of(run: RunContext[DvidServices]) -> History:
     """The history that a run is compared with; empty where it is compared with none."""
     spec = run.spec
     return History(()) if spec.gate.history.mads is None else read_history(run.open_services().store, spec.dataset)
+
+
+def _version_row(metric: PinnedMetric) -> str:
+    """Name of the row of the history that tells by which version of a metric its figures were measured."""
+    return f"version_{metric.name}"
 
 
 def _earlier(run: RunContext[DvidServices], history: History, groundtruth: str | None) -> tuple[HistoryEntry, ...]:
@@ -92,5 +103,6 @@ def entry_of(run: RunContext[DvidServices], own: Measured | None, verdict: Verdi
         [measurement(name, value, None, True) for name, value in each.items() if name not in with_row]
         for each in (told, shown)
     )
+    versions = (measurement(_version_row(metric), metric.version, None, True) for metric in spec.metrics)
     judged_rows = (measurement(row.metric, row.value, row.limit, row.keeps_limit) for row in rows)
-    return HistoryEntry(judged, (*first, *judged_rows, *last))
+    return HistoryEntry(judged, (*first, *judged_rows, *last, *versions))

@@ -61,7 +61,11 @@ class ReportFigures:
         """A trend for each figure of the last of `entries`, which were all measured alike; the first `MOST_TRENDS`."""
         if not entries:
             return ()
-        wanted = [each.metric for each in entries[-1].measurements if not each.metric.startswith(("change_", "trend_"))]
+        wanted = [
+            each.metric
+            for each in entries[-1].measurements
+            if not each.metric.startswith(("change_", "trend_", "version_"))
+        ]
         found = (self._trend(metric, entries[-TREND_POINTS:]) for metric in wanted[:MOST_TRENDS])
         return tuple(trend for trend in found if trend.points)
 
