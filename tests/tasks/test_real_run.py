@@ -281,7 +281,7 @@ def _judged_beside_itself(
     return other, verdict, refusal_alert(other, verdict, {})
 
 
-def test_a_dataset_without_ground_truth_is_judged_by_the_rest_beside_a_release(run, judged, server, tmp_path):
+def test_a_dataset_without_ground_truth_is_judged_by_the_rest_and_published(run, judged, server, tmp_path):
     """Kills an evaluation that needs ground truth anywhere, and a release that hides that there was none."""
     services, store = DvidServices(FolderStore(tmp_path), server), run.open_services().store
     for key in store.keys_under("stages/phases"):
@@ -476,6 +476,10 @@ def test_synapses_and_skeletons_are_judged_kept_and_compared(
     shown = {each.metric: (each.title, each.value, each.served) for each in report.figures}
     for name, figure in OPTIONAL_FIGURES.items():
         assert shown[name] == (figure.title, figures.get(name), figures.get(name))
+    document["volume"]["groundtruth"]["synapses"]["instance"] = "skeletons"
+    (tmp_path / "stages.yaml").write_text(yaml.safe_dump(document))
+    with refused(PermanentError, "volume.groundtruth.synapses.instance = skeletons", "a keyvalue, not a annotation"):
+        pin_run(RunParameters(dataset="stages"), "wrong", tmp_path, server)
     assert shown["change_connectivity_recall"][0] == "Worsening of Connected pairs of bodies that are found, share"
 
 

@@ -1,6 +1,6 @@
 """Synapses and nodes of skeletons in one subvolume, with the labels there.
 
-Memory: 300 bytes a point or connection of the core, and 2 kB for each that one request to DVID answers with.
+Memory: 320 bytes a point or connection of the core, and 3 kB a synapse that one request to DVID answers with.
 
 Example: a core holds a presynaptic point in body 7, whose partner lies in the next core. The connection is of this
 subvolume, the partner's point is of the next one, and the label of the partner is looked up for both.
