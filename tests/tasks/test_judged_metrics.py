@@ -11,12 +11,12 @@ from tests.memory_store import MemoryStore
 from tests.running import a_spec
 
 from emseg.config.dataset import FigurePolicy, GatePolicy, HistoryPolicy, Unassigned
-from emseg.config.runspec import PinnedFigure, PinnedMetric
+from emseg.config.runspec import PinnedFigure, PinnedMetric, PinnedSynapses, digest_of
 from emseg.evaluate import SURVEY_FIGURES, Figure, PerSubvolume, contingency_table, score
 from emseg.geometry import Box
 from emseg.phases.run_context import RunContext
 from emseg.quality import History, Measured, ShownFigure, Verdict
-from emseg.tasks.judged import entry_of, with_history
+from emseg.tasks.judged import entry_of, groundtruth_identity, with_history
 
 MERGES = Figure("merges_90", "Merges", "", 1)
 PARTS = PerSubvolume.of({"sv-0": contingency_table(np.array([1, 2]), np.array([1, 1]))})
@@ -55,6 +55,18 @@ def kept(number: int, version: int, value: float):
         shown=shown,
     )
     return entry_of(run_of(number, version), measured(value), verdict)
+
+
+def test_the_identity_of_ground_truth_names_what_the_dataset_names():
+    """Kills a history that ends when emseg learns to read skeletons, and one that goes on over other synapses."""
+    spec = run_of(0, 1).spec
+    named = ("node", "instance", "unassigned", "ignore_boundary_nm", "bodies", "min_body_vox", "scale", "excluded")
+    known = spec.groundtruth.model_dump(mode="json")
+    assert groundtruth_identity(spec) == digest_of({name: known[name] for name in named})
+    pinned = [PinnedSynapses(node="ab", instance="synapses", orphan_points=points) for points in (10, 11)]
+    truths = [spec.groundtruth.model_copy(update={"synapses": each}) for each in (None, *pinned)]
+    found = {groundtruth_identity(spec.model_copy(update={"groundtruth": each})) for each in truths}
+    assert len(found) == 3
 
 
 def test_a_metric_of_another_version_begins_anew_and_all_other_figures_go_on():

@@ -29,11 +29,13 @@ from emseg.quality import (
 
 
 def groundtruth_identity(spec: RunSpec) -> str:
-    """Digest of node, instance, rule for unassigned voxels and boxes left out: equal for the same measure.
+    """Digest of node, instance, what counts, synapses and skeletons: equal for the same measure.
 
-    `none` where there is no ground truth.
+    `none` where there is no ground truth. What a dataset does not name is not in it, so its history goes on when there
+    is more that it could name.
     """
-    return NO_GROUNDTRUTH if spec.groundtruth is None else digest_of(spec.groundtruth.model_dump(mode="json"))
+    truth = spec.groundtruth
+    return NO_GROUNDTRUTH if truth is None else digest_of(truth.model_dump(mode="json", exclude_none=True))
 
 
 def with_history(run: RunContext[DvidServices], own: Measured, history: History) -> list[Comparison]:

@@ -1,7 +1,8 @@
 """The figures that a dataset need not have, of the whole: computed once, when all subvolumes are done.
 
 They are kept in the phase marker, under their names. A text in place of a number says why there is none.
-Memory of the driver: 150 bytes a row of all tables of points and connections, and 210 a node of the skeletons.
+Memory of the driver: 65 bytes a row of the contingency table, 150 a row of the tables of points and connections, and
+210 a node of the skeletons.
 """
 
 from __future__ import annotations
