@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "train": ("train", "Train the steps of a preset; the report goes beside the model, into OUT-report."),
     "steps": ("steps", "List the known steps: emseg's own and those of allowed packages (EMSEG_STEP_PACKAGES)."),
+    "metrics": (
+        "metrics",
+        "List the figures that a dataset file may give limits: emseg's own and those of allowed packages.",
+    ),
     "devstack": ("devstack", "Start, stop and show a real DVID and S3, and if wished Airflow, on this computer."),
     "ingest": ("ingest", "Write volumes from files (image stack, npz/npy, HDF5, Zarr) into DVID."),
     "dvid": ("dvid", "Mend the logs of a DVID server, on its computer, and what it tells viewers."),

@@ -27,11 +27,16 @@ class KnownMetric:
     package: str
 
 
+def known_metrics() -> dict[str, KnownMetric]:
+    """All metrics of allowed packages, by name; PermanentError, which names a package that cannot be used."""
+    return dict(sorted(_plugins(allowed_packages(ALLOWED)).items()))
+
+
 def known_metric(name: str) -> KnownMetric:
     """The metric called `name`; PermanentError with the known names if there is none."""
-    known = _plugins(allowed_packages(ALLOWED))
+    known = known_metrics()
     if name not in known:
-        remedy = f"Known metrics: {', '.join(sorted(known)) or 'none'}; {told_packages(GROUP, ALLOWED)}"
+        remedy = f"Known metrics: {', '.join(known) or 'none'}; {told_packages(GROUP, ALLOWED)}"
         raise PermanentError("looking up the metric", name, "no metric has this name", remedy)
     return known[name]
 
