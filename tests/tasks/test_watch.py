@@ -18,7 +18,7 @@ from emseg.array_types import Labels64
 from emseg.config import Dataset
 from emseg.config.dataset import Counting, GatePolicy, Regression, Unassigned
 from emseg.config.evaluation import EvaluationSpec, PinnedInstance
-from emseg.config.runspec import PinnedBox, PinnedGroundTruth
+from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSynapses
 from emseg.devstack import DevStack
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.dvid.nodes import RELEASE_LINE
@@ -205,7 +205,8 @@ def site(devstack: DevStack, tmp_path: Path) -> Site:
     store = FolderStore(tmp_path)
     spec = a_spec(BOUNDS, run="earlier")
     volume = spec.volume.model_copy(update={"node": node.uuid, "root": node.uuid})
-    truth = PinnedGroundTruth(node=node.uuid, instance="truth")
+    synapses = PinnedSynapses(node=node.uuid, instance="synapses")  # which a watch does not measure
+    truth = PinnedGroundTruth(node=node.uuid, instance="truth", synapses=synapses)
     RunFolder(store, "brain", "earlier").write("spec", spec.model_copy(update={"volume": volume, "groundtruth": truth}))
     serve(store, release(node.uuid))
     return Site(DvidServices(store, server), node)
