@@ -46,6 +46,14 @@ def test_each_judged_run_is_a_line_with_its_figures_and_what_it_was_measured_on(
     assert [line.rstrip(" │").split()[-1] for line in lines] == ["A", "A", "B"]
 
 
+def test_what_the_watch_measured_is_told_as_such(store, monkeypatch):
+    """Kills a release that is measured again and reads like a run that was refused."""
+    monkeypatch.setattr(quality_history.console, "width", 200)
+    keep(store, entry(3, run="watch-1", fingerprint="watch-1", verdict_passed=False))
+    (line,) = [line for line in shown("brain").splitlines() if "watch-1" in line]
+    assert "watched: worse" in line
+
+
 def test_the_picture_is_written_and_shows_something(store, tmp_path):
     out = tmp_path / "trend.png"
     assert str(out) in shown("brain", "--plot", str(out)).replace("\n", "")

@@ -121,7 +121,7 @@ def test_another_preset_for_a_run_brings_its_own_halo(tmp_path):
 
 
 def test_a_dataset_says_that_it_has_no_ground_truth_and_then_something_else_must_judge(tmp_path):
-    """Kills `none` as the name of an instance, a forgotten value taken for none, and a gate that judges nothing."""
+    """Kills `none` as the name of an instance, a forgotten value taken for none, and a gate or watch of nothing."""
     none = {"node": "abcd", "groundtruth": "none"}
     dataset = load_dataset(folder_with(tmp_path, volume=none), "brain")
     assert dataset.volume.groundtruth is None
@@ -129,5 +129,7 @@ def test_a_dataset_says_that_it_has_no_ground_truth_and_then_something_else_must
     nothing = {name: None for name in Everywhere.model_fields if name.endswith("_max")}
     with refused(PermanentError, "all of its limits are null"):
         load_dataset(folder_with(tmp_path, volume=none, gate={"everywhere": nothing}), "brain")
+    with refused(PermanentError, "watch", "groundtruth: none"):
+        load_dataset(folder_with(tmp_path, volume=none, watch={"schedule": "@daily"}), "brain")
     with refused(PermanentError, "volume.groundtruth is empty", "write `none`"):
         load_dataset(folder_with(tmp_path, volume={**none, "groundtruth": None}), "brain")

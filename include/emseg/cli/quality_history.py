@@ -13,7 +13,7 @@ from emseg.cli.console import console
 from emseg.config import datasets_folder, load_dataset
 from emseg.disk import write_whole
 from emseg.errors import IntegrityError
-from emseg.quality import HistoryEntry, history_form, read_history
+from emseg.quality import HistoryEntry, Judged, history_form, read_history
 
 _COLUMNS = {"vi_split": "VI split", "vi_merge": "VI merge", "vi": "VI", "adapted_rand_error": "ARE"}
 
@@ -37,7 +37,7 @@ def history(
     if plot is not None:
         from emseg.quality.trend_picture import trend_picture
 
-        write_whole(plot, trend_picture(found.entries, dataset))
+        write_whole(plot, trend_picture([each for each in found.entries if not each.judged.is_of_watch], dataset))
         console.print(f"picture: {plot}")
     if found.damaged:
         lost = f"{len(found.damaged)} damaged, left out: {', '.join(found.damaged)}"
@@ -51,7 +51,7 @@ def _table(entries: tuple[HistoryEntry, ...]) -> Table:
     for each in entries:
         judged = each.judged
         on = names.setdefault((judged.groundtruth, judged.region), chr(ord("A") + len(names) % 26))
-        verdict = "passed" if judged.verdict_passed else "refused"
+        verdict = _verdict(judged)
         served = "none" if judged.served_release is None else f"release {judged.served_release}"
         table.add_row(
             f"{judged.time:%Y-%m-%d %H:%M}",
@@ -65,6 +65,12 @@ def _table(entries: tuple[HistoryEntry, ...]) -> Table:
         "95 % of resamples of the subvolumes in brackets. Compare figures of one letter only: ground truth and region"
     )
     return table
+
+
+def _verdict(judged: Judged) -> str:
+    if judged.is_of_watch:
+        return "watched: good" if judged.verdict_passed else "watched: worse"
+    return "passed" if judged.verdict_passed else "refused"
 
 
 def _cell(entry: HistoryEntry, metric: str) -> str:

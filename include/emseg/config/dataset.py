@@ -352,6 +352,15 @@ class Limits(Record):
     max_task_memory_mb: int = Field(default=16_384, ge=1, le=2**24, description="Memory of one segmentation task, MiB")
 
 
+class Watch(Record):
+    """When what is served is measured again, if its ground truth or its proofreading has changed by then."""
+
+    schedule: Schedule = Field(description="When to look")
+    proofread: NodeReference | None = Field(
+        default=None, description="UUID:branch whose newest committed version holds the proofreading; null: not watched"
+    )
+
+
 def _is_no_other_folder(name: str) -> str:
     if name in BESIDE_DATASETS:
         raise ValueError(
@@ -378,6 +387,7 @@ class Dataset(Record):
     approvers: tuple[UserId, ...] = Field(default=(), description="Who may approve; none: whoever may edit DAG runs")
     alerts: AlertPolicy = AlertPolicy()
     schedule: Schedule | None = None
+    watch: Watch | None = Field(default=None, description="Measures what is served again when its ground truth changes")
 
     @model_validator(mode="before")
     @classmethod
@@ -392,6 +402,14 @@ class Dataset(Record):
         if self.volume.groundtruth is None and not self.gate.everywhere.limits:
             raise ValueError(
                 "without ground truth a result is judged by gate.everywhere alone, and all of its limits are null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_something_to_watch(self) -> Dataset:
+        if self.watch is not None and self.volume.groundtruth is None:
+            raise ValueError(
+                "watch: with `groundtruth: none` there is nothing to watch. Leave `watch` out, or name a ground truth"
             )
         return self
 

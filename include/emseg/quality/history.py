@@ -47,6 +47,10 @@ SCHEMA = pa.schema(
 )
 
 
+WATCHED = "watch-"
+"""Begins the fingerprint of what the watch measured. A run's fingerprint is a key of phase `write`: digits alone."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """What all rows of a judged run have in common; docs/reference.md says what each column is."""
@@ -64,9 +68,14 @@ class Judged:
     spec: str
     verdict_passed: bool
 
+    @property
+    def is_of_watch(self) -> bool:
+        """Whether this is a release that was measured again, perhaps proofread, and no result of a run."""
+        return self.fingerprint.startswith(WATCHED)
+
     def is_comparable(self, groundtruth: str | None, region: str) -> bool:
-        """Whether the figures were measured on this ground truth (None: on any), in this region."""
-        return groundtruth in (None, self.groundtruth) and self.region == region
+        """Whether these are figures of a run, on this ground truth (None: on any), in this region."""
+        return not self.is_of_watch and groundtruth in (None, self.groundtruth) and self.region == region
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def history_form(dataset: str) -> TableForm:
     """How the objects of the history are kept."""
     remedy = (
         f"Clear the task `gate` of the run of {dataset} that its name begins with: it writes the object anew. Or "
-        "remove the object: then the history lacks this run"
+        f"remove the object: then the history lacks this run, and one of `{WATCHED}...` is written by the next watch"
     )
     return TableForm("history", SCHEMA, 1, remedy)
 

@@ -52,7 +52,7 @@ def pin_run(
         segmentation=segmentation,
         stitching=dataset.stitching,
         output=dataset.output,
-        groundtruth=pinned_groundtruth(dataset, volume, server, _seen(segmentation, volume, models)),
+        groundtruth=pinned_groundtruth(dataset, volume, server, seen(segmentation, volume, models)),
         metrics=pinned_metrics(dataset),
         served=served(dataset.name),
         gate=dataset.gate,
@@ -111,7 +111,7 @@ def _check_repo(own: str, volume: PinnedVolume, server: DvidServer) -> None:
         )
 
 
-def _seen(segmentation: PinnedSegmentation, volume: PinnedVolume, models: ModelSource) -> tuple[PinnedBox, ...]:
+def seen(segmentation: PinnedSegmentation, volume: PinnedVolume, models: ModelSource) -> tuple[PinnedBox, ...]:
     """The boxes of this grayscale that the models of the run were trained on."""
     source = dvid_source(volume.root, volume.grayscale)
     digests = sorted({step.model for step in segmentation.steps if step.model is not None})

@@ -24,6 +24,7 @@ _WRITERS = {
     "spec": "pin",
     "ingestion": "pin",
     "evaluation": "pin",
+    "watch": "pin",
     "plan": "plan",
     "findings": "gate",
     "verdict": "gate",
@@ -34,7 +35,7 @@ _WRITERS = {
 }
 """Task that writes a document; that of a report or failure is in its name."""
 
-_DECIDE_WHAT_RUNS = {"spec", "ingestion", "evaluation", "report", "approval"}
+_DECIDE_WHAT_RUNS = {"spec", "ingestion", "evaluation", "watch", "report", "approval"}
 
 
 def form_of(name: str, model: type[M]) -> Form[M]:
