@@ -19,6 +19,7 @@ from emseg.config.dataset import GatePolicy, HistoryPolicy, Regression
 from emseg.errors import IntegrityError
 from emseg.quality import HistoryEntry, Judged, Measurement, against_history, comparable, keep, read_history
 from emseg.quality.history import SCHEMA, history_form, history_key
+from emseg.tasks.run_folder import run_name
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -32,6 +33,12 @@ def entry(number: int, vi: float = 1.2, **judged) -> HistoryEntry:
     }  # fmt: skip
     are = Measurement("adapted_rand_error", 0.1, None, None, 0.5, True)
     return HistoryEntry(Judged(**given | judged), (Measurement("vi", vi, vi - 0.1, vi + 0.1, None, True), are))
+
+
+def test_the_run_with_the_longest_name_is_kept_too():
+    """Kills a name of an object that the gate is refused after all that was computed."""
+    longest = run_name("manual__" + "x" * 250)
+    assert history_key("b" * 63, longest, "ab" * 16).endswith(f"{longest}.{'ab' * 16}.parquet")
 
 
 def test_pandas_and_pyarrow_read_the_rows_with_these_columns():

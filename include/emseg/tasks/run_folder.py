@@ -34,7 +34,7 @@ _OF_LATER_TASKS = ("plan", "findings", "quality", "verdict", "approval")
 
 def run_name(run_id: str) -> str:
     """A key part made from any run id: its safe characters, and 8 hex digits so that no two ids collide."""
-    safe = re.sub(r"[^A-Za-z0-9]+", "-", run_id).strip("-")[:80] or "run"
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", run_id).strip("-")[:70] or "run"
     return f"{safe}-{sha256(run_id.encode()).hexdigest()[:8]}"
 
 
