@@ -39,15 +39,19 @@ def evaluation_dag(dag_id: str) -> DAG:
         on_failure_callback=notifier,
         default_args=default_args(RETRIES, TASK_TIMEOUT, notifier),
     ) as dag:
-        job = EmsegSparkSubmitOperator(
-            task_id="evaluate",
-            stage="evaluate",
-            pool=READ_POOL,
-            execution_timeout=JOB_TIMEOUT,
-            doc_md="Spark job: counts every subvolume that has no marker, as the stage of this name does in any run.",
-        )
-        pin_labelmaps() >> job >> score.override(pool=READ_POOL)()
+        pin_labelmaps() >> evaluate_job() >> score.override(pool=READ_POOL)()
     return dag
+
+
+def evaluate_job() -> EmsegSparkSubmitOperator:
+    """The task that counts two labelmaps, which the task before it has pinned."""
+    return EmsegSparkSubmitOperator(
+        task_id="evaluate",
+        stage="evaluate",
+        pool=READ_POOL,
+        execution_timeout=JOB_TIMEOUT,
+        doc_md="Spark job: counts every subvolume that has no marker, as the stage of this name does in any run.",
+    )
 
 
 def evaluation_params() -> dict[str, Param]:

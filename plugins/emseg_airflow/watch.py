@@ -12,13 +12,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from emseg.config import datasets_folder, load_dataset
 from emseg_airflow.connections import services
+from emseg_airflow.evaluation import evaluate_job
 from emseg_airflow.messages import RUN
 from emseg_airflow.notifier import EmsegNotifier, deliver
 from emseg_airflow.pages import report_address, run_address
-from emseg_airflow.pipeline import JOB_TIMEOUT, READ_POOL, RETRIES, TASK_TIMEOUT
+from emseg_airflow.pipeline import READ_POOL, RETRIES, TASK_TIMEOUT
 from emseg_airflow.reference import PIN, RunReference
 from emseg_airflow.retries import default_args
-from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
 
 if TYPE_CHECKING:
     from emseg.alerts import Alert
@@ -43,14 +43,7 @@ def watch_dag(dag_id: str, dataset: str, schedule: str) -> DAG:
         on_failure_callback=notifier,
         default_args=default_args(RETRIES, TASK_TIMEOUT, notifier),
     ) as dag:
-        job = EmsegSparkSubmitOperator(
-            task_id="evaluate",
-            stage="evaluate",
-            pool=READ_POOL,
-            execution_timeout=JOB_TIMEOUT,
-            doc_md="Spark job: counts every subvolume that has no marker, as the stage of this name does in any run.",
-        )
-        pin_watched() >> job >> judge.override(pool=READ_POOL)()
+        pin_watched() >> evaluate_job() >> judge.override(pool=READ_POOL)()
     return dag
 
 
