@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from emseg.cli import tidy as command
 from emseg.config import RunSpec
+from emseg.config.dataset import EverywhereRegression, GatePolicy, Regression
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.publish import roll_back
@@ -50,7 +51,9 @@ class Shelf:
 @pytest.fixture(scope="module")
 def shelf(devstack, server, tmp_path_factory) -> Shelf:
     runs = Runs(server, tmp_path_factory.mktemp("datasets"), NAME, (64, 64, 64))
-    spec = runs.pinned(runs.volume((64, 64, 128), seed=5))
+    none = dict.fromkeys(Regression.model_fields), dict.fromkeys(EverywhereRegression.model_fields)
+    free = GatePolicy(regression=none[0], everywhere={"regression": none[1]})  # any result may replace any other
+    spec = runs.pinned(runs.volume((64, 64, 128), seed=5)).model_copy(update={"gate": free})
     connection = devstack.s3.model_copy(update={"prefix": f"test/{uuid4().hex}"})
     return Shelf(DvidServices(S3Store.open(connection), server), spec)
 
