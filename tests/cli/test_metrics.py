@@ -27,3 +27,10 @@ def test_figures_of_emseg_and_of_allowed_packages_are_listed(example_package):
         "needs": "gate.metrics: [fragments]",
         "package": "emseg-gradient-boundary==1.2.0, version 1",
     }
+
+
+def test_no_name_is_cut_in_a_narrow_terminal():
+    """Kills a table of which nobody can copy a name into a dataset file."""
+    command = [Path(sys.executable).with_name("emseg"), "metrics"]
+    shown = subprocess.run(command, env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, check=True)
+    assert {line.split()[0] for line in shown.stdout.splitlines() if line.split()} >= set(OPTIONAL_FIGURES)

@@ -32,9 +32,13 @@ def metrics(json: Annotated[bool, typer.Option("--json", help="For machines")] =
     if json:
         console.print_json(data=rows)
         return
-    table = Table("figure", "unit", "better", "needs", "meaning", "package", box=None, padding=(0, 2))
+    table = Table("figure", "better", "meaning", "needs", box=None, padding=(0, 1))
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    for column in table.columns:
+        column.overflow = "fold"  # a name that is cut cannot be written into a dataset file
     for row in rows:
-        table.add_row(*(row[name] for name in ("name", "unit", "better", "needs", "title", "package")))
+        meaning = f"{row['title']}, {row['unit']}" if row["unit"] else row["title"]
+        table.add_row(row["name"], row["better"], meaning, f"{row['needs']} {row['package']}".rstrip())
     console.print(table)
 
 
