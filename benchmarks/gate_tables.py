@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.memory import forget_peak, memory_bytes
 from benchmarks.rows import Row, shown
 from emseg.config.dataset import Regression, Unassigned
-from emseg.evaluate import ContingencyTable, PerSubvolume, score
+from emseg.evaluate import ContingencyTable, PerSubvolume
 from emseg.quality import Measured, against_release
 
 ROWS_OF_SUBVOLUME = 1000
@@ -36,13 +36,13 @@ def tables(mrows: float, seed: int) -> Mapping[str, ContingencyTable]:
 
 def run(mrows: float = 10) -> list[Row]:
     """Seconds and peak of memory to put the tables together, and to compare two results."""
-    of_tables = [tables(mrows, seed) for seed in (1, 2)]
     before, name = memory_bytes("VmRSS"), f"{mrows:g} Mrows"
+    of_tables = [tables(mrows, seed) for seed in (1, 2)]
     forget_peak()
     started = time.perf_counter()
     parts = [PerSubvolume.of(each) for each in of_tables]
     together = time.perf_counter()
-    own, served = (Measured.of(score(each.whole), each, "ab", Unassigned.SEGMENT) for each in parts)
+    own, served = (Measured.of(each.score(), each, "ab", Unassigned.SEGMENT) for each in parts)
     against_release(own, served, 1, Regression(), Unassigned.SEGMENT)
     compared = time.perf_counter()
     peak = memory_bytes("VmHWM") - before

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from benchmarks.data import LabelledEm
 from emseg.array_types import Counts, Ids
 from emseg.config.dataset import Unassigned
-from emseg.evaluate import ContingencyTable, PerSubvolume, contingency_table, score
+from emseg.evaluate import ContingencyTable, PerSubvolume, contingency_table
 from emseg.geometry import Box, Grid
 from emseg.quality import Measured
 
@@ -69,7 +69,7 @@ class Volume:
             for copy in range(1 if times is None else times[number]):
                 tables[f"{name}-{copy}"] = _renamed(table, body)
         parts = PerSubvolume.of(tables)
-        return Measured.of(score(parts.whole), parts, "ab", Unassigned.SEGMENT)
+        return Measured.of(parts.score(), parts, "ab", Unassigned.SEGMENT)
 
 
 def _best_body(table: ContingencyTable, ids: int) -> Ids:

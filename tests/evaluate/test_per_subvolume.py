@@ -90,7 +90,8 @@ def test_what_the_subvolumes_add_sums_to_the_whole():
     made = blocks(1)
     parts = parts_of(made)
     for rule in Unassigned:
-        assert parts.vi(rule).sum() == pytest.approx(score(parts.whole, rule).vi, abs=1e-12)
+        assert parts.score(rule) == score(parts.whole, rule)
+        assert parts.vi(rule).sum() == pytest.approx(parts.score(rule).vi, abs=1e-12)
     assert parts.whole == merged(contingency_table(*pair) for pair in made)
 
 

@@ -40,7 +40,8 @@ class ReadOnly:
         self.whole = np.zeros(BOUNDS.stop + 8, np.uint64)
         self.whole[BOUNDS.slices()] = array
 
-    def read(self, box, scale=0):
+    def read(self, box, supervoxels=False, scale=0):
+        assert not supervoxels
         every = slice(None, None, 1 << scale)
         return self.whole[every, every, every][box.slices()].copy()
 

@@ -16,7 +16,7 @@ from emseg.array_types import Counts, Floats
 from emseg.config.dataset import Unassigned
 from emseg.evaluate.contingency import ContingencyTable, merged
 from emseg.evaluate.marginals import Comparison, Marginals, marginals, vi_terms
-from emseg.evaluate.metrics import gradients_of
+from emseg.evaluate.metrics import Score, gradients_of, score_of
 
 _CHUNK_ROWS = 1 << 22
 """Rows whose terms are in memory at a time."""
@@ -57,6 +57,10 @@ class PerSubvolume:
         """Bits of VI that each subvolume adds to that of the whole, in the order of `items`; they sum to it."""
         split, merge = vi_terms(self.whole, self.sizes, unassigned)
         return self._summed((split + merge) / self.whole.count)
+
+    def score(self, unassigned: Unassigned = Unassigned.SEGMENT) -> Score:
+        """Score of the whole. PermanentError where there is no voxel."""
+        return score_of(Comparison(self.whole, self.sizes, unassigned))
 
     def influences(self, unassigned: Unassigned = Unassigned.SEGMENT) -> dict[str, Floats]:
         """How much each number that has a gradient would rise to first order if a subvolume counted twice.

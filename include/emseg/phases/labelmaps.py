@@ -70,14 +70,10 @@ def measured_on(run: RunContext[DvidServices]) -> PinnedGroundTruth:
 def segmentation_labels(run: RunContext[DvidServices], box: Box, scale: int) -> Labels64:
     """What is measured in a box of voxels of `scale`: bodies, or supervoxels where the run says so."""
     two = run.spec.two_labelmaps
-    return _labels(segmentation(run), box, scale, two is not None and two.segmentation_supervoxels)
+    return segmentation(run).read(box, two is not None and two.segmentation_supervoxels, scale)
 
 
 def groundtruth_labels(run: RunContext[DvidServices], box: Box, scale: int) -> Labels64:
     """What is measured against in a box of voxels of `scale`: bodies, or supervoxels where the run says so."""
     two = run.spec.two_labelmaps
-    return _labels(groundtruth(run), box, scale, two is not None and two.groundtruth_supervoxels)
-
-
-def _labels(labelmap: Labelmap, box: Box, scale: int, supervoxels: bool) -> Labels64:
-    return labelmap.read(box, supervoxels=True, scale=scale) if supervoxels else labelmap.read(box, scale=scale)
+    return groundtruth(run).read(box, two is not None and two.groundtruth_supervoxels, scale)

@@ -6,6 +6,7 @@ Figures stand beside those of the served release only where both were measured o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from emseg.alerts import Alert, WorstPlace, finite
 from emseg.config import RunSpec
@@ -34,41 +35,34 @@ def refusal_kind(verdict: Verdict) -> Kind:
 
 def refusal_alert(run: RunContext[DvidServices], verdict: Verdict, pages: Mapping[str, str]) -> Alert:
     """What people are told about a result that the gate refuses; `pages` are addresses by title."""
-    store, kind = run.open_services().store, refusal_kind(verdict)
+    kind = refusal_kind(verdict)
     worse = "is worse than the served release" if kind == "regression" else "misses its limits"
-    return Alert(
-        kind=kind,
-        severity="error",
-        title=f"The gate refused a segmentation: it {worse}",
-        dataset=verdict.dataset,
-        run=verdict.run,
-        cause=verdict.fingerprint,
-        reasons=verdict.reasons,
-        figures=_told(verdict),
-        **_beside(store, run.spec),
-        places=worst_places(run, verdict, RunFolder(store, run.spec.dataset, run.spec.run).read("findings", Findings)),
-        links={**pages, _VIEW: view_link(run)},
-    )
+    about = _about(run, verdict, pages)
+    title = f"The gate refused a segmentation: it {worse}"
+    return Alert(kind=kind, severity="error", title=title, reasons=verdict.reasons, **about)
 
 
 def waiting_alert(run: RunContext[DvidServices], pages: Mapping[str, str]) -> Alert:
     """What people are told about a result that waits for their decision; `pages` are addresses by title."""
+    verdict = RunFolder(run.open_services().store, run.spec.dataset, run.spec.run).read("verdict", Verdict)
+    about = _about(run, verdict, pages)
+    title = "A result waits for a person to approve or reject it"
+    return Alert(kind="waiting", severity="info", title=title, reasons=verdict.notes, **about)
+
+
+def _about(run: RunContext[DvidServices], verdict: Verdict, pages: Mapping[str, str]) -> dict[str, Any]:
+    """Fields of an alert about a judged result: which it is, its figures, where to look."""
     store = run.open_services().store
-    folder = RunFolder(store, run.spec.dataset, run.spec.run)
-    verdict = folder.read("verdict", Verdict)
-    return Alert(
-        kind="waiting",
-        severity="info",
-        title="A result waits for a person to approve or reject it",
-        dataset=verdict.dataset,
-        run=verdict.run,
-        cause=verdict.fingerprint,
-        reasons=verdict.notes,
-        figures=_told(verdict),
+    findings = RunFolder(store, run.spec.dataset, run.spec.run).read("findings", Findings)
+    return {
+        "dataset": verdict.dataset,
+        "run": verdict.run,
+        "cause": verdict.fingerprint,
+        "figures": _told(verdict),
+        "places": worst_places(run, verdict, findings),
+        "links": {**pages, _VIEW: view_link(run)},
         **_beside(store, run.spec),
-        places=worst_places(run, verdict, folder.read("findings", Findings)),
-        links={**pages, _VIEW: view_link(run)},
-    )
+    }
 
 
 def publication_alert(kind: Kind, title: str, release: ReleaseRecord, links: Mapping[str, str]) -> Alert:

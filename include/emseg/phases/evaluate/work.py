@@ -135,7 +135,7 @@ def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
     scored = {item: score(table, unassigned) for item, table in tables.items() if len(table)}
     left_out = sum(int(marker.statistics[LEFT_OUT]) for marker in markers)
     figures = _kept_figures(run, folder)
-    return Evaluation(parts.whole, score(parts.whole, unassigned), scored, left_out, parts, figures)
+    return Evaluation(parts.whole, parts.score(unassigned), scored, left_out, parts, figures)
 
 
 def _kept_figures(run: RunContext[DvidServices], folder: PhaseFolder) -> dict[Figure, Value]:
