@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from tests.array_labelmap import ArrayLabelmap
 
 from emseg.config.dataset import Segmentation, Stitching
 from emseg.config.edits import Edit, EditKind
@@ -52,8 +53,7 @@ class Services(LocalServices):
         self._truth = truth
 
     def labelmap(self, _: str, instance: str) -> Any:
-        array = self._truth if instance == "groundtruth" else self._truth // 2
-        return SimpleNamespace(read=lambda box, **_: array[box.slices()].copy())
+        return ArrayLabelmap(self._truth if instance == "groundtruth" else self._truth // 2)
 
 
 class CommittedNode:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt, find_objects
+from tests.array_labelmap import ArrayLabelmap
 from tests.refusals import refused
 from tests.running import a_spec
 
@@ -33,24 +34,18 @@ TRUTH = random.integers(0, 4, SHAPE).astype(np.uint64)
 FOUND = random.integers(1, 5, SHAPE).astype(np.uint64)
 
 
-class ReadOnly:
-    """A labelmap whose scales have the first voxel of every 2 x 2 x 2, and 0 beyond the volume."""
-
-    def __init__(self, array):
-        self.whole = np.zeros(BOUNDS.stop + 8, np.uint64)
-        self.whole[BOUNDS.slices()] = array
-
-    def read(self, box, supervoxels=False, scale=0):
-        assert not supervoxels
-        every = slice(None, None, 1 << scale)
-        return self.whole[every, every, every][box.slices()].copy()
+def labelmap(array: np.ndarray) -> ArrayLabelmap:
+    """The volume, and 0 beyond it."""
+    whole = np.zeros(BOUNDS.stop + 8, np.uint64)
+    whole[BOUNDS.slices()] = array
+    return ArrayLabelmap(whole)
 
 
 def run_of(tmp_path, *excluded: Box, roi: Roi | None = None, **groundtruth) -> RunContext:
     services = SimpleNamespace(
         store=FolderStore(tmp_path),
         roi=lambda _: roi,
-        labelmap=lambda _, instance: ReadOnly(TRUTH if instance == "groundtruth" else FOUND),
+        labelmap=lambda _, instance: labelmap(TRUTH if instance == "groundtruth" else FOUND),
     )
     trained_on = tuple(PinnedBox(start=box.start, stop=box.stop) for box in excluded)
     truth = PinnedGroundTruth(node="ab", instance="groundtruth", excluded=trained_on, **groundtruth)
@@ -129,7 +124,7 @@ def test_other_boxes_are_another_evaluation_of_the_same_segmentation(tmp_path):
 def counted(truth, found=None, scale=0):
     """Oracle: the table of the whole volume at once."""
     every = slice(None, None, 1 << scale)
-    whole = [ReadOnly(array).whole[every, every, every] for array in (FOUND if found is None else found, truth)]
+    whole = [labelmap(array).array[every, every, every] for array in (FOUND if found is None else found, truth)]
     return contingency_table(*whole)
 
 
@@ -222,7 +217,7 @@ def test_the_band_at_a_coarser_scale_is_as_wide_in_nm(tmp_path, cellular):
     """Kills a band in voxels, and a halo of scale 0."""
     z, y, x = a_spec(BOUNDS).volume.voxel_size_nm
     every = slice(None, None, 2)
-    coarse = ReadOnly(TRUTH).whole[every, every, every][Box(START, BOUNDS.stop).coarser(2).slices()]
+    coarse = labelmap(TRUTH).array[every, every, every][Box(START, BOUNDS.stop).coarser(2).slices()]
     kept = outside_the_band(coarse, 25.0, (2 * z, 2 * y, 2 * x))
     evaluation = evaluated(run_of(tmp_path, ignore_boundary_nm=25.0, scale=1))
     assert evaluation.whole.voxels == np.count_nonzero(kept)

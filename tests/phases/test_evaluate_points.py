@@ -67,7 +67,7 @@ def in_dvid(monkeypatch):
 
     def labels_at(labelmap, points):
         assert in_box(points, BOUNDS).all(), "a position beside the volume was asked for"
-        return labelmap.whole[tuple(points.T)]
+        return labelmap.array[tuple(points.T)]
 
     monkeypatch.setattr(points_module, "annotations_of", lambda _: SimpleNamespace(read=read))
     monkeypatch.setattr(points_module, "labels_at", labels_at)

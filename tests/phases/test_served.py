@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from skimage.metrics import variation_of_information
+from tests.array_labelmap import ArrayLabelmap
 from tests.running import a_spec
 
 from emseg.config.runspec import PinnedGroundTruth, PinnedRelease
@@ -43,12 +43,7 @@ class Services:
         return self._roi
 
     def labelmap(self, node: str, instance: str):
-        def read(box: Box, scale: int = 0):
-            assert scale == 0
-            self.reads[instance] += 1
-            return ARRAYS.get((node, instance), OWN)[box.slices()].copy()
-
-        return SimpleNamespace(read=read)
+        return ArrayLabelmap(ARRAYS.get((node, instance), OWN), lambda: self.reads.update([instance]))
 
 
 def evaluated(services: Services, attempt: str = "one", **fields) -> RunContext:
