@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,7 @@ from emseg.tasks.run_folder import RunFolder
 CUT = Segmentation(core_vox=(64, 64, 64), halo_vox=(20, 20, 20))
 MODEL = ModelFolder.of(ModelDescription(voxel_size_nm=(8.0, 8.0, 8.0)), {"forest.txt": b"a forest"})
 EDIT = Edit(kind=EditKind.PART, first=1, second=2)
+PLACE = {"root": "ab" * 16, "branch": "emseg-1", "instance": "segmentation"}
 TRIES = 4
 """As many as Airflow makes of a task."""
 
@@ -71,9 +71,8 @@ class CommittedNode:
     def log(self) -> tuple[str, ...]:
         return (RELEASE_LINE + self._fingerprint,)
 
-    def repo(self) -> Any:
-        node = SimpleNamespace(uuid=self.uuid, branch="emseg-1")
-        return SimpleNamespace(instances={"segmentation": None}, root="ab" * 16, node=lambda _: node)
+    def has(self, _: str) -> bool:
+        return True
 
 
 class FinishedRun:
@@ -121,7 +120,7 @@ class FinishedRun:
         """The task `publish`."""
         key = self._context("").keys["write"]
         verdict = self.folder.read_or_made("verdict", Verdict, self.gate)
-        given = {"fingerprint": key, "instance": "segmentation", "before_commit": bool}
+        given = {"fingerprint": key, **PLACE, "before_commit": bool}
         self.folder.write("release", publish_release(self.store, CommittedNode(key), verdict, **given))  # type: ignore[arg-type]
 
     def make(self) -> None:
@@ -138,7 +137,7 @@ class FinishedRun:
         self.publish()
         other = "f" * 32
         verdict = self.folder.read("verdict", Verdict).model_copy(update={"fingerprint": other})
-        given = {"fingerprint": other, "instance": "segmentation", "before_commit": bool}
+        given = {"fingerprint": other, **PLACE, "before_commit": bool}
         publish_release(self.store, CommittedNode(other), verdict, **given)  # type: ignore[arg-type]
         roll_back(self.store, "local", 1, "ana", "axons are cut")
         with Lease(self.store, LEASE, "a run", 60):

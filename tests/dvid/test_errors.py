@@ -23,6 +23,7 @@ from emseg.dvid.errors import (
     AdministratorOnlyError,
     AlreadyExistsError,
     NodeLockedError,
+    NoInstanceError,
     NoLargestLabelError,
     NotFoundError,
     Refusal,
@@ -85,7 +86,7 @@ EXPECTED: dict[str, tuple[type[EmsegError], frozenset[str], list[Answer]]] = {
         ],
     ),
     "there is no such instance": (
-        NotFoundError,
+        NoInstanceError,
         NEVER,
         [(400, "invalid data instance name (/api/node/3f2a/nowhere/info).")],
     ),
@@ -165,7 +166,7 @@ def test_the_real_server_says_so(server: DvidServer, node: Node) -> None:
         (PermanentError, lambda: server.post_json(node.path("branch"), {"branch": "run-1", "note": ""})),
         (AlreadyExistsError, lambda: server.post_json("/api/repos", root)),
         (NotFoundError, lambda: server.get(f"/api/repo/{unused}/info")),
-        (NotFoundError, lambda: server.get(node.path("nowhere", "info"))),
+        (NoInstanceError, lambda: server.get(node.path("nowhere", "info"))),
         (NotFoundError, lambda: server.get("/api/nowhere")),
         (
             PermanentError,

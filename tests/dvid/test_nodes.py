@@ -87,10 +87,20 @@ def test_a_commit_locks_the_node_and_may_be_asked_for_again(node: Node) -> None:
     node.commit("release 1", ["metrics: good", "by: test"])
     node.commit("release 1", ["metrics: good", "by: test"])
     assert node.info().locked
-    assert [line.split("  ")[-1] for line in node.log()] == ["metrics: good", "by: test"]
+    assert [line.split("  ")[-1] for line in node.log()] == ["release 1", "metrics: good", "by: test"]
     with pytest.raises(NodeLockedError) as caught:
         node.commit("release 2")
     assert "'release 1'" in caught.value.found
+
+
+def test_a_node_knows_the_instances_of_its_repository(server: DvidServer, node: Node) -> None:
+    """Kills an unknown node that is taken for one without the instance."""
+    Labelmap(node, "seg").create(1, (8, 8, 8))
+    node.commit("done")
+    assert node.branch("run-1").has("seg")
+    assert not node.has("nothing")
+    with pytest.raises(NotFoundError):
+        Node(server, "f" * 32).has("seg")
 
 
 def test_a_lost_answer_to_a_branch_is_made_good(losing: DvidServer, node: Node) -> None:

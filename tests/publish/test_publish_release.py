@@ -18,7 +18,8 @@ pytestmark = pytest.mark.services
 
 
 def publish(store, node, verdict, **changes):
-    wanted = {"fingerprint": verdict.fingerprint, "instance": "segmentation", "before_commit": bool} | changes
+    wanted = {"fingerprint": verdict.fingerprint, "instance": "segmentation", "before_commit": bool}
+    wanted |= {"root": "ab", "branch": "run-1"} | changes
     return publish_release(store, node, verdict, **wanted)
 
 
@@ -34,7 +35,7 @@ def test_a_release_is_committed_recorded_and_served(store, new_node, verdict_of)
     assert "f1" in info.note
     assert commits(node, "f1") == 1
     assert (made.number, made.dataset, made.run, made.fingerprint) == (1, "demo", "run-f1", "f1")
-    assert (made.uuid, made.branch, made.root) == (node.uuid, info.branch, node.repo().root)
+    assert (made.uuid, made.branch, made.root) == (node.uuid, "run-1", "ab")
     assert (made.instance, made.figures, made.supersedes) == ("segmentation", {"vi_split": 1.5}, None)
     assert served_release(store, "demo") == made
 

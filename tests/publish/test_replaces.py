@@ -36,7 +36,7 @@ def published(store: FolderStore, fingerprint: str, replaces: str | None, node: 
     given = {"fingerprint": fingerprint, "dataset": "demo", "run": f"of-{fingerprint}", "figures": {}, "rows": ()}
     verdict = Verdict(passed=True, reasons=(), replaces=replaces, **given)
     node = node or OpenNode(fingerprint)
-    more = {"fingerprint": fingerprint, "instance": "segmentation", "before_commit": bool}
+    more = {"fingerprint": fingerprint, "root": "ab", "branch": "run-1", "instance": "seg", "before_commit": bool}
     return publish_release(store, node, verdict, **more)
 
 

@@ -179,7 +179,7 @@ def _show(source: VolumeSource, start: Coordinate, size: str, offset: str, goes_
 
 def _show_extents(node: Node, instance: str, box: Box) -> None:
     """What an instance that exists holds already: this may be the second part of a volume."""
-    if instance not in node.repo().instances:
+    if not node.has(instance):
         return
     gray = Grayscale(node, instance)
     before, after = gray.info().extents, extents_with(gray, box)

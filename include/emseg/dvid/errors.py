@@ -21,6 +21,10 @@ class NotFoundError(PermanentError):
     """DVID has no such repository, node, instance or key."""
 
 
+class NoInstanceError(NotFoundError):
+    """The repository has no instance of this name."""
+
+
 class NodeLockedError(PermanentError):
     """The node is committed: nothing can be written to it any more."""
 
@@ -164,7 +168,7 @@ REFUSALS = (
     ),
     Refusal(
         means="there is no such instance",
-        error=NotFoundError,
+        error=NoInstanceError,
         remedy=_NAME,
         repeated=NEVER,
         why="it stays away until somebody makes it",

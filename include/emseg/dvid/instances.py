@@ -33,8 +33,6 @@ def create_instance(node: Node, name: str, kind: str, settings: Mapping[str, str
     All settings are strings: DVID refuses numbers.
     """
     wanted = {"typename": kind, "dataname": name} | dict(settings)
-    if name in node.repo().instances:
-        return False
     try:
         node.server.post_json(path("repo", node.uuid, "instance"), wanted)
     except AlreadyExistsError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emseg.dvid.errors import NotFoundError
+from emseg.dvid.errors import NoInstanceError
 from emseg.dvid.http import path
 from emseg.dvid.instances import create_instance, refuse_instance
 from emseg.dvid.nodes import Node
@@ -42,8 +42,8 @@ class KeyValues:
         """
         where = self._path_of(key, "writing a value to DVID")
         try:
-            kind = self._kind()  # not of the repository's record: another process may be committing this node
-        except NotFoundError:
+            kind = self._kind()
+        except NoInstanceError:
             create_instance(self.node, self.instance, "keyvalue", {})
             kind = self._kind()
         if kind != "keyvalue":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from emseg.dvid.errors import NodeLockedError
+from emseg.dvid.errors import NodeLockedError, NoInstanceError
 from emseg.dvid.http import DvidServer, path
 from emseg.dvid.repos import NodeInfo, RepoInfo, repo_info
 from emseg.errors import PermanentError, TransientError
@@ -62,21 +62,35 @@ class Node:
         """This node's record, as of now."""
         return self.repo().node(self.uuid)
 
+    def has(self, instance: str) -> bool:
+        """Whether the repository of this node has an instance of this name. NotFoundError where it has no such node.
+
+        Not read from the repository's record: see `is_locked`.
+        """
+        try:
+            self.server.get_json(self.path(instance, "info"))
+        except NoInstanceError:
+            return False
+        return True
+
     def is_locked(self) -> bool:
         """Whether this node is committed, as of now.
 
         Around a commit call this and not `info`: DVID v1.0.0 may hang for good when a commit meets a request for the
-        repository's record.
+        repository's record. The request holds a lock for reading while it asks for the same lock again; a commit that
+        asks for it in between waits for the request, and the request for the commit.
         """
         return bool(self.server.get_json(self.path("status"))["Locked"])
 
     def commit(self, note: str, log: Sequence[str] = ()) -> None:
         """Lock this node for good. Every writer must have ended: DVID does not wait for open writes.
 
-        A node that is locked with the same note counts as committed by an earlier call.
+        A node that is locked with the same note counts as committed by an earlier call. Its log holds the note, too.
         """
         if not self.is_locked():
-            self.server.post_json(self.path("commit"), {"note": note, "log": list(log)})
+            self.server.post_json(self.path("commit"), {"note": note, "log": [note, *log]})
+            return
+        if any(line.endswith(note) for line in self.log()):
             return
         found = self.info().note
         if found != note:

@@ -45,7 +45,7 @@ def ingest_roi(
 def check_region(node: Node, name: str, source: VolumeSource, offset: tuple[int, int, int]) -> None:
     """PermanentError for all that `ingest_roi` refuses but an empty mask. Writes nothing."""
     _placed(name, source, offset)
-    if name in node.repo().instances:
+    if node.has(name):
         RoiInstance(node, name).require()
 
 

@@ -6,12 +6,12 @@ goes on from where it stopped. Going back to an earlier release is a new release
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 from emseg.config.approval import Approval
-from emseg.dvid import Node, NodeInfo, RepoInfo
+from emseg.dvid import Node
 from emseg.dvid.nodes import RELEASE_LINE
 from emseg.errors import IntegrityError, PermanentError
 from emseg.publish.history import claimed, keep_copy, release_of, releases, serve, served_release
@@ -28,11 +28,15 @@ def publish_release(
     verdict: Verdict,
     *,
     fingerprint: str,
+    root: str,
+    branch: str,
     instance: str,
     before_commit: Callable[[], object],
     approval: Approval | None = None,
 ) -> ReleaseRecord:
     """Release labelmap `instance` of `node`, whose key of phase `write` is `fingerprint`, and return its record.
+
+    `root` and `branch` are those of the node; they are not asked for, because a twin may be committing it.
 
     `before_commit` checks that the node still holds the result, and raises where it does not: then nothing is
     committed. The record says who gave the `approval`. A result that was released before keeps its record, and nothing
@@ -46,10 +50,9 @@ def publish_release(
         if record is None and verdict.replaces is not None:
             _check_last(verdict, releases(store, verdict.dataset))
     if record is None:
-        repo = _repo_with(node, instance)
-        draft = partial(
-            _draft, verdict=verdict, node=repo.node(node.uuid), root=repo.root, instance=instance, approval=approval
-        )
+        _require_instance(node, instance)
+        place = {"root": root, "branch": branch, "uuid": node.uuid, "instance": instance}
+        draft = partial(_draft, verdict=verdict, place=place, approval=approval)
         _commit(node, verdict, before_commit, record_line(draft(1, ())))
     with _mended(store, verdict.dataset):
         if record is None:
@@ -120,13 +123,11 @@ def _check_last(verdict: Verdict, earlier: Sequence[ReleaseRecord]) -> None:
     )
 
 
-def _repo_with(node: Node, instance: str) -> RepoInfo:
-    repo = node.repo()
-    if instance not in repo.instances:
+def _require_instance(node: Node, instance: str) -> None:
+    if not node.has(instance):
         raise PermanentError(
             "publishing", f"node {node.uuid}, instance {instance}", "no such instance", "Run the task `stitch` first"
         )
-    return repo
 
 
 def _commit(node: Node, verdict: Verdict, before_commit: Callable[[], object], record: str) -> None:
@@ -157,9 +158,7 @@ def _draft(
     earlier: tuple[ReleaseRecord, ...],
     *,
     verdict: Verdict,
-    node: NodeInfo,
-    root: str,
-    instance: str,
+    place: Mapping[str, str],
     approval: Approval | None,
 ) -> ReleaseRecord:
     for release in earlier:
@@ -168,10 +167,7 @@ def _draft(
     return ReleaseRecord(
         number=number,
         dataset=verdict.dataset,
-        root=root,
-        uuid=node.uuid,
-        branch=node.branch,
-        instance=instance,
+        **place,
         fingerprint=verdict.fingerprint,
         run=verdict.run,
         figures=verdict.figures,

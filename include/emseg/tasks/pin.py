@@ -124,7 +124,7 @@ def _check_preserved(spec: RunSpec, server: DvidServer) -> None:
     """Bodies can be preserved only where the instance has them in the version that is segmented."""
     name, node = spec.output.instance, Node(server, spec.volume.node)
     bodies = np.array(spec.output.preserve_bodies, np.uint64)
-    known = indexed_labels(Labelmap(node, name)) if len(bodies) and name in node.repo().instances else bodies[:0]
+    known = indexed_labels(Labelmap(node, name)) if len(bodies) and node.has(name) else bodies[:0]
     unknown = np.setdiff1d(bodies, known).tolist()
     if unknown:
         raise PermanentError(

@@ -8,7 +8,7 @@ from functools import partial
 from emseg.config.approval import Approval
 from emseg.dvid import KeyValues, Node, NodeLockedError
 from emseg.engine.items import InProcess
-from emseg.phases.labelmaps import segmentation_uuid
+from emseg.phases.labelmaps import branch_name, segmentation_uuid
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.finish import FinishLabelmap
@@ -44,6 +44,8 @@ def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
         Node(services.server, segmentation_uuid(run)),
         folder.read_or_made("verdict", Verdict, lambda: gate_run(run)),
         fingerprint=run.keys["write"],
+        root=run.spec.volume.root,
+        branch=branch_name(run),
         instance=run.spec.output.instance,
         before_commit=partial(_prepare, run, quality),
         approval=approval,

@@ -98,7 +98,7 @@ class Labelmap:
         """Whether the instance exists; PermanentError for all that `create` would refuse. Writes nothing."""
         self._kept_scale(max_scale)
         voxel_settings(self.node, self.instance, voxel_size_nm)
-        exists = self.instance in self.node.repo().instances
+        exists = self.node.has(self.instance)
         if exists:
             self.require(max_scale, voxel_size_nm)
         return exists

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from emseg.array_types import Flags, Ids
-from emseg.dvid import IndexTable, Labelmap, Node, NodeLockedError, surviving_by_index
+from emseg.dvid import IndexTable, Labelmap, Node, NodeLockedError, NotFoundError, surviving_by_index
 from emseg.errors import PermanentError, TransientError
 from emseg.geometry import cells_of
 from emseg.phases.labelmaps import branch_name, inherited, segmentation_uuid
@@ -57,16 +57,19 @@ def released_meanwhile(run: RunContext[DvidServices]) -> Iterator[None]:
 def require_branch(run: RunContext[DvidServices]) -> None:
     """PermanentError where the run's branch or its labelmap is not there: nothing was ever written."""
     node = _found(run)
-    if node is None or run.spec.output.instance not in node.repo().instances:
+    if node is None or not node.has(run.spec.output.instance):
         raise PermanentError(
             "reading what phase write left", f"run {run.spec.run}", "the phase is not done", "Clear the task `stitch`"
         )
 
 
 def _found(run: RunContext[DvidServices]) -> Node | None:
-    server, uuid = run.open_services().server, segmentation_uuid(run)
-    there = uuid in Node(server, run.spec.volume.node).repo().nodes
-    return Node(server, uuid) if there else None
+    node = Node(run.open_services().server, segmentation_uuid(run))
+    try:
+        node.is_locked()
+    except NotFoundError:
+        return None
+    return node
 
 
 def held_elsewhere(run: RunContext[DvidServices]) -> Ids:
@@ -76,7 +79,7 @@ def held_elsewhere(run: RunContext[DvidServices]) -> Ids:
     made them.
     """
     spec, services = run.spec, run.open_services()
-    if spec.output.instance not in Node(services.server, spec.volume.node).repo().instances:
+    if not Node(services.server, spec.volume.node).has(spec.output.instance):
         return np.empty(0, np.uint64)
     roi = services.roi(spec)
     cells, preserved = run.cells, np.array(spec.output.preserve_bodies, np.uint64)
