@@ -1,12 +1,12 @@
-"""`emseg history`: what every judged run of a dataset measured, as a table and as a picture."""
+"""`emseg history`: what every judged run of a dataset measured, in lines and as a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
 
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
@@ -15,7 +15,7 @@ from emseg.disk import write_whole
 from emseg.errors import IntegrityError
 from emseg.quality import HistoryEntry, Judged, history_form, read_history
 
-_COLUMNS = {"vi_split": "VI split", "vi_merge": "VI merge", "vi": "VI", "adapted_rand_error": "ARE"}
+_FIGURES = {"vi_split": "VI split", "vi_merge": "VI merge", "vi": "VI", "adapted_rand_error": "ARE"}
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def history(
         load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused
         console.print(f"{dataset}: no run was judged yet")
         return
-    console.print(_table(found.entries))
+    _show(found.entries)
     if plot is not None:
         from emseg.quality.trend_picture import trend_picture
 
@@ -44,27 +44,23 @@ def history(
         raise IntegrityError("reading the history", dataset, lost, history_form(dataset).remedy)
 
 
-def _table(entries: tuple[HistoryEntry, ...]) -> Table:
-    titles = ("time", "run", *_COLUMNS.values(), "verdict", "served then", "measured on")
-    table = Table(*(Column(title, overflow="fold") for title in titles))
-    names: dict[tuple[str, str], str] = {}
+def _show(entries: Sequence[HistoryEntry]) -> None:
+    # Lines, not rows of a table: a narrow terminal would cut the name, which other commands ask for.
+    bases: dict[tuple[str, str], int] = {}
     for each in entries:
         judged = each.judged
-        on = names.setdefault((judged.groundtruth, judged.region), chr(ord("A") + len(names) % 26))
-        verdict = _verdict(judged)
-        served = "none" if judged.served_release is None else f"release {judged.served_release}"
-        table.add_row(
-            f"{judged.time:%Y-%m-%d %H:%M}",
-            judged.run,
-            *(_cell(each, metric) for metric in _COLUMNS),
-            verdict,
-            served,
-            on,
+        basis = bases.setdefault((judged.groundtruth, judged.region), len(bases) + 1)
+        served = "nothing" if judged.served_release is None else f"release {judged.served_release}"
+        console.print(
+            f"{judged.run}  {judged.time:%Y-%m-%d %H:%M}  {_verdict(judged)}  served then {served}  basis {basis}\n"
+            f"    {', '.join(_told(each, metric) for metric in _FIGURES)}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
-    table.caption = (
-        "95 % of resamples of the subvolumes in brackets. Compare figures of one letter only: ground truth and region"
+    console.print(
+        "In brackets: 95 % of resamples of the subvolumes. Compare figures of one basis only: ground truth and region"
     )
-    return table
 
 
 def _verdict(judged: Judged) -> str:
@@ -73,9 +69,9 @@ def _verdict(judged: Judged) -> str:
     return "passed" if judged.verdict_passed else "refused"
 
 
-def _cell(entry: HistoryEntry, metric: str) -> str:
+def _told(entry: HistoryEntry, metric: str) -> str:
     one = next((each for each in entry.measurements if each.metric == metric), None)
     if one is None or one.value is None:
-        return "-"
+        return f"{_FIGURES[metric]} -"
     spread = "" if one.low is None or one.high is None else f" [{one.low:.3f}, {one.high:.3f}]"
-    return f"{one.value:.3f}{spread}"
+    return f"{_FIGURES[metric]} {one.value:.3f}{spread}"
