@@ -27,6 +27,9 @@ class MemoryStore:
     def get(self, key: str) -> bytes:
         return self.get_with_version(key)[0]
 
+    def get_part(self, key: str, start: int, size: int) -> bytes:
+        return self.get(key)[start : start + size]
+
     def get_with_version(self, key: str) -> tuple[bytes, str]:
         with self._lock:
             if key not in self.objects:

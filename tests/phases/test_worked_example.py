@@ -94,7 +94,9 @@ def run(server: DvidServer, tmp_path_factory) -> RunContext[DvidServices]:
     core = run.grid.subvolume_named(item).core
     labels = columns(ids_of("new local label"))[core.slices()].astype(np.uint32)
     folder = run.folder("segment")
-    folder.commit_item(item, [CORE.write(folder, item, labels)], {"segments": int(labels.max())})
+    folder.commit_item(
+        item, folder.write_together(item, "labels", {CORE.name: CORE.encoded(labels)}), {"segments": int(labels.max())}
+    )
     folder = run.folder("resolve")
     folder.commit_item(BODIES, [MAPPING.write(folder, BODIES, MAPPING_SCHEMA.empty_table())], {})
     return run

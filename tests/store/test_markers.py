@@ -47,10 +47,10 @@ def test_any_phase_marker_comes_back_equal(name, items, manifest, results):
 def test_the_stored_form_is_the_documented_one():
     """Pins the form by hand: a release that changes it must change the schema number."""
     content = (
-        '{"artefacts":[{"key":"k/labels","name":"labels","sha256":"' + sha256(b"abc").hexdigest() + '","size":3}],'
+        f'{{"artefacts":[{{"key":"k/labels","name":"labels","sha256":"{sha256(b"abc").hexdigest()}","size":3,"start":null}}],'
         '"attempt":"a1","item":"sv-00000001","phase":"segment","phase_key":"key1","statistics":{"bodies":27,"vi":0.5}}'
     )
-    body = f'{{"content":{content},"key":"{KEY}","kind":"item","schema":3'
+    body = f'{{"content":{content},"key":"{KEY}","kind":"item","schema":4'
     digest = sha256(f"{body}}}".encode()).hexdigest()
     assert ITEM.seal(MARKER, KEY).decode() == f'{body},"sha256":"{digest}"}}'
 
@@ -66,14 +66,14 @@ def test_figures_that_json_cannot_keep_are_refused_when_written(figure):
 def test_a_marker_of_the_release_before_is_refused_by_its_number(name):
     """Kills reading it as damaged: it would be set aside, and what it marked be computed anew without a word."""
     data, form = (OLD / f"{name}_marker.json").read_bytes(), {"item": ITEM, "phase": PHASE}[name]
-    with refused(PermanentError, ADDRESS, "schema 2", 3):
+    with refused(PermanentError, ADDRESS, "schema 2", 4):
         form.open(data, KEY, ADDRESS)
 
 
 def resealed(**changes: object) -> bytes:
     """MARKER with changed content and a right checksum: written so by somebody else's program."""
     content = json.loads(ITEM.seal(MARKER, KEY))["content"] | changes
-    body = {"content": content, "key": KEY, "kind": "item", "schema": 3}
+    body = {"content": content, "key": KEY, "kind": "item", "schema": 4}
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return json.dumps(body | {"sha256": sha256(text.encode()).hexdigest()}).encode()
 

@@ -6,7 +6,7 @@ from threading import Barrier
 from time import sleep
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.refusals import refused
 
@@ -25,12 +25,21 @@ def test_an_object_is_read_back_whole_and_replaced_whole(store):
     assert store.exists("a/b/c")
 
 
+@given(start=st.integers(0, 40), size=st.integers(0, 40))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_part_is_what_a_slice_of_the_whole_is(store, start, size):
+    """Kills ends that are off by one, and an error where the object ends before the part: its reader checks the sum."""
+    body = bytes(range(30))
+    store.put("a/b/c", body)
+    assert store.get_part("a/b/c", start, size) == body[start : start + size]
+
+
 def test_a_missing_object_is_named_and_is_no_transient_fault(store):
     """Kills `None` or an endless retry for what is not there; a folder of keys is not an object either."""
     store.put("a/b/c", b"x")
     for key in ("a/b/d", "a/b", "z"):
         assert not store.exists(key)
-        for read in (store.get, store.get_with_version):
+        for read in (store.get, store.get_with_version, lambda key: store.get_part(key, 0, 1)):
             with refused(PermanentError, store.address(key)) as caught:
                 read(key)
             assert not caught.value.retry_is_safe

@@ -128,6 +128,32 @@ def test_a_damaged_artefact_is_set_aside_and_only_its_item_computed_anew(store, 
     assert reader(store).read_artefact(reader(store).manifest()[1].artefact("labels")) == body(ITEMS[1])
 
 
+def test_small_artefacts_lie_in_one_object_and_each_is_read_alone(store):
+    """Kills parts that are cut elsewhere than they were joined, and a reader that takes the whole for a part."""
+    phase, parts = folder(store), {"core": b"c" * 70, "nothing": b"", "overlap-1": b"1" * 9, "overlap-2": b"2" * 33}
+    phase.commit_item("sv-1", phase.write_together("sv-1", "labels", parts), {})
+    marker = reader(store).item_marker("sv-1")
+    assert [each.name for each in marker.artefacts] == list(parts)
+    assert [reader(store).read_artefact(each) for each in marker.artefacts] == list(parts.values())
+    assert [key for key in store.keys_under(BASE) if "attempt-" in key] == [f"{BASE}/attempt-a1/sv-1/labels"]
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete", "swap"])
+def test_a_damaged_part_takes_its_item_back_and_no_sound_part_is_doubted(store, damage):
+    """Kills a part that is believed because another one is whole."""
+    phase, parts = folder(store), {"core": b"c" * 70, "overlap-1": b"1" * 9, "overlap-2": b"2" * 33}
+    phase.commit_item("sv-1", phase.write_together("sv-1", "labels", parts), {})
+    core, _, last = reader(store).item_marker("sv-1").artefacts
+    whole = b"".join(parts.values())
+    bad = {"flip": whole[:-1] + b"3", "cut": whole[:75], "swap": b"c" * 70 + b"2" * 33 + b"1" * 9}
+    store.delete(core.key) if damage == "delete" else store.put(core.key, bad[damage])
+    if damage != "delete":
+        assert reader(store).read_artefact(core) == parts["core"]
+    with refused(IntegrityError, "sv-1", "overlap-2"):
+        reader(store).read_artefact(last)
+    assert not reader(store).done_items()
+
+
 def test_a_late_reader_of_the_damaged_artefact_does_not_undo_the_repair(store):
     """Kills repair that deletes whatever marker is there now."""
     run(folder(store))
@@ -196,9 +222,9 @@ def test_markers_of_a_newer_release_are_refused_and_kept(store):
     """Kills deleting, as damaged, what a newer release wrote."""
     run(folder(store))
     for key, form in ((f"{BASE}/items/{ITEMS[0]}.json", ITEM), (f"{BASE}/marker.json", PHASE)):
-        store.put(key, replace(form, schema=4).seal(form.open(store.get(key), key, key), key))
+        store.put(key, replace(form, schema=5).seal(form.open(store.get(key), key, key), key))
     for read in (lambda: folder(store).item_marker(ITEMS[0]), folder(store).phase_marker):
-        with refused(PermanentError, "schema 4"):
+        with refused(PermanentError, "schema 5"):
             read()
     assert store.exists(f"{BASE}/marker.json")
     assert store.exists(f"{BASE}/items/{ITEMS[0]}.json")

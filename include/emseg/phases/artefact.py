@@ -30,9 +30,9 @@ class LabelArtefact:
         """The one of several that has this number: `overlap-NUMBER` becomes `overlap-00000042`."""
         return replace(self, name=self.name.replace("NUMBER", f"{number:08d}"))
 
-    def write(self, folder: PhaseFolder, item: str, labels: npt.NDArray[Any]) -> Artefact:
-        """Keep the labels under the attempt of `folder`; they count once the item is committed."""
-        return folder.write_artefact(item, self.name, encode_labels(labels.astype(self.dtype, copy=False)))
+    def encoded(self, labels: npt.NDArray[Any]) -> bytes:
+        """The labels as they are kept."""
+        return encode_labels(labels.astype(self.dtype, copy=False))
 
     def read(self, folder: PhaseFolder, marker: ItemMarker) -> npt.NDArray[Any]:
         """The labels of a committed item, checksum and dtype verified; IntegrityError where they are not as written."""

@@ -49,6 +49,13 @@ class FolderStore:
         with _os_errors("reading an object", path):
             return path.read_bytes()
 
+    def get_part(self, key: str, start: int, size: int) -> bytes:
+        """Bytes `start` to `start + size`, as far as there are any."""
+        path = self._path(key)
+        with _os_errors("reading an object", path), path.open("rb") as file:
+            file.seek(start)
+            return file.read(size)
+
     def get_with_version(self, key: str) -> tuple[bytes, str]:
         """The object and its SHA-256, which is its version."""
         data = self.get(key)

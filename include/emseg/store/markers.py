@@ -26,7 +26,10 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 @dataclass(frozen=True)
 class Artefact:
-    """Bytes in the store as they were written: `size` in bytes, `sha256` as 64 hexadecimal digits."""
+    """Bytes in the store as they were written: `size` in bytes, `sha256` as 64 hexadecimal digits.
+
+    They are the object under `key`, or, where `start` is given, the part of it that begins there.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
@@ -34,11 +37,12 @@ class Artefact:
     key: str
     size: Size
     sha256: Digest
+    start: Size | None = None
 
     @classmethod
-    def of(cls, name: str, key: str, data: bytes) -> Artefact:
+    def of(cls, name: str, key: str, data: bytes, start: int | None = None) -> Artefact:
         """The artefact that `data` under `key` is."""
-        return cls(name, key, len(data), sha256(data).hexdigest())
+        return cls(name, key, len(data), sha256(data).hexdigest(), start)
 
     def holds(self, data: bytes) -> bool:
         """Whether `data` is what was written."""
@@ -89,8 +93,8 @@ class PhaseMarker:
 _COMPUTED_ANEW = "Run the phase again: what it marked is computed anew"
 _OTHER_RELEASE = "Use the release that wrote it, or remove the folder of that phase to compute it anew"
 
-ITEM = Form("item", ItemMarker, 3, _COMPUTED_ANEW, _OTHER_RELEASE)
-PHASE = Form("phase", PhaseMarker, 3, _COMPUTED_ANEW, _OTHER_RELEASE)
+ITEM = Form("item", ItemMarker, 4, _COMPUTED_ANEW, _OTHER_RELEASE)
+PHASE = Form("phase", PhaseMarker, 4, _COMPUTED_ANEW, _OTHER_RELEASE)
 
 
 def content_digest(markers: Iterable[ItemMarker]) -> str:

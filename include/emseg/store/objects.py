@@ -59,6 +59,9 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes:
         """The object; `ObjectMissingError` where there is none."""
 
+    def get_part(self, key: str, start: int, size: int) -> bytes:
+        """`size` bytes from byte `start` on, fewer where the object ends before; `ObjectMissingError` for no object."""
+
     def get_with_version(self, key: str) -> tuple[bytes, str]:
         """The object and the version that `replace_if` compares; `ObjectMissingError` where there is none."""
 

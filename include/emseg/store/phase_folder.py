@@ -17,10 +17,11 @@ sizes and checksums; bytes that fail are set aside with their markers, so that t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import accumulate
 from typing import NoReturn, TypeVar
 
 from emseg.errors import IntegrityError, PermanentError
@@ -62,6 +63,13 @@ class PhaseFolder:
         artefact = Artefact.of(name, self._key(f"attempt-{self._writing_attempt()}", item, name), data)
         self.store.put(artefact.key, data)
         return artefact
+
+    def write_together(self, item: str, name: str, parts: Mapping[str, bytes]) -> list[Artefact]:
+        """The same for many small artefacts, by name, which lie in one object `name`, one after the other."""
+        key = self._key(f"attempt-{self._writing_attempt()}", item, name)
+        starts = accumulate(map(len, parts.values()), initial=0)
+        self.store.put(key, b"".join(parts.values()))
+        return [Artefact.of(part, key, data, start) for start, (part, data) in zip(starts, parts.items(), strict=False)]
 
     def read_artefact(self, artefact: Artefact) -> bytes:
         """The artefact's bytes; `IntegrityError` where they are gone or changed (they are then set aside)."""
@@ -206,7 +214,7 @@ class PhaseFolder:
         found = ""
         for _ in range(2):
             try:
-                data = self.store.get(artefact.key)
+                data = self._bytes_of(artefact)
             except (ObjectMissingError, IntegrityError) as error:
                 found = error.found
                 continue
@@ -217,6 +225,11 @@ class PhaseFolder:
             )
             found += f"{artefact.sha256[:16]}…"
         return found
+
+    def _bytes_of(self, artefact: Artefact) -> bytes:
+        if artefact.start is None:
+            return self.store.get(artefact.key)
+        return self.store.get_part(artefact.key, artefact.start, artefact.size)
 
     def _discard_item(self, item: str, artefact: Artefact) -> None:
         """Take back the markers of `item`, unless it was computed anew since."""

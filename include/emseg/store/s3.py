@@ -93,6 +93,17 @@ class S3Store:
         """The object; `ObjectMissingError` where there is none."""
         return self.get_with_version(key)[0]
 
+    def get_part(self, key: str, start: int, size: int) -> bytes:
+        """Bytes `start` to `start + size`, as far as there are any: one request with a range."""
+        part = f"bytes={start}-{start + size - 1}"
+        with self._errors("reading an object", key):
+            try:
+                return _repeated(lambda: self._read(key, Range=part)[0], is_broken_body, _READ_TRIES) if size else b""
+            except ClientError as error:
+                if status_of(error) == 416:  # the object ends before `start`
+                    return b""
+                raise
+
     def get_with_version(self, key: str) -> tuple[bytes, str]:
         """The object and its ETag, which is its version."""
         with self._errors("reading an object", key):
@@ -171,8 +182,8 @@ class S3Store:
     def _full(self, key: str) -> str:
         return self._prefix + checked_key(key)
 
-    def _read(self, key: str) -> tuple[bytes, str]:
-        reply = self._client.get_object(Bucket=self._bucket, Key=self._full(key))
+    def _read(self, key: str, **options: str) -> tuple[bytes, str]:
+        reply = self._client.get_object(Bucket=self._bucket, Key=self._full(key), **options)
         with closing(reply["Body"]) as body:  # its own `with` gives the raw stream, which checks nothing
             return body.read(), reply["ETag"]
 

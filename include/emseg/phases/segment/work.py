@@ -51,10 +51,11 @@ class SegmentSubvolume:
                 log.warning("%s %s: %s: %s", NAME, item, name.removeprefix(FINDING), text)
         asked = int(np.count_nonzero(wanted[subvolume.core.slices(context.start)]))
         folder = run.folder(NAME)
-        artefacts = [
-            artefact.write(folder, item, _part(result.labels, subvolume, box))
+        parts = {
+            artefact.name: artefact.encoded(_part(result.labels, subvolume, box))
             for artefact, box in _parts(run.grid, subvolume)
-        ]
+        }
+        artefacts = folder.write_together(item, CORE.name, parts)
         return folder.commit_item(item, artefacts, {**result.statistics, ASKED: asked})
 
 

@@ -1,0 +1,94 @@
+"""One object for all labels of a subvolume, beside one for each of them: objects, requests, time of a distant store.
+
+Both run `segment` and `match` on the same 27 subvolumes in this process, one after the other, on a store that answers
+20 ms later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest import mock
+
+from benchmarks.rows import Row
+from emseg.config.dataset import Segmentation, Stitching
+from emseg.engine.items import InProcess
+from emseg.phases import phase_named
+from emseg.store import Artefact, FolderStore, PhaseFolder
+from emseg.synthetic import make_volume
+from emseg.tasks.jobs import run_phases
+from emseg.tasks.local import run_on_array
+
+DELAY_S = 0.02
+CORE_VOX, CELLS = 64, 3
+
+
+class Distant(FolderStore):
+    """A folder that answers late, and counts what it is asked."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.requests = Counter[str]()
+
+    def _asked(self, what: str) -> None:
+        self.requests[what] += 1
+        time.sleep(DELAY_S)
+
+    def put(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> None:
+        self._asked("write")
+        super().put(key, data, content_type)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        self._asked("write")
+        return super().put_if_absent(key, data)
+
+    def get(self, key: str) -> bytes:
+        self._asked("read")
+        return super().get(key)
+
+    def get_part(self, key: str, start: int, size: int) -> bytes:
+        self._asked("read")
+        return super().get_part(key, start, size)
+
+
+def run() -> list[Row]:
+    """Both layouts, and how they compare."""
+    rows: list[Row] = []
+    alone = mock.patch.object(PhaseFolder, "write_together", _each_alone)
+    layouts: dict[str, Callable[[], AbstractContextManager[object]]] = {
+        "an object for each overlap": lambda: alone,
+        "one object a subvolume": nullcontext,
+    }
+    seconds = []
+    for name, layout in layouts.items():
+        with TemporaryDirectory() as folder, layout():
+            store = Distant(Path(folder))
+            seconds.append(_segmented_and_matched(store))
+            said = f"{CELLS**3} subvolumes, {name}"
+            objects = len([key for key in store.keys_under("local/phases/segment") if "/attempt-" in key])
+            rows += [
+                Row(f"{said}: objects of labels", objects / CELLS**3, "a subvolume"),
+                Row(f"{said}: writes", store.requests["write"] / CELLS**3, "a subvolume"),
+                Row(f"{said}: reads", store.requests["read"] / CELLS**3, "a subvolume"),
+                Row(f"{said}: segment and match, {1000 * DELAY_S:.0f} ms a request", seconds[-1], "s"),
+            ]
+    return [*rows, Row("one object a subvolume is faster by", seconds[0] / seconds[1], "x")]
+
+
+def _segmented_and_matched(store: FolderStore) -> float:
+    """Seconds of both phases."""
+    edge = CORE_VOX * CELLS
+    grayscale = make_volume((edge, edge, edge), seed=3).grayscale
+    cut = Segmentation(core_vox=(CORE_VOX,) * 3, halo_vox=(20, 20, 20))
+    context = run_on_array(grayscale, cut, Stitching(), store)
+    started = time.perf_counter()
+    run_phases("layout", (phase_named("segment"), phase_named("match")), context, InProcess())
+    return time.perf_counter() - started
+
+
+def _each_alone(folder: PhaseFolder, item: str, _: str, parts: Mapping[str, bytes]) -> list[Artefact]:
+    return [folder.write_artefact(item, part, data) for part, data in parts.items()]
