@@ -80,11 +80,12 @@ def with_views(run: RunContext[DvidServices], findings: Findings, segments: Body
     """The findings of a run, each with its view, and a view of the largest of its segments."""
     assigned = segments.rows(np.flatnonzero(segments.ids != 0))
     largest = assigned.rows(np.lexsort((assigned.ids, -assigned.voxels))[:LARGEST])
-    return Findings(
-        cut=tuple(f.model_copy(update={"view": _view_of_cut(run, f)}) for f in findings.cut),
-        joining=tuple(f.model_copy(update={"view": _view_of_joining(run, f)}) for f in findings.joining),
-        view=view_of_bodies(run, tuple(largest.ids.tolist())),
-    )
+    views = {
+        "cut": tuple(f.model_copy(update={"view": _view_of_cut(run, f)}) for f in findings.cut),
+        "joining": tuple(f.model_copy(update={"view": _view_of_joining(run, f)}) for f in findings.joining),
+        "view": view_of_bodies(run, tuple(largest.ids.tolist())),
+    }
+    return findings.model_copy(update=views)
 
 
 def large_bodies(run: RunContext[DvidServices], counted: SurveyResult) -> tuple[LargeBody, ...]:
@@ -110,7 +111,11 @@ def whole_view(spec: RunSpec) -> View:
 
 def _view_of_cut(run: RunContext[DvidServices], cut: Finding) -> View:
     body, parts = _of_groundtruth(run, (cut.body,)), _of_segmentation(run, cut.partner_ids)
-    return _view(run.spec, body, parts).model_copy(update={"segments": parts.bodies, "bodies": body.bodies})
+    found: dict[str, object] = {"segments": parts.bodies, "bodies": body.bodies}
+    if cut.component_vox is not None:  # the index of a body knows nothing of its components
+        z, y, x = cut.component_vox
+        found["position_vox"] = (z + 0.5, y + 0.5, x + 0.5)
+    return _view(run.spec, body, parts).model_copy(update=found)
 
 
 def _view_of_joining(run: RunContext[DvidServices], joining: Finding) -> View:
