@@ -29,7 +29,7 @@ from emseg.evaluate.resampling import FEWEST_SUBVOLUMES, interval, resampled_mov
 from emseg.evaluate.skeleton_nodes import SkeletonNodes, SkeletonSet
 from emseg.evaluate.skeletons import SkeletonScore, score_skeletons
 from emseg.evaluate.survey import SURVEY_FIGURES, Survey, SurveyFigure
-from emseg.evaluate.truth_names import BODIES, Place, TruthComponents, TruthNames, beginning, told
+from emseg.evaluate.truth_names import BODIES, TruthComponents, TruthNames, beginning, told
 
 __all__ = [
     "BODIES",
@@ -54,7 +54,6 @@ __all__ = [
     "OptionalFigure",
     "Orphans",
     "PerSubvolume",
-    "Place",
     "Score",
     "SkeletonNodes",
     "SkeletonScore",

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from emseg.array_types import Ids
+from emseg.config.base import Position3
 from emseg.evaluate.components import Components
 from emseg.evaluate.contingency import ContingencyTable
 from emseg.geometry import Box
-
-Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class TruthNames:
         """The body of one label."""
         return int(self.bodies(np.array([label], np.uint64))[0])
 
-    def place(self, label: int) -> Place | None:
+    def first_vox(self, label: int) -> Position3 | None:
         """The first voxel of a component, ZYX of scale 0; None for a body."""
         if self.components is None:
             return None
@@ -57,7 +56,7 @@ class TruthNames:
 
     def told(self, label: int) -> str:
         """In a sentence."""
-        return told(self.body(label), self.place(label))
+        return told(self.body(label), self.first_vox(label))
 
     def all_told(self, labels: Sequence[int]) -> str:
         """Several in a sentence: `bodies 5, 6`."""
@@ -70,7 +69,7 @@ BODIES = TruthNames()
 """The labels are bodies."""
 
 
-def told(body: int, component: Place | None) -> str:
+def told(body: int, component: Position3 | None) -> str:
     """A body, or the component of it that has its first voxel at a place."""
     if component is None:
         return f"body {body}"

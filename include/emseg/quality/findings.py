@@ -10,13 +10,12 @@ import numpy.typing as npt
 from pydantic import Field
 
 from emseg.array_types import Counts, Ids
-from emseg.config.base import Record
+from emseg.config.base import Position3, Record
 from emseg.config.dataset import Unassigned
 from emseg.evaluate import (
     BODIES,
     BodyScores,
     ContingencyTable,
-    Place,
     TruthNames,
     beginning,
     per_body,
@@ -45,7 +44,7 @@ class Finding(Record):
     bits: float
     partners: int
     partner_ids: tuple[int, ...] = ()
-    component_vox: Place | None = Field(default=None, description="First voxel (ZYX) of the component of the body")
+    component_vox: Position3 | None = Field(default=None, description="First voxel (ZYX) of the component of the body")
     view: View | None = None
 
 
@@ -128,7 +127,7 @@ def worst_findings(
 
 
 def _named(cut: Finding, names: TruthNames) -> Finding:
-    return cut.model_copy(update={"body": names.body(cut.body), "component_vox": names.place(cut.body)})
+    return cut.model_copy(update={"body": names.body(cut.body), "component_vox": names.first_vox(cut.body)})
 
 
 def _joining_named(joining: Finding, names: TruthNames) -> Finding:

@@ -209,7 +209,7 @@ def _changed(kind: Literal["broke", "merged"], change: BodyChange, names: TruthN
         fragments_before=before,
         fragments_now=now,
         segment=change.segment,
-        component_vox=names.place(change.body),
+        component_vox=names.first_vox(change.body),
     )
 
 

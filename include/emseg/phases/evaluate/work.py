@@ -1,6 +1,8 @@
 """The work on one subvolume, read from both labelmaps; and the scores of all of them together.
 
-Memory of a task: 24 bytes a voxel of the core; with a band at boundaries 21 more a voxel of the core and the band.
+Memory of a task: 24 bytes a voxel of the core; with a band at boundaries 21 more a voxel of the core and the band;
+with components 24 more a voxel of the core. Memory of the driver: 100 bytes a row of the parts of components, and what
+`emseg.phases.evaluate.figures` says.
 """
 
 from __future__ import annotations
