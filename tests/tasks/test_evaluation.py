@@ -239,7 +239,8 @@ def test_components_of_a_box_lie_where_they_are_told(place: Place) -> None:
     scores = scored(place.context(spec), spec)
     for finding in scores.findings.cut:
         at = np.floor(finding.view.position_vox).astype(int)
-        assert finding.component_vox == tuple(at)
+        assert components[tuple(finding.component_vox - np.array(box.start))] == components[tuple(at - box.start)]
+        assert TRUTH[tuple(at - START)] in finding.partner_ids
         assert BODIES[tuple(at)] == finding.body
         assert finding.view.bodies == (finding.body,)
         inside = components[tuple(at - box.start)]
