@@ -42,6 +42,7 @@ GOOD: dict[str, Any] = {
     "bodies": [5, 2**47],
     "min_body_vox": 1000,
     "scale": 2,
+    "components": True,
 }
 
 

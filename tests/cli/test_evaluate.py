@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 from skimage.metrics import adapted_rand_error, variation_of_information
+from tests.component_oracle import components_named
 from tests.refusals import refused
 
 from emseg.cli.on_demand import loaded
@@ -64,6 +65,24 @@ def test_what_of_two_files_counts_is_as_counted_by_numpy_and_scipy(
     assert f"Body {worst['body']} of the ground truth ({worst['voxels']} voxels)" in said
     assert f"{figures['vi_merge']:.4f}" in said
     assert f"{found['edits'][2]['merges']} merges, {found['edits'][2]['splits']} splits" in said
+
+
+def test_two_files_are_compared_by_components_inside_the_box(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """Oracle: scikit-image's components and scores. Kills components of the file in place of the box."""
+    box, options = (slice(2, 15), slice(3, 40), slice(5, 50)), ["--box", "2,3,5,15,40,50", "--ignore-boundary-nm", 9]
+    evaluate(*files, *options, "--components", "--out", tmp_path / "s.json")
+    counts = np.zeros(TRUTH.shape, bool)
+    for body in range(1, 9):
+        counts |= (body == TRUTH) & (distance_transform_edt(body == TRUTH, sampling=SIZE_NM) > 9)
+    truth, labels = components_named(TRUTH[box].astype(np.uint64))[counts[box]], LABELS[box][counts[box]]
+    found = json.loads((tmp_path / "s.json").read_text())
+    expected = variation_of_information(truth.astype(np.int64), labels)
+    assert [found["figures"]["vi_split"], found["figures"]["vi_merge"]] == pytest.approx(expected)
+    assert found["figures"]["bodies"] == len(np.unique(truth)) > 8
+    assert found["counting"]["components"]
+    (z, y, x), body = found["findings"]["cut"][0]["component_vox"], found["findings"]["cut"][0]["body"]
+    assert TRUTH[z, y, x] == body
+    assert found["findings"]["components"]
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def test_a_reference_or_value_that_cannot_work_is_named(datasets, volume, server
 def test_what_counts_of_the_ground_truth_is_pinned(datasets, volume, server):
     """Kills an option of the dataset file that no run hears of."""
     counting = {"unassigned": "singletons", "ignore_boundary_nm": 8, "bodies": [7, 3], "min_body_vox": 9, "scale": 1}
+    counting |= {"components": True}
     folder = datasets(volume={"node": "e5e9", "groundtruth": {"instance": "groundtruth"} | counting})
     found = pin_run(RunParameters(dataset="demo"), "run", folder, server).groundtruth.model_dump(mode="json")
     assert {name: found[name] for name in counting} == counting | {"bodies": [3, 7]}

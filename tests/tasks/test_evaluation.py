@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 from skimage.metrics import adapted_rand_error, variation_of_information
+from tests.component_oracle import components_named
 from tests.links.viewer import state_of
 from tests.refusals import refused
 
@@ -225,9 +226,32 @@ def test_each_of_the_worst_bodies_has_a_link_to_a_voxel_of_it(
     assert layers["gray"]["type"] == "image"
 
 
+def test_components_of_a_box_lie_where_they_are_told(place: Place) -> None:
+    """Oracle: scikit-image. Kills a link to another component of the body, or to a voxel outside of the box."""
+    box = Box((20, 30, 40), (90, 110, 160))
+    swapped = {"segmentation": f"{place.node}:truth", "groundtruth": f"{place.node}:seg", "components": True}
+    spec = place.pinned(box=(*box.start, *box.stop), **swapped)
+    run_evaluation(place.context(spec), InProcess())
+    components = components_named(BODIES[box.slices()])
+    expected = contingency_table(TRUTH[box.slices(START)], components)
+    assert read_evaluation(place.context(spec)).whole == expected
+    assert len(np.unique(components)) > len(np.unique(BODIES[box.slices()]))
+    scores = scored(place.context(spec), spec)
+    for finding in scores.findings.cut:
+        at = np.floor(finding.view.position_vox).astype(int)
+        assert components[tuple(finding.component_vox - np.array(box.start))] == components[tuple(at - box.start)]
+        assert TRUTH[tuple(at - START)] in finding.partner_ids
+        assert BODIES[tuple(at)] == finding.body
+        assert finding.view.bodies == (finding.body,)
+        inside = components[tuple(at - box.start)]
+        assert finding.voxels == np.count_nonzero(components == inside)
+    assert scores.places[0].text.startswith("Component at Z ")
+
+
 @pytest.mark.parametrize(
     "other",
     [
+        {"components": True},
         {"segmentation_supervoxels": True},
         {"groundtruth_supervoxels": True},
         {"segmentation": "NODE:copy"},

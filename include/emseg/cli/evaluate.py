@@ -48,6 +48,9 @@ def evaluate(
     ] = None,
     min_body_vox: Annotated[int, typer.Option(help="Bodies with fewer counted voxels do not count")] = 0,
     scale: Annotated[int, typer.Option(help="Both labelmaps are compared at this scale, 0 to 4; of files 0")] = 0,
+    components: Annotated[
+        bool, typer.Option("--components", help="Measure against the connected components of bodies inside the region")
+    ] = False,
     box: Annotated[str | None, typer.Option(help="Z0,Y0,X0,Z1,Y1,X1 to stay inside: voxels, half-open")] = None,
     leave_out: Annotated[
         list[str] | None,
@@ -77,6 +80,7 @@ def evaluate(
         "bodies": body or (),
         "min_body_vox": min_body_vox,
         "scale": scale,
+        "components": components,
     }
     inside = None if box is None else corners_of(box, DOING, "--box")
     without = tuple(corners_of(text, DOING, "--leave-out") for text in leave_out or ())

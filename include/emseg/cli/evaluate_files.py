@@ -14,7 +14,17 @@ from emseg.cli.console import console
 from emseg.cli.files import load_array, load_labels, said_voxel_size
 from emseg.config.dataset import Counting
 from emseg.errors import PermanentError
-from emseg.evaluate import ContingencyTable, contingency_table, large_bodies, near_boundary
+from emseg.evaluate import (
+    BODIES,
+    Components,
+    ContingencyTable,
+    TruthComponents,
+    TruthNames,
+    contingency_table,
+    large_bodies,
+    near_boundary,
+    parts_of,
+)
 from emseg.geometry import Box, VoxelSize, checked_voxel_size, same_voxel_size
 from emseg.ingest.numpy_files import npz_names
 from emseg.quality.scores import Scores, measured_fields
@@ -42,15 +52,17 @@ def scores_of_files(
     bounds = Box.of_shape(labels.shape)
     inside = bounds if box is None else _within(bounds, box, "--box")
     without = [_within(bounds, corners, "--leave-out") for corners in leave_out]
-    groundtruth = _unseen(groundtruth, segmented, on)
-    groundtruth = _counted(groundtruth, counting, size)
+    counted = _counted(_unseen(groundtruth, segmented, on), counting, size)
     outside = np.ones(groundtruth.shape, bool)
     outside[inside.slices()] = False
     for each in without:
         outside[each.slices()] = True
-    groundtruth[outside] = 0
-    table = _checked(contingency_table(labels, groundtruth), counting, on)
-    fields: dict[str, Any] = measured_fields(table, counting.unassigned)
+    counted[outside] = 0
+    names = BODIES
+    if counting.components:
+        counted, names = _components(groundtruth, counted, inside)
+    table = _checked(contingency_table(labels, counted), counting, on, names)
+    fields: dict[str, Any] = measured_fields(table, counting.unassigned, names)
     return Scores(
         segmentation=str(segmented),
         groundtruth=str(truth),
@@ -104,9 +116,18 @@ def _counted(groundtruth: AnyLabels, counting: Counting, size: VoxelSize | None)
     return counted
 
 
-def _checked(table: ContingencyTable, counting: Counting, on: str) -> ContingencyTable:
+def _components(groundtruth: AnyLabels, counted: AnyLabels, region: Box) -> tuple[AnyLabels, TruthNames]:
+    """The component at each voxel of `counted`, in place of its body; what does not count cuts none."""
+    parts, table = parts_of(groundtruth[region.slices()], region, region)
+    components = np.zeros(groundtruth.shape, np.uint64)
+    components[region.slices()] = parts
+    components[counted == 0] = 0
+    return components, TruthNames(TruthComponents(Components.of([table]), region, scale=0))
+
+
+def _checked(table: ContingencyTable, counting: Counting, on: str, names: TruthNames) -> ContingencyTable:
     """The rows of bodies that are large enough; PermanentError where a listed one, or all of them, lack voxels."""
-    missing = sorted(set(counting.bodies) - set(table.groundtruth.tolist()))
+    missing = sorted(set(counting.bodies) - set(names.bodies(table.groundtruth).tolist()))
     if missing:
         found = f"of {', '.join(map(str, missing[:10]))} no voxel counts"
         raise PermanentError(DOING, f"{on}, --body", found, "Name bodies that the ground truth has")

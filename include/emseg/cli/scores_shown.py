@@ -30,7 +30,11 @@ def show_scores(scores: Scores) -> None:
         table.add_row(name, f"{figures[metric]:.4f}", unit)
     for edits in scores.edits:
         table.add_row(f"edits to {edits.share:.0%} of the voxels", _told(edits), "")
-    table.add_row("segments / ground-truth bodies", f"{figures['segments']:.0f} / {figures['bodies']:.0f}", "")
+    table.add_row(
+        f"segments / ground-truth {'components' if scores.findings.components else 'bodies'}",
+        f"{figures['segments']:.0f} / {figures['bodies']:.0f}",
+        "",
+    )
     table.add_row("voxels that count", f"{figures['voxels']:.0f}", "")
     console.print(table)
     cut = len(scores.findings.cut)

@@ -8,7 +8,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from emseg.config.alerts import AlertPolicy
 from emseg.config.base import BESIDE_DATASETS, Core3, Margin3, Name, Record, validated
@@ -90,6 +97,17 @@ class Counting(Record):
     bodies: BodyIds = Field(default=(), description="Bodies that count; none named: all")
     min_body_vox: int = Field(default=0, ge=0, le=10**15, description="Bodies with fewer counted voxels do not count")
     scale: int = Field(default=0, ge=0, le=4, description="Both labelmaps are compared at this scale")
+    components: bool = Field(
+        default=False, description="Measure against the connected components of bodies inside the region"
+    )
+
+    @model_serializer(mode="wrap")
+    def _says_components_only_where_asked_for(self, given: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Without components the same document as before there was a choice, so that histories go on."""
+        document: dict[str, object] = given(self)
+        if not self.components:
+            document.pop("components", None)
+        return document
 
 
 NO_GROUNDTRUTH = "none"
@@ -129,6 +147,15 @@ class Skeletons(Record):
     unit: SkeletonUnit = SkeletonUnit.VOXEL
 
 
+def has_bodies_at_synapses(components: bool, synapses: object) -> None:
+    """ValueError where synapses are to be scored against components."""
+    if components and synapses is not None:
+        raise ValueError(
+            "with `components: true` synapses cannot be scored: a connection is between bodies, and its points may lie "
+            "in two components of one. Leave `synapses` out, or `components`"
+        )
+
+
 class GroundTruth(Counting):
     """A labelmap to measure against; `node` defaults to the node of the grayscale."""
 
@@ -136,6 +163,11 @@ class GroundTruth(Counting):
     node: NodeReference | None = None
     synapses: Synapses | None = None
     skeletons: Skeletons | None = None
+
+    @model_validator(mode="after")
+    def _has_bodies_at_synapses(self) -> GroundTruth:
+        has_bodies_at_synapses(self.components, self.synapses)
+        return self
 
 
 def _none_is_none(value: object) -> object:

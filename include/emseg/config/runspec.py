@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from emseg.config.base import Name, Position3, Record, VoxelSizeNm
 from emseg.config.checks import ImageChecks
@@ -22,6 +22,7 @@ from emseg.config.dataset import (
     SkeletonUnit,
     Stitching,
     SynapseCounting,
+    has_bodies_at_synapses,
 )
 from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
@@ -109,6 +110,11 @@ class PinnedGroundTruth(Counting):
     excluded: tuple[PinnedBox, ...] = ()
     synapses: PinnedSynapses | None = None
     skeletons: PinnedSkeletons | None = None
+
+    @model_validator(mode="after")
+    def _has_bodies_at_synapses(self) -> PinnedGroundTruth:
+        has_bodies_at_synapses(self.components, self.synapses)
+        return self
 
 
 class TwoLabelmaps(Record):

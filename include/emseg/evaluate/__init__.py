@@ -3,6 +3,8 @@
 from emseg.evaluate.bodies import BodyScores, per_body, per_segment
 from emseg.evaluate.boundary_band import band_margin, near_boundary
 from emseg.evaluate.changes import BodyChange, broken_and_merged
+from emseg.evaluate.component_parts import ComponentParts, parts_of, with_plane_before
+from emseg.evaluate.components import Components
 from emseg.evaluate.connections import ConnectionTable, connection_table, merged_connections
 from emseg.evaluate.connectivity import ConnectivityScore, connectivity, standing_for
 from emseg.evaluate.contingency import ContingencyTable, contingency_table, large_bodies, merged, only_bodies
@@ -27,8 +29,10 @@ from emseg.evaluate.resampling import FEWEST_SUBVOLUMES, interval, resampled_mov
 from emseg.evaluate.skeleton_nodes import SkeletonNodes, SkeletonSet
 from emseg.evaluate.skeletons import SkeletonScore, score_skeletons
 from emseg.evaluate.survey import SURVEY_FIGURES, Survey, SurveyFigure
+from emseg.evaluate.truth_names import BODIES, TruthComponents, TruthNames, beginning, told
 
 __all__ = [
+    "BODIES",
     "FEWEST_SUBVOLUMES",
     "OPTIONAL_FIGURES",
     "ORPHAN_POINTS",
@@ -37,6 +41,8 @@ __all__ = [
     "AtVoxels",
     "BodyChange",
     "BodyScores",
+    "ComponentParts",
+    "Components",
     "ConnectionTable",
     "ConnectivityScore",
     "ContingencyTable",
@@ -55,8 +61,11 @@ __all__ = [
     "Source",
     "Survey",
     "SurveyFigure",
+    "TruthComponents",
+    "TruthNames",
     "Value",
     "band_margin",
+    "beginning",
     "broken_and_merged",
     "connection_table",
     "connectivity",
@@ -75,10 +84,13 @@ __all__ = [
     "optional_figures",
     "orphan_bodies",
     "orphan_segments",
+    "parts_of",
     "per_body",
     "per_segment",
     "resampled_moves",
     "score",
     "score_skeletons",
     "standing_for",
+    "told",
+    "with_plane_before",
 ]

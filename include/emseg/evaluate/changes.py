@@ -14,7 +14,7 @@ from emseg.evaluate.contingency import ContingencyTable
 
 @dataclass(frozen=True)
 class BodyChange:
-    """One ground-truth body: `bits` more of VI split (or merge) than before, and what holds most of it now.
+    """One label of the ground truth: `bits` more of VI split (or merge) than before, and what holds most of it now.
 
     `fragments` are the fewest segments that hold 90 % of it, before and now. `others` are up to three bodies that share
     its best segment now and did not share its best one before, those with most voxels first.

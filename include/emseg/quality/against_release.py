@@ -11,11 +11,14 @@ import numpy as np
 from emseg.array_types import Floats
 from emseg.config.dataset import Regression, Unassigned
 from emseg.evaluate import (
+    BODIES,
     BodyChange,
     Figure,
     PerSubvolume,
     Score,
+    TruthNames,
     Value,
+    beginning,
     broken_and_merged,
     interval,
     resampled_moves,
@@ -34,13 +37,14 @@ _TOLD_BITS = 0.0005
 class Measured:
     """One segmentation: its score, its tables, and how far resamples of the subvolumes move its figures, by name.
 
-    `figures` are those that a dataset need not have.
+    `figures` are those that a dataset need not have, and `names` those of the ground truth.
     """
 
     score: Score
     parts: PerSubvolume
     moves: Mapping[str, Floats]
     figures: Mapping[Figure, Value] = field(default_factory=dict)
+    names: TruthNames = BODIES
 
     @classmethod
     def of(
@@ -50,9 +54,10 @@ class Measured:
         seed: str,
         unassigned: Unassigned,
         figures: Mapping[Figure, Value] = MappingProxyType({}),
+        names: TruthNames = BODIES,
     ) -> Measured:
         """The segmentation that was scored. What is compared with each other needs the same `seed` (hexadecimal)."""
-        return cls(score, parts, resampled_moves(parts.influences(unassigned), seed), figures)
+        return cls(score, parts, resampled_moves(parts.influences(unassigned), seed), figures, names)
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -77,7 +82,7 @@ def against_release(
         limits={CHANGES[name].limit_name: float(limit) for name, limit in limits.items()},
         rows=tuple(rows),
         told=told,
-        where=_where(own.parts, served.parts, unassigned, number),
+        where=_where(own.parts, served.parts, unassigned, number, own.names),
         notes=(summary,),
     )
 
@@ -123,7 +128,9 @@ class _Change:
         return f"{value:.4g} {self.figure.unit}".rstrip()
 
 
-def _where(own: PerSubvolume, served: PerSubvolume, unassigned: Unassigned, number: int) -> tuple[str, ...]:
+def _where(
+    own: PerSubvolume, served: PerSubvolume, unassigned: Unassigned, number: int, names: TruthNames
+) -> tuple[str, ...]:
     rise = own.vi(unassigned) - served.vi(unassigned)
     worst = [i for i in np.argsort(-rise, kind="stable")[:PLACES] if rise[i] >= _TOLD_BITS]
     places = ", ".join(f"{own.items[i]} {rise[i]:+.3f}" for i in worst)
@@ -133,20 +140,23 @@ def _where(own: PerSubvolume, served: PerSubvolume, unassigned: Unassigned, numb
             (f"Subvolumes that got worst against release {number}, bits of the VI of the whole: {places}",)
             * bool(places)
         ),
-        *(_broke(each) for each in broken if each.bits >= _TOLD_BITS),
-        *(_merged(each) for each in merged if each.bits >= _TOLD_BITS),
+        *(_broke(each, names) for each in broken if each.bits >= _TOLD_BITS),
+        *(_merged(each, names) for each in merged if each.bits >= _TOLD_BITS),
     )
 
 
-def _broke(change: BodyChange) -> str:
+def _broke(change: BodyChange, names: TruthNames) -> str:
     before, now = change.fragments
     parts = f"90 % of it takes {now} segment{'s' * (now != 1)}, before {before}"
-    return f"Body {change.body} of the ground truth broke: {change.bits:+.3f} bits of VI split; {parts}"
-
-
-def _merged(change: BodyChange) -> str:
-    names = ", ".join(map(str, change.others))
-    shared = (
-        f"its largest segment, {change.segment}, now holds bodies {names} too" if names else "it shares more voxels"
+    return (
+        f"{beginning(names.told(change.body))} of the ground truth broke: {change.bits:+.3f} bits of VI split; {parts}"
     )
-    return f"Body {change.body} of the ground truth merged: {change.bits:+.3f} bits of VI merge; {shared}"
+
+
+def _merged(change: BodyChange, names: TruthNames) -> str:
+    others = names.all_told(change.others)
+    shared = (
+        f"its largest segment, {change.segment}, now holds {others} too" if change.others else "it shares more voxels"
+    )
+    who = beginning(names.told(change.body))
+    return f"{who} of the ground truth merged: {change.bits:+.3f} bits of VI merge; {shared}"

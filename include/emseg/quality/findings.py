@@ -10,9 +10,18 @@ import numpy.typing as npt
 from pydantic import Field
 
 from emseg.array_types import Counts, Ids
-from emseg.config.base import Record
+from emseg.config.base import Position3, Record
 from emseg.config.dataset import Unassigned
-from emseg.evaluate import BodyScores, ContingencyTable, per_body, per_segment
+from emseg.evaluate import (
+    BODIES,
+    BodyScores,
+    ContingencyTable,
+    TruthNames,
+    beginning,
+    per_body,
+    per_segment,
+    told,
+)
 
 
 class View(Record):
@@ -27,7 +36,7 @@ class View(Record):
 class Finding(Record):
     """One body: `bits` it adds to the VI of the whole, and the fewest `partners` that hold 90 % of it.
 
-    `partner_ids` are the largest of these, without 0 (unassigned).
+    `partner_ids` are the largest of these, without 0 (unassigned); of components the bodies.
     """
 
     body: int
@@ -35,6 +44,7 @@ class Finding(Record):
     bits: float
     partners: int
     partner_ids: tuple[int, ...] = ()
+    component_vox: Position3 | None = Field(default=None, description="First voxel (ZYX) of the component of the body")
     view: View | None = None
 
 
@@ -57,24 +67,26 @@ class Findings(Record):
     """Worst first: `cut` are ground-truth bodies by VI split, `joining` are segments by VI merge.
 
     `largest` are the largest bodies of all of the volume, for which no ground truth is needed. `view` shows the
-    largest segments.
+    largest segments. With `components` these are what the segmentation was measured against, in place of bodies.
     """
 
     cut: tuple[Finding, ...] = ()
     joining: tuple[Finding, ...] = ()
     largest: tuple[LargeBody, ...] = ()
     view: View | None = None
+    components: bool = False
 
     def sentences(self) -> tuple[str, ...]:
         """One a finding, for people, the cut bodies before the joining ones."""
         cut = (
-            f"Body {f.body} of the ground truth ({f.voxels} voxels) costs {f.bits:.3f} bits of VI split; "
-            f"90 % of it takes {f.partners} segment{'s' * (f.partners != 1)}"
+            f"{beginning(told(f.body, f.component_vox))} of the ground truth ({f.voxels} voxels) "
+            f"costs {f.bits:.3f} bits of VI split; 90 % of it takes {f.partners} segment{'s' * (f.partners != 1)}"
             for f in self.cut
         )
+        one, several = ("component", "components") if self.components else ("body", "bodies")
         joining = (
             f"Segment {f.body} ({f.voxels} voxels) costs {f.bits:.3f} bits of VI merge; "
-            f"90 % of it lies in {f.partners} bod{'ies' if f.partners != 1 else 'y'}"
+            f"90 % of it lies in {f.partners} {one if f.partners == 1 else several}"
             for f in self.joining
         )
         return (*cut, *joining)
@@ -92,7 +104,12 @@ PARTNERS_KEPT = 20
 """Partners that a finding names, so that its link stays short."""
 
 
-def worst_findings(table: ContingencyTable, count: int = 10, unassigned: Unassigned = Unassigned.SEGMENT) -> Findings:
+def worst_findings(
+    table: ContingencyTable,
+    count: int = 10,
+    unassigned: Unassigned = Unassigned.SEGMENT,
+    names: TruthNames = BODIES,
+) -> Findings:
     """The `count` worst of each kind, without views.
 
     Segment 0 (unassigned) and bodies that cost nothing are left out.
@@ -100,9 +117,22 @@ def worst_findings(table: ContingencyTable, count: int = 10, unassigned: Unassig
     bodies, segments = per_body(table, unassigned), per_segment(table, unassigned)
     cut, joining = _worst(bodies, bodies.vi_split, count), _worst(segments, segments.vi_merge, count)
     return Findings(
-        cut=tuple(_with_partners(f, table.groundtruth, table.segmentation, table.count) for f in cut),
-        joining=tuple(_with_partners(f, table.segmentation, table.groundtruth, table.count) for f in joining),
+        cut=tuple(_named(_with_partners(f, table.groundtruth, table.segmentation, table.count), names) for f in cut),
+        joining=tuple(
+            _joining_named(_with_partners(f, table.segmentation, table.groundtruth, table.count), names)
+            for f in joining
+        ),
+        components=names.components is not None,
     )
+
+
+def _named(cut: Finding, names: TruthNames) -> Finding:
+    return cut.model_copy(update={"body": names.body(cut.body), "component_vox": names.first_vox(cut.body)})
+
+
+def _joining_named(joining: Finding, names: TruthNames) -> Finding:
+    bodies = names.bodies(np.array(joining.partner_ids, np.uint64)).tolist()
+    return joining.model_copy(update={"partner_ids": tuple(dict.fromkeys(bodies))})
 
 
 def _with_partners(finding: Finding, side: Ids, other: Ids, count: Counts) -> Finding:

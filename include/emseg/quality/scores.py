@@ -11,7 +11,7 @@ from pydantic import Field
 
 from emseg.config.base import Record, VoxelSizeNm
 from emseg.config.dataset import Counting, Unassigned
-from emseg.evaluate import ContingencyTable, edit_distances, per_body, score
+from emseg.evaluate import BODIES, ContingencyTable, TruthNames, edit_distances, per_body, score
 from emseg.quality.findings import Findings, worst_findings
 
 SCHEMA = 1
@@ -83,10 +83,10 @@ def edits_of(table: ContingencyTable) -> tuple[Edits, ...]:
     return tuple(Edits(**asdict(each), is_reached=each.is_reached) for each in edit_distances(table))
 
 
-def measured_fields(table: ContingencyTable, unassigned: Unassigned) -> dict[str, object]:
+def measured_fields(table: ContingencyTable, unassigned: Unassigned, names: TruthNames = BODIES) -> dict[str, object]:
     """The fields of `Scores` that follow from a table alone."""
     return {
         "figures": figures_of(table, unassigned),
         "edits": edits_of(table),
-        "findings": worst_findings(table, unassigned=unassigned),
+        "findings": worst_findings(table, unassigned=unassigned, names=names),
     }

@@ -23,7 +23,7 @@ from emseg.quality import (
 def measured(run: RunContext[DvidServices], evaluation: Evaluation, seed: str) -> Measured:
     """An evaluation, with resamples that follow from a key."""
     unassigned = measured_on(run).unassigned
-    return Measured.of(evaluation.score, evaluation.parts, seed, unassigned, evaluation.figures)
+    return Measured.of(evaluation.score, evaluation.parts, seed, unassigned, evaluation.figures, evaluation.names)
 
 
 def replaces(spec: RunSpec) -> str | None:

@@ -116,11 +116,13 @@ def _scored(
 ) -> list[Comparison]:
     """The same of what needs ground truth."""
     told = optional(own.figures, run.spec.gate, run.spec.dataset)
+    if own.names.components is not None:
+        told = told.with_notes("Measured against components of the ground truth's bodies inside the region")
     return [told, *with_served(run, own, served), *with_history(run, own, history)]
 
 
 def _findings(run: RunContext[DvidServices], evaluation: Evaluation | None) -> Findings:
     if evaluation is None:
         return Findings(view=view_of_bodies(run, tuple(read_survey(run).largest[:LARGEST].tolist())))
-    findings = worst_findings(evaluation.whole, unassigned=measured_on(run).unassigned)
+    findings = worst_findings(evaluation.whole, unassigned=measured_on(run).unassigned, names=evaluation.names)
     return with_views(run, findings, per_segment(evaluation.whole))

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from emseg.array_types import Floats
-from emseg.evaluate import BodyChange, broken_and_merged, per_segment
+from emseg.array_types import Floats, Ids
+from emseg.evaluate import BodyChange, TruthNames, broken_and_merged, per_segment
 from emseg.geometry import Box
 from emseg.phases.evaluate.work import Evaluation
 from emseg.phases.labelmaps import groundtruth, segmentation
@@ -103,6 +103,7 @@ def _report(judged: JudgedRun, gaps: Gaps) -> QualityReport:
         notes=verdict.notes,
         unassigned=verdict.unassigned,
         has_groundtruth=verdict.has_groundtruth,
+        components=judged.findings.components,
         left_out_voxels=0 if judged.evaluation is None else judged.evaluation.left_out,
         served_release=None if pinned is None or pinned.root != run.spec.volume.root else pinned.number,
         subvolumes=int(verdict.figures.get("subvolumes", 0)),
@@ -140,7 +141,12 @@ def _of_served(run: RunContext[DvidServices], history: Sequence[HistoryEntry]) -
 
 def _joins(judged: JudgedRun, quarantined: Sequence[int]) -> Joins | None:
     evaluation = judged.evaluation
-    return None if evaluation is None else joins_of(judged.run, np.unique(evaluation.whole.groundtruth), quarantined)
+    return None if evaluation is None else joins_of(judged.run, _bodies(evaluation), quarantined)
+
+
+def _bodies(evaluation: Evaluation) -> Ids:
+    """Bodies that count. Joins are judged by bodies: one between two components of a body is right."""
+    return np.unique(evaluation.names.bodies(evaluation.whole.groundtruth))
 
 
 def _large(run: RunContext[DvidServices], body: LargeBody) -> ReportBody:
@@ -169,7 +175,9 @@ def _where(judged: JudgedRun) -> dict[str, Any]:
         if change is None
         else _subvolumes(judged.run, own.items, error, change, np.abs(change)),
         "changed_bodies": tuple(
-            _changed(kind, each) for kind, found in zip(_CHANGES, kinds, strict=False) for each in found
+            _changed(kind, each, judged.own.names)
+            for kind, found in zip(_CHANGES, kinds, strict=False)
+            for each in found
         ),
     }
 
@@ -192,15 +200,16 @@ def _subvolumes(
     )
 
 
-def _changed(kind: Literal["broke", "merged"], change: BodyChange) -> ChangedBody:
+def _changed(kind: Literal["broke", "merged"], change: BodyChange, names: TruthNames) -> ChangedBody:
     before, now = change.fragments
     return ChangedBody(
         kind=kind,
-        body=change.body,
+        body=names.body(change.body),
         bits=change.bits,
         fragments_before=before,
         fragments_now=now,
         segment=change.segment,
+        component_vox=names.first_vox(change.body),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from emseg.evaluate import told
 from emseg.geometry import Box, Coordinate
 from emseg.phases.evaluate.truth import at_scale
 from emseg.phases.labelmaps import groundtruth, measured_on, segmentation
@@ -52,6 +53,7 @@ def _place(run: RunContext[DvidServices], kind: Literal["cut", "joining"], findi
         volume_um3=_counted_nm3(run) * finding.voxels / 1e9,
         bits=finding.bits,
         partners=finding.partners,
+        component_vox=finding.component_vox,
         position_vox=None if view is None else (z, y, x),
         link="" if view is None else link_to(run, view),
     )
@@ -65,7 +67,8 @@ def _counted_nm3(run: RunContext[DvidServices]) -> float:
 def _with_picture(
     run: RunContext[DvidServices], place: Place, view: View, pictures: dict[str, bytes], gaps: Gaps
 ) -> Place:
-    what = f"The picture of {'body' if place.kind == 'cut' else 'segment'} {place.body}"
+    whole = told(place.body, place.component_vox) if place.kind == "cut" else f"segment {place.body}"
+    what = f"The picture of {whole}"
     drawn, reason = gaps.drawn(what, lambda: _drawn(run, place, view))
     if drawn is None:
         return place.model_copy(update={"no_picture": reason})
@@ -80,7 +83,7 @@ def _drawn(run: RunContext[DvidServices], place: Place, view: View) -> tuple[Pla
     readers = (run.open_services().grayscale(run.spec), segmentation(run), groundtruth(run))
     gray, labels, truth = (reader.read(box)[0] for reader in readers)
     jpeg = place_jpeg(Plane(gray, labels, truth, (view.segments, view.bodies)), bar_nm, voxel_nm)
-    path = f"pictures/{place.kind}-{place.body}.jpg"
+    path = f"pictures/{'-'.join(map(str, (place.kind, place.body, *(place.component_vox or ()))))}.jpg"
     return PlacePicture(path=path, start_vox=tuple(box.start), stop_vox=tuple(box.stop), bar_nm=bar_nm), jpeg
 
 

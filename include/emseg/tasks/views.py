@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from scipy.ndimage import label
 
 from emseg.array_types import Ids, Mask
 from emseg.config import RunSpec
@@ -26,6 +27,8 @@ from emseg.quality import Finding, Findings, LargeBody, View
 
 PLACES = 5
 """Largest bodies that reasons, report and alert name, each with its place."""
+NEAR_VOX = 32
+"""So far from the first voxel of a component a place is looked for that shows how it is cut."""
 LARGEST = 20
 """Segments that are selected in the view of a whole run."""
 
@@ -80,11 +83,12 @@ def with_views(run: RunContext[DvidServices], findings: Findings, segments: Body
     """The findings of a run, each with its view, and a view of the largest of its segments."""
     assigned = segments.rows(np.flatnonzero(segments.ids != 0))
     largest = assigned.rows(np.lexsort((assigned.ids, -assigned.voxels))[:LARGEST])
-    return Findings(
-        cut=tuple(f.model_copy(update={"view": _view_of_cut(run, f)}) for f in findings.cut),
-        joining=tuple(f.model_copy(update={"view": _view_of_joining(run, f)}) for f in findings.joining),
-        view=view_of_bodies(run, tuple(largest.ids.tolist())),
-    )
+    views = {
+        "cut": tuple(f.model_copy(update={"view": _view_of_cut(run, f)}) for f in findings.cut),
+        "joining": tuple(f.model_copy(update={"view": _view_of_joining(run, f)}) for f in findings.joining),
+        "view": view_of_bodies(run, tuple(largest.ids.tolist())),
+    }
+    return findings.model_copy(update=views)
 
 
 def large_bodies(run: RunContext[DvidServices], counted: SurveyResult) -> tuple[LargeBody, ...]:
@@ -110,7 +114,24 @@ def whole_view(spec: RunSpec) -> View:
 
 def _view_of_cut(run: RunContext[DvidServices], cut: Finding) -> View:
     body, parts = _of_groundtruth(run, (cut.body,)), _of_segmentation(run, cut.partner_ids)
-    return _view(run.spec, body, parts).model_copy(update={"segments": parts.bodies, "bodies": body.bodies})
+    found: dict[str, object] = {"segments": parts.bodies, "bodies": body.bodies}
+    if cut.component_vox is not None:  # the index of a body knows nothing of its components
+        found["position_vox"] = _in_component(run, Coordinate.of(cut.component_vox), body, parts)
+    return _view(run.spec, body, parts).model_copy(update=found)
+
+
+def _in_component(
+    run: RunContext[DvidServices], first: Coordinate, body: _Selected, parts: _Selected
+) -> tuple[float, float, float]:
+    """A voxel of a component near its first one, if possible one of the segments that it is cut into."""
+    box = Box(first, first + 1).grown(NEAR_VOX).clipped(run.spec.volume.bounds)
+    inside = body.inside(box) if run.roi is None else body.inside(box) & run.roi.mask(box)
+    labels, _ = label(inside)
+    own = (labels == labels[tuple(first - box.start)]) & inside
+    shared = own & parts.inside(box)
+    if not own.any():  # at a coarse scale a voxel may have a label that is not that of its first voxel
+        return Box(first, first + 1).centre
+    return _middle(box, shared if shared.any() else own)
 
 
 def _view_of_joining(run: RunContext[DvidServices], joining: Finding) -> View:

@@ -15,7 +15,7 @@ from tests.quality.report.a_report import FIGURES, a_report, figure, place, tren
 from emseg.config.dataset import Publication
 from emseg.quality import ImageFinding, QualityReport, report_page
 from emseg.quality.numbers import number, percent, signed
-from emseg.quality.report.document import Images, Waiting
+from emseg.quality.report.document import ChangedBody, Images, Waiting
 from emseg.quality.report.page import MOST_BYTES
 
 JPEG = b"\xff\xd8 a picture"
@@ -149,6 +149,20 @@ def test_a_place_has_its_own_picture_and_link():
         data = b64encode(pictures[f"pictures/{kind}-5.jpg"]).decode()
         assert html.count(data) == 1
         assert html.index(data) < place_at < html.index(f'href="https://viewer/#{kind}-5"') < end
+
+
+def test_a_component_is_shown_with_its_body_and_its_first_voxel():
+    """Kills two components of one body that look like one, and components that are told as bodies."""
+    places = (place("cut", 5, component_vox=(1, 22, 333)), place("joining", 6))
+    changed = ChangedBody(
+        kind="broke", body=8, bits=0.1, fragments_before=1, fragments_now=2, segment=9, component_vox=(4, 55, 666)
+    )
+    html = page(a_report(places=places, changed_bodies=(changed,), components=True))
+    assert "Body 5<small>component at z 1, y 22, x 333</small>" in html
+    assert "8<small>component at z 4, y 55, x 666</small>" in html
+    assert "lies in 13 components" in html
+    assert "Measured against the components" in html
+    assert "component" not in page(a_report())
 
 
 def test_a_picture_that_could_not_be_drawn_is_named_with_the_reason():

@@ -78,9 +78,15 @@ class Evaluate(EachSubvolume):
 
     def artefacts(self) -> tuple[TableArtefact, ...]:
         """The contingency table; and what a dataset need not have."""
-        from emseg.phases.evaluate.artefacts import CONNECTIONS, CONTINGENCY, POINTS, SKELETON_NODES
+        from emseg.phases.evaluate.artefacts import (
+            COMPONENT_PARTS,
+            CONNECTIONS,
+            CONTINGENCY,
+            POINTS,
+            SKELETON_NODES,
+        )
 
-        return CONTINGENCY, POINTS, CONNECTIONS, SKELETON_NODES
+        return CONTINGENCY, COMPONENT_PARTS, POINTS, CONNECTIONS, SKELETON_NODES
 
 
 PHASE = Evaluate()

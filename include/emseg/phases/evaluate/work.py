@@ -1,6 +1,8 @@
 """The work on one subvolume, read from both labelmaps; and the scores of all of them together.
 
-Memory of a task: 24 bytes a voxel of the core; with a band at boundaries 21 more a voxel of the core and the band.
+Memory of a task: 24 bytes a voxel of the core; with a band at boundaries 21 more a voxel of the core and the band;
+with components 24 more a voxel of the core. Memory of the driver: 100 bytes a row of the parts of components, and what
+`emseg.phases.evaluate.figures` says.
 """
 
 from __future__ import annotations
@@ -11,10 +13,14 @@ from dataclasses import dataclass
 from emseg.engine.run import Scalars
 from emseg.errors import PermanentError
 from emseg.evaluate import (
+    ComponentParts,
+    Components,
     ContingencyTable,
     Figure,
     PerSubvolume,
     Score,
+    TruthComponents,
+    TruthNames,
     Value,
     contingency_table,
     large_bodies,
@@ -23,10 +29,10 @@ from emseg.evaluate import (
     score,
 )
 from emseg.geometry import Box
-from emseg.phases.evaluate.artefacts import CONNECTIONS, CONTINGENCY, POINTS, SKELETON_NODES
+from emseg.phases.evaluate.artefacts import COMPONENT_PARTS, CONNECTIONS, CONTINGENCY, POINTS, SKELETON_NODES
 from emseg.phases.evaluate.figures import WholeFigures, optional_figures_of
 from emseg.phases.evaluate.points import skeleton_nodes_in, synapses_in
-from emseg.phases.evaluate.truth import at_scale, counted_truth
+from emseg.phases.evaluate.truth import at_scale, counted_parts, counted_truth, evaluated_region
 from emseg.phases.labelmaps import measured_on, segmentation_labels
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
@@ -46,11 +52,15 @@ class EvaluateSubvolume:
     def __call__(self, item: str) -> ItemMarker:
         """Count the core of the subvolume named `item`."""
         core, scale = self.run.grid.subvolume_named(item).core, measured_on(self.run).scale
-        truth, left_out = counted_truth(self.run, core)
         labels = segmentation_labels(self.run, at_scale(core, scale), scale)
+        folder, parts = self.run.folder(NAME), []
+        if measured_on(self.run).components:
+            truth, left_out, found = counted_parts(self.run, core)
+            parts = [COMPONENT_PARTS.write(folder, item, found.to_arrow())]
+        else:
+            truth, left_out = counted_truth(self.run, core)
         table = contingency_table(labels, truth)
-        folder = self.run.folder(NAME)
-        artefacts = [CONTINGENCY.write(folder, item, table.to_arrow()), *self._at_points(folder, item, core)]
+        artefacts = [CONTINGENCY.write(folder, item, table.to_arrow()), *parts, *self._at_points(folder, item, core)]
         return folder.commit_item(item, artefacts, {"voxels": table.voxels, LEFT_OUT: left_out})
 
     def _at_points(self, folder: PhaseFolder, item: str, core: Box) -> Iterator[Artefact]:
@@ -73,8 +83,9 @@ class MergeTables:
     def __call__(self, markers: Sequence[ItemMarker]) -> Scalars:
         """Score of the whole volume; PermanentError when no voxel has ground truth."""
         wanted = measured_on(self.run)
-        whole = merged(table_of(self.run.folder(NAME), marker) for marker in markers)
-        missing = sorted(set(wanted.bodies) - set(whole.groundtruth.tolist()))
+        names = _names_of(self.run, markers)
+        whole = merged(table for _, table in _measured_tables(self.run, markers, names))
+        missing = sorted(set(wanted.bodies) - set(names.bodies(whole.groundtruth).tolist()))
         if missing:
             raise PermanentError(
                 "evaluating the segmentation",
@@ -104,8 +115,25 @@ class MergeTables:
 
 
 def table_of(folder: PhaseFolder, marker: ItemMarker) -> ContingencyTable:
-    """Contingency table of one subvolume, checksum verified."""
+    """Contingency table of one subvolume, checksum verified; with components its ground truth are their parts."""
     return ContingencyTable.from_arrow(CONTINGENCY.read(folder, marker), marker.item)
+
+
+def _names_of(run: RunContext[DvidServices], markers: Sequence[ItemMarker]) -> TruthNames:
+    """Bodies; or components, joined over all subvolumes."""
+    wanted, folder = measured_on(run), run.folder(NAME)
+    if not wanted.components:
+        return TruthNames()
+    tables = (ComponentParts.from_arrow(COMPONENT_PARTS.read(folder, marker), marker.item) for marker in markers)
+    return TruthNames(TruthComponents(Components.of(tables), evaluated_region(run), wanted.scale))
+
+
+def _measured_tables(
+    run: RunContext[DvidServices], markers: Sequence[ItemMarker], names: TruthNames
+) -> Iterator[tuple[str, ContingencyTable]]:
+    """The table of each subvolume, of segments and what they are measured against."""
+    for marker in markers:
+        yield marker.item, names.measured(table_of(run.folder(NAME), marker))
 
 
 @dataclass(frozen=True)
@@ -113,7 +141,8 @@ class Evaluation:
     """All that was measured: the merged table, its score, and the score of each subvolume that has ground truth.
 
     `left_out` are the labelled voxels that the model was trained on; they are in none of the figures. `parts` are the
-    tables of the subvolumes. `figures` are those that a dataset need not have.
+    tables of the subvolumes. `figures` are those that a dataset need not have. `names` tell the bodies and places of
+    the ground truth in these tables.
     """
 
     whole: ContingencyTable
@@ -122,20 +151,22 @@ class Evaluation:
     left_out: int
     parts: PerSubvolume
     figures: Mapping[Figure, Value]
+    names: TruthNames
 
 
 def read_evaluation(run: RunContext[DvidServices]) -> Evaluation:
     """The result of the phase, from its manifest."""
     folder, wanted = run.folder(NAME), measured_on(run)
     unassigned, markers = wanted.unassigned, folder.manifest()
-    tables = {marker.item: table_of(folder, marker) for marker in markers}
+    names = _names_of(run, markers)
+    tables = dict(_measured_tables(run, markers, names))
     whole = large_bodies(merged(tables.values()), wanted.min_body_vox)
     tables = {item: only_bodies(table, whole.groundtruth) for item, table in tables.items()}
     parts = PerSubvolume.of(tables)
     scored = {item: score(table, unassigned) for item, table in tables.items() if len(table)}
     left_out = sum(int(marker.statistics[LEFT_OUT]) for marker in markers)
     figures = _kept_figures(run, folder)
-    return Evaluation(parts.whole, parts.score(unassigned), scored, left_out, parts, figures)
+    return Evaluation(parts.whole, parts.score(unassigned), scored, left_out, parts, figures, names)
 
 
 def _kept_figures(run: RunContext[DvidServices], folder: PhaseFolder) -> dict[Figure, Value]:

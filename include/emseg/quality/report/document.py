@@ -113,7 +113,10 @@ class PlacePicture(Record):
 
 
 class Place(Record):
-    """A body that costs much: `cut` is of the ground truth, `joining` is a segment. `partners` hold 90 % of it."""
+    """A body that costs much: `cut` is of the ground truth, `joining` is a segment. `partners` hold 90 % of it.
+
+    `component_vox` is the first voxel of a component of the body, where the run was measured against components.
+    """
 
     kind: Literal["cut", "joining"]
     body: int
@@ -121,6 +124,7 @@ class Place(Record):
     volume_um3: float
     bits: float
     partners: int
+    component_vox: Vox3 | None = None
     position_vox: Vox3 | None = None
     picture: PlacePicture | None = None
     no_picture: str = Field(default="", description="Why there is none, where one was tried")
@@ -140,7 +144,7 @@ class ReportBody(Record):
 class ChangedBody(Record):
     """A body of the ground truth that broke or merged since the served release, and how many segments hold 90 % of it.
 
-    `segment` has most of it now.
+    `segment` has most of it now. `component_vox` is the first voxel of the component that it is about.
     """
 
     kind: Literal["broke", "merged"]
@@ -149,6 +153,7 @@ class ChangedBody(Record):
     fragments_before: int
     fragments_now: int
     segment: int
+    component_vox: Vox3 | None = None
 
 
 class JoinAccuracy(Record):
@@ -212,6 +217,7 @@ class QualityReport(Record):
     notes: tuple[str, ...] = ()
     unassigned: Unassigned = Unassigned.SEGMENT
     has_groundtruth: bool = True
+    components: bool = Field(default=False, description="Measured against components of bodies, not against bodies")
     left_out_voxels: int = 0
     served_release: int | None = None
     subvolumes: int = 0

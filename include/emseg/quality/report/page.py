@@ -60,8 +60,8 @@ def report_page(
             section("Beside other results", _comparisons(report)),
             section("Trend", _trends(report)),
             map_section(report),
-            place_list("Most cut bodies", "cut", report.places, shown),
-            place_list("Segments that join bodies", "joining", report.places, shown),
+            place_list("Most cut bodies", "cut", report.places, shown, report.components),
+            place_list("Segments that join bodies", "joining", report.places, shown, report.components),
             changed_bodies(report),
             section("Joins across subvolumes", join_section(report)),
             section("Masked, failed and filled", image_section(report.images)),
@@ -102,6 +102,8 @@ def _figures(report: QualityReport) -> str:
     if not own:
         return ""
     notes = [UNASSIGNED[report.unassigned]]
+    if report.components:
+        notes.append("Measured against the components of the ground truth's bodies inside the region.")
     if any(figure.interval for figure in own):
         notes.append("Small: the middle 95 % of resamples of the subvolumes.")
     if report.left_out_voxels:

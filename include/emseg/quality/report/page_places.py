@@ -74,9 +74,13 @@ def _subvolumes(report: QualityReport, caption: str, rows: Sequence[ReportSubvol
 
 
 def place_list(
-    title: str, kind: Literal["cut", "joining"], places: Sequence[Place], pictures: Mapping[str, str]
+    title: str,
+    kind: Literal["cut", "joining"],
+    places: Sequence[Place],
+    pictures: Mapping[str, str],
+    components: bool = False,
 ) -> str:
-    """Bodies of one kind with their pictures (base64 JPEG by path)."""
+    """Bodies of one kind with their pictures (base64 JPEG by path); `components`: the partners are components."""
     of_kind = [place for place in places if place.kind == kind]
     told = {
         "cut": "Bodies of the ground truth that are cut apart: one colour at the right, several in the middle.",
@@ -85,14 +89,14 @@ def place_list(
     cards = [place for place in of_kind if place.picture or place.no_picture]
     rest = [place for place in of_kind if place not in cards]
     legend = f" From left to right: {_PANELS}; other bodies are faint. The length of the bar is told." if cards else ""
-    drawn = "".join(_card(place, pictures) for place in cards)
+    drawn = "".join(_card(place, pictures, components) for place in cards)
     return section(title, f"<p>{told}{legend}</p>{drawn}{_rest(rest)}" if of_kind else "")
 
 
 def _rest(places: Sequence[Place]) -> str:
     rows = [
         [
-            str(place.body),
+            _id(place.body, place.component_vox),
             number(place.bits),
             f"{place.voxels:,}<small>{number(place.volume_um3)} µm³</small>",
             f"{place.partners:,}",
@@ -105,15 +109,19 @@ def _rest(places: Sequence[Place]) -> str:
     return table("The next ones", heads, rows) if rows else ""
 
 
-def _card(place: Place, pictures: Mapping[str, str]) -> str:
-    what, partner = ("Body", "segment") if place.kind == "cut" else ("Segment", "bod")
+def _id(body: int, component_vox: tuple[int, int, int] | None) -> str:
+    return f"{body}<small>component at {voxel(component_vox)}</small>" if component_vox else str(body)
+
+
+def _card(place: Place, pictures: Mapping[str, str], components: bool) -> str:
+    one, several = ("component", "components") if components else ("body", "bodies")
     if place.kind == "cut":
-        held = f"90 % of it takes {place.partners:,} {partner}{'s' * (place.partners != 1)}"
+        what, held = "Body", f"90 % of it takes {place.partners:,} segment{'s' * (place.partners != 1)}"
     else:
-        held = f"90 % of it lies in {place.partners:,} {partner}{'ies' if place.partners != 1 else 'y'}"
+        what, held = "Segment", f"90 % of it lies in {place.partners:,} {one if place.partners == 1 else several}"
     bits = "VI split" if place.kind == "cut" else "VI merge"
     lines = [
-        f"<h3>{what} {place.body}</h3>",
+        f"<h3>{what} {_id(place.body, place.component_vox)}</h3>",
         f"<p>{number(place.bits)} bits of {bits}</p>",
         f"<p>{place.voxels:,} voxels, {number(place.volume_um3)} µm³</p>",
         f"<p>{held}</p>",
@@ -158,7 +166,7 @@ def changed_bodies(report: QualityReport) -> str:
     """Bodies of the ground truth that broke or merged since the served release."""
     rows = [
         [
-            str(each.body),
+            _id(each.body, each.component_vox),
             each.kind,
             f"{signed(each.bits)}",
             f"{each.fragments_before:,} → {each.fragments_now:,}",

@@ -29,7 +29,7 @@ def scored(run: RunContext[DvidServices], spec: EvaluationSpec) -> Scores:
         run_evaluation(run, InProcess())
         evaluation = read_evaluation(run)
     unassigned = spec.counting.unassigned
-    fields: dict[str, Any] = measured_fields(evaluation.whole, unassigned)
+    fields: dict[str, Any] = measured_fields(evaluation.whole, unassigned, evaluation.names)
     findings = with_views(run, fields.pop("findings"), per_segment(evaluation.whole, unassigned))
     return Scores(
         segmentation=str(spec.segmentation),
