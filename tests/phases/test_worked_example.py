@@ -37,7 +37,7 @@ from emseg.phases import phase_named, write
 from emseg.phases.resolve import BODIES
 from emseg.phases.resolve.artefacts import MAPPING
 from emseg.phases.run_context import RunContext
-from emseg.phases.segment.artefacts import CORE
+from emseg.phases.segment.artefacts import CORE, LABELS
 from emseg.phases.services import DvidServices
 from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.branch import prepare_branch
@@ -95,7 +95,7 @@ def run(server: DvidServer, tmp_path_factory) -> RunContext[DvidServices]:
     labels = columns(ids_of("new local label"))[core.slices()].astype(np.uint32)
     folder = run.folder("segment")
     folder.commit_item(
-        item, folder.write_together(item, "labels", {CORE.name: CORE.encoded(labels)}), {"segments": int(labels.max())}
+        item, [folder.write_parts(item, LABELS, {CORE.name: CORE.encoded(labels)})], {"segments": int(labels.max())}
     )
     folder = run.folder("resolve")
     folder.commit_item(BODIES, [MAPPING.write(folder, BODIES, MAPPING_SCHEMA.empty_table())], {})

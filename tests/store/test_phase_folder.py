@@ -128,29 +128,55 @@ def test_a_damaged_artefact_is_set_aside_and_only_its_item_computed_anew(store, 
     assert reader(store).read_artefact(reader(store).manifest()[1].artefact("labels")) == body(ITEMS[1])
 
 
-def test_small_artefacts_lie_in_one_object_and_each_is_read_alone(store):
+PARTS = {"core": b"c" * 70, "nothing": b"", "overlap-1": b"1" * 9, "overlap-2": b"2" * 33}
+
+
+def test_small_artefacts_are_one_object_and_each_is_read_alone(store):
     """Kills parts that are cut elsewhere than they were joined, and a reader that takes the whole for a part."""
-    phase, parts = folder(store), {"core": b"c" * 70, "nothing": b"", "overlap-1": b"1" * 9, "overlap-2": b"2" * 33}
-    phase.commit_item("sv-1", phase.write_together("sv-1", "labels", parts), {})
-    marker = reader(store).item_marker("sv-1")
-    assert [each.name for each in marker.artefacts] == list(parts)
-    assert [reader(store).read_artefact(each) for each in marker.artefacts] == list(parts.values())
+    phase = folder(store)
+    phase.commit_item("sv-1", [phase.write_parts("sv-1", "labels", PARTS)], {})
+    (artefact,) = reader(store).item_marker("sv-1").artefacts
     assert [key for key in store.keys_under(BASE) if "attempt-" in key] == [f"{BASE}/attempt-a1/sv-1/labels"]
+    found = reader(store).parts(artefact)
+    assert {name: reader(store).read_artefact(part) for name, part in found.items()} == PARTS
+    assert list(found) == list(PARTS)
+    assert reader(store).read_artefact(artefact).endswith(b"".join(PARTS.values()))
+    assert reader(store).check_item("sv-1").artefacts == (artefact,)
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "delete", "swap"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "lengthen", "delete", "swap", "index"])
 def test_a_damaged_part_takes_its_item_back_and_no_sound_part_is_doubted(store, damage):
-    """Kills a part that is believed because another one is whole."""
-    phase, parts = folder(store), {"core": b"c" * 70, "overlap-1": b"1" * 9, "overlap-2": b"2" * 33}
-    phase.commit_item("sv-1", phase.write_together("sv-1", "labels", parts), {})
-    core, _, last = reader(store).item_marker("sv-1").artefacts
-    whole = b"".join(parts.values())
-    bad = {"flip": whole[:-1] + b"3", "cut": whole[:75], "swap": b"c" * 70 + b"2" * 33 + b"1" * 9}
-    store.delete(core.key) if damage == "delete" else store.put(core.key, bad[damage])
-    if damage != "delete":
-        assert reader(store).read_artefact(core) == parts["core"]
-    with refused(IntegrityError, "sv-1", "overlap-2"):
-        reader(store).read_artefact(last)
+    """Kills a part that is believed because another one is whole, and a whole whose index alone is looked at."""
+    phase = folder(store)
+    phase.commit_item("sv-1", [phase.write_parts("sv-1", "labels", PARTS)], {})
+    (artefact,) = reader(store).item_marker("sv-1").artefacts
+    parts, whole = reader(store).parts(artefact), store.get(artefact.key)
+    first, last, index = parts["core"], parts["overlap-2"], artefact.index
+    bad = {
+        "flip": whole[:-1] + b"3",
+        "cut": whole[: index + 75],
+        "lengthen": whole + b"x",
+        "swap": whole[: index + 70] + b"2" * 33 + b"1" * 9,
+        "index": whole.replace(b'"overlap-2",33', b'"overlap-2",32'),
+    }
+    store.delete(artefact.key) if damage == "delete" else store.put(artefact.key, bad[damage])
+    if damage not in ("delete", "index"):
+        assert reader(store).read_artefact(first) == PARTS["core"]
+    wrong = {"lengthen": artefact, "index": artefact}.get(damage, last)
+    with refused(IntegrityError, "sv-1", wrong.name):
+        reader(store).read_artefact(wrong)
+    assert not reader(store).done_items()
+    assert quarantined(store) >= {"items/sv-1.json"}
+
+
+def test_an_index_that_was_changed_is_not_followed(store):
+    """Kills a reader that takes another part because the index says so."""
+    phase = folder(store)
+    phase.commit_item("sv-1", [phase.write_parts("sv-1", "labels", PARTS)], {})
+    (artefact,) = reader(store).item_marker("sv-1").artefacts
+    store.put(artefact.key, store.get(artefact.key).replace(b"overlap-1", b"overlap-3"))
+    with refused(IntegrityError, "sv-1", "labels"):
+        reader(store).parts(artefact)
     assert not reader(store).done_items()
 
 

@@ -158,10 +158,10 @@ def test_a_damaged_artefact_is_set_aside_and_computed_again_to_the_same_bytes(
     after(first, "segment")
     digest = first.folder("segment").phase_marker().content_digest
     (victim,) = first.folder("segment").item_markers(["sv-00000004"])
-    artefact = victim.artefact("overlap-00000005")
-    data = bytearray(services.store.get(artefact.key))
-    data[artefact.start + artefact.size // 2] ^= 1
-    services.store.put(artefact.key, bytes(data))
+    part = first.folder("segment").parts(victim.artefact("labels"))["overlap-00000005"]
+    data = bytearray(services.store.get(part.key))
+    data[part.start + part.size // 2] ^= 1
+    services.store.put(part.key, bytes(data))
 
     with refused(IntegrityError, "sv-00000004"):
         after(first, "stitch")

@@ -6,6 +6,7 @@ written or read goes through one of these declarations, so writer and readers ca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,10 @@ from emseg.store import Artefact, ItemMarker, PhaseFolder
 
 @dataclass(frozen=True)
 class LabelArtefact:
-    """Labels of `dtype`, Z Y X, as `codec.encode_labels` keeps them. A name with NUMBER stands for several of them."""
+    """Labels of `dtype`, Z Y X, as `codec.encode_labels` keeps them. A name with NUMBER stands for several of them.
+
+    An item has all of its labels in one artefact, of which each is a part.
+    """
 
     name: str
     holds: str
@@ -34,13 +38,14 @@ class LabelArtefact:
         """The labels as they are kept."""
         return encode_labels(labels.astype(self.dtype, copy=False))
 
-    def read(self, folder: PhaseFolder, marker: ItemMarker) -> npt.NDArray[Any]:
-        """The labels of a committed item, checksum and dtype verified; IntegrityError where they are not as written."""
-        labels = decode_array(folder.read_artefact(marker.artefact(self.name)))
+    def read(self, folder: PhaseFolder, parts: Mapping[str, Artefact]) -> npt.NDArray[Any]:
+        """The labels, of all that an item has; IntegrityError where bytes or dtype are not as written."""
+        part = parts[self.name]
+        labels = decode_array(folder.read_artefact(part))
         if labels.dtype != self.dtype:
             raise IntegrityError(
                 "reading labels",
-                f"{self.name} of item {marker.item}",
+                f"{self.name} in {folder.store.address(part.key)}",
                 f"they are {labels.dtype}, written are {np.dtype(self.dtype)}",
                 f"Clear the task that runs phase {folder.phase}",
             )

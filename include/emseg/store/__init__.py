@@ -4,10 +4,11 @@ from emseg.store.folder import FolderStore
 from emseg.store.lease import Lease, LeaseHeldError, LeaseLostError
 from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker, content_digest
 from emseg.store.objects import ObjectMissingError, ObjectStore, StoredObject, join_key
-from emseg.store.phase_folder import PhaseFolder
+from emseg.store.phase_folder import READERS, PhaseFolder
 from emseg.store.s3 import S3Store
 
 __all__ = [
+    "READERS",
     "Artefact",
     "Figures",
     "FolderStore",

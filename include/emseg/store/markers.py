@@ -28,7 +28,8 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 class Artefact:
     """Bytes in the store as they were written: `size` in bytes, `sha256` as 64 hexadecimal digits.
 
-    They are the object under `key`, or, where `start` is given, the part of it that begins there.
+    An artefact with an `index` is many small ones in one object, as `store.parts` joins them: its first `index` bytes
+    say which, and `sha256` is of these bytes alone.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
@@ -37,12 +38,12 @@ class Artefact:
     key: str
     size: Size
     sha256: Digest
-    start: Size | None = None
+    index: Size | None = None
 
     @classmethod
-    def of(cls, name: str, key: str, data: bytes, start: int | None = None) -> Artefact:
+    def of(cls, name: str, key: str, data: bytes) -> Artefact:
         """The artefact that `data` under `key` is."""
-        return cls(name, key, len(data), sha256(data).hexdigest(), start)
+        return cls(name, key, len(data), sha256(data).hexdigest())
 
     def holds(self, data: bytes) -> bool:
         """Whether `data` is what was written."""

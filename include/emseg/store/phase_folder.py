@@ -21,17 +21,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import accumulate
 from typing import NoReturn, TypeVar
 
 from emseg.errors import IntegrityError, PermanentError
 from emseg.store.manifest import manifest_bytes, read_manifest
 from emseg.store.markers import ITEM, PHASE, Artefact, Figures, ItemMarker, PhaseMarker, content_digest
 from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
+from emseg.store.parts import Part, holds, index_of, joined, parts_of
 from emseg.store.sealed import Form
 
 _LOG = logging.getLogger(__name__)
-_READERS = 16
+READERS = 16
+"""Threads that wait for small objects at once."""
 
 Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
 
@@ -64,12 +65,15 @@ class PhaseFolder:
         self.store.put(artefact.key, data)
         return artefact
 
-    def write_together(self, item: str, name: str, parts: Mapping[str, bytes]) -> list[Artefact]:
-        """The same for many small artefacts, by name, which lie in one object `name`, one after the other."""
-        key = self._key(f"attempt-{self._writing_attempt()}", item, name)
-        starts = accumulate(map(len, parts.values()), initial=0)
-        self.store.put(key, b"".join(parts.values()))
-        return [Artefact.of(part, key, data, start) for start, (part, data) in zip(starts, parts.items(), strict=False)]
+    def write_parts(self, item: str, name: str, parts: Mapping[str, bytes]) -> Artefact:
+        """The same for many small ones, by name, which are one artefact; `parts` finds them."""
+        artefact, data = joined(name, self._key(f"attempt-{self._writing_attempt()}", item, name), parts)
+        self.store.put(artefact.key, data)
+        return artefact
+
+    def parts(self, artefact: Artefact) -> dict[str, Part]:
+        """What `write_parts` put into an artefact, to be read by `read_artefact`, which takes no more than that."""
+        return parts_of(artefact, self.read_artefact(index_of(artefact)))
 
     def read_artefact(self, artefact: Artefact) -> bytes:
         """The artefact's bytes; `IntegrityError` where they are gone or changed (they are then set aside)."""
@@ -131,7 +135,7 @@ class PhaseFolder:
     def whole_markers(self, items: Iterable[str]) -> dict[str, ItemMarker]:
         """Markers of those `items` that have one, read by several threads; what is damaged is set aside."""
         wanted = list(items)
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(READERS) as pool:
             read = pool.map(self._whole_marker, wanted)
             return {item: marker for item, marker in zip(wanted, read, strict=True) if marker is not None}
 
@@ -218,7 +222,7 @@ class PhaseFolder:
             except (ObjectMissingError, IntegrityError) as error:
                 found = error.found
                 continue
-            if artefact.holds(data):
+            if holds(artefact, data):
                 return data
             found = (
                 f"{len(data)} bytes of SHA-256 {sha256(data).hexdigest()[:16]}…, written were {artefact.size} bytes of "
@@ -227,9 +231,9 @@ class PhaseFolder:
         return found
 
     def _bytes_of(self, artefact: Artefact) -> bytes:
-        if artefact.start is None:
-            return self.store.get(artefact.key)
-        return self.store.get_part(artefact.key, artefact.start, artefact.size)
+        if isinstance(artefact, Part):
+            return self.store.get_part(artefact.key, artefact.start, artefact.size)
+        return self.store.get(artefact.key)
 
     def _discard_item(self, item: str, artefact: Artefact) -> None:
         """Take back the markers of `item`, unless it was computed anew since."""
@@ -237,7 +241,7 @@ class PhaseFolder:
             marker = ITEM.open(self.store.get(self._item_key(item)), self._item_key(item), self._item_key(item))
         except (ObjectMissingError, IntegrityError):
             marker = None
-        if marker is None or artefact in marker.artefacts:
+        if marker is None or artefact.key in {each.key for each in marker.artefacts}:
             self.unmark()
             self._set_aside(self._item_key(item))
 

@@ -4,5 +4,8 @@ from __future__ import annotations
 
 from emseg.phases.artefact import LabelArtefact
 
-CORE = LabelArtefact("labels", "local labels of the core, 0 where masked")
+LABELS = "labels"
+"""The one artefact of an item, of which the others are parts."""
+
+CORE = LabelArtefact("core", "local labels of the core, 0 where masked")
 OVERLAP = LabelArtefact("overlap-NUMBER", "local labels of the voxels that neighbour NUMBER computed too")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,8 @@ import numpy.typing as npt
 from emseg.geometry import Subvolume
 from emseg.phases.artefact import LabelArtefact
 from emseg.phases.run_context import RunContext
-from emseg.phases.segment.artefacts import CORE, OVERLAP
-from emseg.store import ItemMarker
+from emseg.phases.segment.artefacts import CORE, LABELS, OVERLAP
+from emseg.store import READERS, Artefact, ItemMarker
 
 NAME = "segment"
 FINDING = "finding."
@@ -24,11 +25,15 @@ ASKED = "asked_voxels"
 
 @dataclass(frozen=True)
 class SegmentedSubvolume:
-    """One subvolume as `segment` left it; `marker` is None where this run has given it up."""
+    """One subvolume as `segment` left it; `marker` is None where this run has given it up.
+
+    `labels` are its labels, by name, none of them read yet.
+    """
 
     run: RunContext[Any]
     subvolume: Subvolume
     marker: ItemMarker | None
+    labels: Mapping[str, Artefact]
 
     @classmethod
     def several(cls, run: RunContext[Any], numbers: Sequence[int]) -> list[SegmentedSubvolume]:
@@ -36,8 +41,12 @@ class SegmentedSubvolume:
         subvolumes = [run.grid.subvolume(number) for number in numbers]
         given_up = run.given_up.get(NAME, {})
         names = [subvolume.name for subvolume in subvolumes if subvolume.name not in given_up]
-        markers = dict(zip(names, run.folder(NAME).item_markers(names), strict=True))
-        return [cls(run, subvolume, markers.get(subvolume.name)) for subvolume in subvolumes]
+        folder = run.folder(NAME)
+        markers = dict(zip(names, folder.item_markers(names), strict=True))
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(lambda marker: folder.parts(marker.artefact(LABELS)), markers.values())
+            parts = dict(zip(markers, found, strict=True))
+        return [cls(run, each, markers.get(each.name), parts.get(each.name, {})) for each in subvolumes]
 
     @property
     def segments(self) -> int:
@@ -56,7 +65,7 @@ class SegmentedSubvolume:
     def _read(self, artefact: LabelArtefact, shape: tuple[int, int, int]) -> npt.NDArray[np.uint32]:
         if self.marker is None:
             return np.zeros(shape, np.uint32)
-        return artefact.read(self.run.folder(NAME), self.marker)
+        return artefact.read(self.run.folder(NAME), self.labels)
 
 
 def quarantined_cells(run: RunContext[Any], markers: Iterable[ItemMarker]) -> list[int]:

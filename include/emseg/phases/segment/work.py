@@ -19,7 +19,7 @@ from emseg.config.runspec import PinnedSegmentation
 from emseg.geometry import Box, Grid, Subvolume
 from emseg.phases.artefact import LabelArtefact
 from emseg.phases.run_context import RunContext
-from emseg.phases.segment.artefacts import CORE, OVERLAP
+from emseg.phases.segment.artefacts import CORE, LABELS, OVERLAP
 from emseg.phases.segment.labels import ASKED, FINDING, NAME
 from emseg.phases.services import Services
 from emseg.segment import Pipeline
@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SegmentSubvolume:
-    """Segments the subvolume of a name. Its artefacts are `CORE`, and `OVERLAP` for each of up to 26 neighbours."""
+    """Segments the subvolume of a name.
+
+    It leaves `LABELS`: those of the `CORE`, and of the `OVERLAP` with each of up to 26 neighbours.
+    """
 
     run: RunContext[Services]
 
@@ -55,8 +58,8 @@ class SegmentSubvolume:
             artefact.name: artefact.encoded(_part(result.labels, subvolume, box))
             for artefact, box in _parts(run.grid, subvolume)
         }
-        artefacts = folder.write_together(item, CORE.name, parts)
-        return folder.commit_item(item, artefacts, {**result.statistics, ASKED: asked})
+        labels = folder.write_parts(item, LABELS, parts)
+        return folder.commit_item(item, [labels], {**result.statistics, ASKED: asked})
 
 
 def pipeline_of(spec: RunSpec, services: Any) -> Pipeline:
