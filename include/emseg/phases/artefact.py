@@ -6,7 +6,7 @@ written or read goes through one of these declarations, so writer and readers ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from emseg.codec import decode_array, decode_table, encode_labels, encode_table
 from emseg.errors import IntegrityError
-from emseg.store import Artefact, ItemMarker, PhaseFolder
+from emseg.store import Artefact, ItemMarker, PhaseFolder, ahead
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class TableArtefact:
         """The table of a committed item, checksum and columns verified; IntegrityError where it is not as written."""
         return decode_table(folder.read_artefact(marker.artefact(self.name)), self.schema)
 
-    def read_all(self, folder: PhaseFolder, markers: list[ItemMarker]) -> pa.Table:
+    def read_each(self, folder: PhaseFolder, markers: Iterable[ItemMarker]) -> Iterator[pa.Table]:
+        """The tables of several items, in their order; a few are read ahead."""
+        return ahead(lambda marker: self.read(folder, marker), markers)
+
+    def read_all(self, folder: PhaseFolder, markers: Iterable[ItemMarker]) -> pa.Table:
         """The tables of several items as one."""
-        return pa.concat_tables([self.schema.empty_table(), *(self.read(folder, marker) for marker in markers)])
+        return pa.concat_tables([self.schema.empty_table(), *self.read_each(folder, markers)])

@@ -9,7 +9,6 @@ at once never touch each other's rows, and a gate that is tried again writes ove
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from emseg.errors import IntegrityError
-from emseg.store import ObjectStore, join_key
+from emseg.store import ObjectStore, ahead, join_key
 from emseg.store.sealed_table import TableForm
 
 log = logging.getLogger(__name__)
@@ -129,8 +128,7 @@ def keep(store: ObjectStore, entry: HistoryEntry) -> None:
 def read_history(store: ObjectStore, dataset: str) -> History:
     """Every judged run. Damaged objects are logged and named, and nothing of them is believed."""
     keys = list(store.keys_under(join_key(dataset, "history")))
-    with ThreadPoolExecutor(16) as pool:
-        read = list(pool.map(lambda key: _entry(store, dataset, key), keys))
+    read = list(ahead(lambda key: _entry(store, dataset, key), keys))
     entries = sorted((each for each in read if each), key=lambda each: (each.judged.time, each.judged.run))
     damaged = [store.address(key) for key, each in zip(keys, read, strict=True) if each is None]
     return History(tuple(entries), tuple(damaged))

@@ -1,14 +1,14 @@
 """Objects, markers, phase folders and leases: where emseg keeps what it computed, and how it knows what is done."""
 
+from emseg.store.ahead import ahead
 from emseg.store.folder import FolderStore
 from emseg.store.lease import Lease, LeaseHeldError, LeaseLostError
 from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker, content_digest
 from emseg.store.objects import ObjectMissingError, ObjectStore, StoredObject, join_key
-from emseg.store.phase_folder import READERS, PhaseFolder
+from emseg.store.phase_folder import PhaseFolder
 from emseg.store.s3 import S3Store
 
 __all__ = [
-    "READERS",
     "Artefact",
     "Figures",
     "FolderStore",
@@ -22,6 +22,7 @@ __all__ = [
     "PhaseMarker",
     "S3Store",
     "StoredObject",
+    "ahead",
     "content_digest",
     "join_key",
 ]

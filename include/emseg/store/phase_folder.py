@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import NoReturn, TypeVar
 
 from emseg.errors import IntegrityError, PermanentError
+from emseg.store.ahead import ahead
 from emseg.store.manifest import manifest_bytes, read_manifest
 from emseg.store.markers import ITEM, PHASE, Artefact, Figures, ItemMarker, PhaseMarker, content_digest
 from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
@@ -31,8 +31,6 @@ from emseg.store.parts import Part, holds, index_of, joined, parts_of
 from emseg.store.sealed import Form
 
 _LOG = logging.getLogger(__name__)
-READERS = 16
-"""Threads that wait for small objects at once."""
 
 Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
 
@@ -135,9 +133,8 @@ class PhaseFolder:
     def whole_markers(self, items: Iterable[str]) -> dict[str, ItemMarker]:
         """Markers of those `items` that have one, read by several threads; what is damaged is set aside."""
         wanted = list(items)
-        with ThreadPoolExecutor(READERS) as pool:
-            read = pool.map(self._whole_marker, wanted)
-            return {item: marker for item, marker in zip(wanted, read, strict=True) if marker is not None}
+        read = ahead(self._whole_marker, wanted)
+        return {item: marker for item, marker in zip(wanted, read, strict=True) if marker is not None}
 
     def check_item(self, item: str) -> ItemMarker:
         """The marker of a committed item, after all of its artefacts were verified as by `read_artefact`."""

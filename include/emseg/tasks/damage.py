@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +19,10 @@ from emseg.engine.run import phase_marker
 from emseg.errors import IntegrityError
 from emseg.phases import phase_named, phases
 from emseg.phases.run_context import RunContext
-from emseg.store import ItemMarker
+from emseg.store import ItemMarker, ahead
 
 log = logging.getLogger(__name__)
 
-_READERS = 16
 _SHOWN = 20
 
 
@@ -45,10 +43,9 @@ class Readers:
 
     def outcomes(self, work: Work, items: Sequence[str], progress: Progress) -> Iterator[Outcome]:
         """One outcome an item, in order."""
-        with ThreadPoolExecutor(_READERS) as pool:
-            for done, outcome in enumerate(pool.map(lambda item: attempt_item(work, item), items), 1):
-                yield outcome
-                progress.reached(done)
+        for done, outcome in enumerate(ahead(lambda item: attempt_item(work, item), items), 1):
+            yield outcome
+            progress.reached(done)
 
 
 @contextmanager

@@ -114,4 +114,5 @@ class WholeFigures:
 
     def _tables(self, kind: type[T], artefact: TableArtefact, markers: Sequence[ItemMarker]) -> Iterator[T]:
         folder = self.run.folder("evaluate")
-        return (kind.from_arrow(artefact.read(folder, marker), marker.item) for marker in markers)
+        read = zip(artefact.read_each(folder, markers), markers, strict=True)
+        return (kind.from_arrow(table, marker.item) for table, marker in read)

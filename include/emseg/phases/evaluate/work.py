@@ -114,9 +114,10 @@ class MergeTables:
         }
 
 
-def table_of(folder: PhaseFolder, marker: ItemMarker) -> ContingencyTable:
-    """Contingency table of one subvolume, checksum verified; with components its ground truth are their parts."""
-    return ContingencyTable.from_arrow(CONTINGENCY.read(folder, marker), marker.item)
+def tables_of(folder: PhaseFolder, markers: Sequence[ItemMarker]) -> Iterator[ContingencyTable]:
+    """Contingency table of each subvolume, checksum verified; with components its ground truth are their parts."""
+    read = zip(CONTINGENCY.read_each(folder, markers), markers, strict=True)
+    return (ContingencyTable.from_arrow(table, marker.item) for table, marker in read)
 
 
 def _names_of(run: RunContext[DvidServices], markers: Sequence[ItemMarker]) -> TruthNames:
@@ -124,7 +125,8 @@ def _names_of(run: RunContext[DvidServices], markers: Sequence[ItemMarker]) -> T
     wanted, folder = measured_on(run), run.folder(NAME)
     if not wanted.components:
         return TruthNames()
-    tables = (ComponentParts.from_arrow(COMPONENT_PARTS.read(folder, marker), marker.item) for marker in markers)
+    read = zip(COMPONENT_PARTS.read_each(folder, markers), markers, strict=True)
+    tables = (ComponentParts.from_arrow(table, marker.item) for table, marker in read)
     return TruthNames(TruthComponents(Components.of(tables), evaluated_region(run), wanted.scale))
 
 
@@ -132,8 +134,8 @@ def _measured_tables(
     run: RunContext[DvidServices], markers: Sequence[ItemMarker], names: TruthNames
 ) -> Iterator[tuple[str, ContingencyTable]]:
     """The table of each subvolume, of segments and what they are measured against."""
-    for marker in markers:
-        yield marker.item, names.measured(table_of(run.folder(NAME), marker))
+    for marker, table in zip(markers, tables_of(run.folder(NAME), markers), strict=True):
+        yield marker.item, names.measured(table)
 
 
 @dataclass(frozen=True)

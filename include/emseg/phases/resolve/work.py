@@ -37,11 +37,11 @@ class ResolveBodies:
 
     def _evidence(self) -> Evidence:
         matched = self.run.folder("match")
-        markers = list(matched.manifest())
+        markers = matched.manifest()
         return Evidence(
-            Votes.joined(Votes.from_arrow(VOTES.read(matched, marker)) for marker in markers),
-            Supervoxels.joined(Supervoxels.from_arrow(SUPERVOXELS.read(matched, marker)) for marker in markers),
-            Contacts.joined(Contacts.from_arrow(CONTACTS.read(matched, marker)) for marker in markers),
+            Votes.joined(map(Votes.from_arrow, VOTES.read_each(matched, markers))),
+            Supervoxels.joined(map(Supervoxels.from_arrow, SUPERVOXELS.read_each(matched, markers))),
+            Contacts.joined(map(Contacts.from_arrow, CONTACTS.read_each(matched, markers))),
             quarantined_cells(self.run, self.run.folder("segment").manifest()),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from emseg.geometry import Subvolume
 from emseg.phases.artefact import LabelArtefact
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.artefacts import CORE, LABELS, OVERLAP
-from emseg.store import READERS, Artefact, ItemMarker
+from emseg.store import Artefact, ItemMarker, ahead
 
 NAME = "segment"
 FINDING = "finding."
@@ -43,9 +42,8 @@ class SegmentedSubvolume:
         names = [subvolume.name for subvolume in subvolumes if subvolume.name not in given_up]
         folder = run.folder(NAME)
         markers = dict(zip(names, folder.item_markers(names), strict=True))
-        with ThreadPoolExecutor(READERS) as pool:
-            found = pool.map(lambda marker: folder.parts(marker.artefact(LABELS)), markers.values())
-            parts = dict(zip(markers, found, strict=True))
+        found = ahead(lambda marker: folder.parts(marker.artefact(LABELS)), markers.values())
+        parts = dict(zip(markers, found, strict=True))
         return [cls(run, each, markers.get(each.name), parts.get(each.name, {})) for each in subvolumes]
 
     @property

@@ -1,6 +1,6 @@
 """The survey of a run: tables of `match` streamed, joined with the mapping of `resolve`; and how it is read.
 
-Memory: about 60 bytes for each supervoxel of a body of several, and the tables of `READ_AHEAD` subvolumes. A body of
+Memory: about 60 bytes for each supervoxel of a body of several, and the tables of 32 subvolumes. A body of
 one supervoxel is counted and forgotten. So 10^8 bodies of which each hundredth has ten supervoxels take 600 MB, and
 10^7 bodies of ten supervoxels each take 6 GB.
 """
@@ -8,7 +8,6 @@ one supervoxel is counted and forgotten. So 10^8 bodies of which each hundredth 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from math import prod
 
@@ -30,8 +29,6 @@ from emseg.stitch import BodyCounts, BodySums, Crossings, Ends, Supervoxels, end
 from emseg.store import ItemMarker
 
 NAME = "survey"
-READ_AHEAD = 64
-"""Subvolumes whose tables are in memory at a time."""
 _UM3_PER_NM3 = 1e-9
 
 
@@ -80,14 +77,8 @@ class SurveyVolume:
         """Tables of each subvolume, by name: sums of floats must not depend on who was ready first."""
         folder = self.run.folder("match")
         markers = sorted(folder.manifest(), key=lambda marker: marker.item)
-
-        def tables(marker: ItemMarker) -> tuple[Supervoxels, Crossings]:
-            supervoxels = Supervoxels.from_arrow(SUPERVOXELS.read(folder, marker))
-            return supervoxels, Crossings.from_arrow(CROSSINGS.read(folder, marker))
-
-        with ThreadPoolExecutor(8) as pool:
-            for start in range(0, len(markers), READ_AHEAD):
-                yield from pool.map(tables, markers[start : start + READ_AHEAD])
+        both = zip(SUPERVOXELS.read_each(folder, markers), CROSSINGS.read_each(folder, markers), strict=True)
+        return ((Supervoxels.from_arrow(sizes), Crossings.from_arrow(crossings)) for sizes, crossings in both)
 
     def _of_markers(self) -> dict[str, int]:
         segmented = self.run.folder("segment").manifest()

@@ -78,7 +78,7 @@ class FinishLabelmap:
     def _new(self, markers: Sequence[ItemMarker]) -> IndexTable:
         """Index rows of the new supervoxels and their bodies, with the ids that both have in DVID."""
         rows = self._rows(markers, NEW_COUNTS)
-        table = SUBSTITUTES.read_all(self.run.folder(NAME), list(markers))
+        table = SUBSTITUTES.read_all(self.run.folder(NAME), markers)
         substitutes = SubstituteIds.joined([SubstituteIds.from_arrow(table)])
         mapping = read_mapping(self.run)
         body = substitutes.applied_to(mapping.body_of(substitutes.reverse.applied_to(rows.supervoxel)))
@@ -86,4 +86,4 @@ class FinishLabelmap:
 
     def _rows(self, markers: Sequence[ItemMarker], artefact: TableArtefact) -> IndexTable:
         """Counted rows of all bricks, every supervoxel as its own body."""
-        return counted_rows(artefact.read_all(self.run.folder(NAME), list(markers)))
+        return counted_rows(artefact.read_all(self.run.folder(NAME), markers))

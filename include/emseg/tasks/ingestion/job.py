@@ -68,7 +68,7 @@ class _Ingestion:
             if isinstance(self._target, GrayPyramid):
                 self._target.finish()
             else:
-                table = NEW_COUNTS.read_all(phase_folder(self._spec, services, self._attempt), list(markers))
+                table = NEW_COUNTS.read_all(phase_folder(self._spec, services, self._attempt), markers)
                 labels = self._target.finish(counted_rows(table), lease.renew)
         return {"voxels": box_of(self._spec).voxels, "labels": labels}
 

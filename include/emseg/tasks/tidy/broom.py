@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
-from emseg.store import ObjectStore, StoredObject
+from emseg.store import ObjectStore, StoredObject, ahead
 
 log = logging.getLogger(__name__)
 
 _BATCH = 1000
-_THREADS = 16
 
 
 @dataclass
@@ -55,5 +53,5 @@ class Broom:
                 yield dataset, what, why, line
 
     def _delete(self, batch: list[StoredObject]) -> None:
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(lambda each: self.store.delete(each.key), batch))
+        for _ in ahead(lambda each: self.store.delete(each.key), batch):
+            pass
