@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from emseg.cli import quality_history
 from emseg.errors import IntegrityError, PermanentError
-from emseg.quality import keep
+from emseg.quality import Measurement, keep
 from emseg.quality.history import history_key
 from emseg.store import FolderStore
 
@@ -53,6 +53,14 @@ def test_more_than_a_few_grounds_of_comparison_stay_apart(store):
         keep(store, entry(number, run=f"many-{number}", groundtruth=f"g{number}"))
     marks = [line.rpartition("  ")[2] for line in shown("brain").splitlines() if "many-" in line]
     assert len(set(marks)) == 40
+
+
+def test_a_run_without_ground_truth_is_told_by_what_was_counted_everywhere(store):
+    """Kills a history of dashes."""
+    counted = {"bodies": 31.0, "largest_body_share": 0.25}
+    measured = tuple(Measurement(name, value, None, None, None, True) for name, value in counted.items())
+    keep(store, replace(entry(3, run="run-3", groundtruth="none"), measurements=measured))
+    assert "bodies 31, share of the largest body 0.250, seam excess -" in shown("brain")
 
 
 def test_what_the_watch_measured_is_told_as_such(store):

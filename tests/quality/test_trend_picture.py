@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from matplotlib.figure import Figure
 from tests.quality.test_history import entry
 
+from emseg.quality import Measurement
 from emseg.quality.trend_picture import _range, trend_picture
 
 REFUSED = entry(2, 9.0, verdict_passed=False)
@@ -21,3 +25,27 @@ def test_a_refused_run_does_not_squash_the_others():
 @pytest.mark.parametrize("entries", [[], [entry(0)], [entry(0), REFUSED, entry(3, groundtruth="h")]])
 def test_any_history_is_drawn(entries):
     assert trend_picture(entries, "x" * 200).startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def figures(monkeypatch) -> list[Figure]:
+    """The figures that are written, to look into."""
+    drawn: list[Figure] = []
+    write = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (drawn.append(self), write(self, *a, **k)))
+    return drawn
+
+
+def test_its_bases_are_numbered_as_in_the_lines_also_beside_what_the_watch_measured(figures):
+    """Kills numbers that are counted without the watch: `emseg history` calls the third one basis 3."""
+    watched = entry(1, groundtruth="w", fingerprint="watch-1")
+    trend_picture([entry(0), watched, entry(2, groundtruth="h")], "x")
+    assert [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()] == ["basis 1", "basis 3"]
+
+
+def test_without_ground_truth_it_shows_what_was_counted_everywhere(figures):
+    """Kills a picture of VI and ARE that nobody measured: two empty axes."""
+    share = Measurement("largest_body_share", 0.25, None, None, 0.5, True)
+    trend_picture([replace(entry(0, groundtruth="none"), measurements=(share,))], "x")
+    (line,) = figures[0].axes[0].lines
+    assert line.get_ydata().tolist() == [0.25]

@@ -11,11 +11,15 @@ import typer
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
 from emseg.config import datasets_folder, load_dataset
+from emseg.config.dataset import NO_GROUNDTRUTH
 from emseg.disk import write_whole
 from emseg.errors import IntegrityError
 from emseg.quality import HistoryEntry, Judged, history_form, read_history
+from emseg.quality.history import bases
 
 _FIGURES = {"vi_split": "VI split", "vi_merge": "VI merge", "vi": "VI", "adapted_rand_error": "ARE"}
+_FIGURES_WITHOUT = {"bodies": "bodies", "largest_body_share": "share of the largest body", "seam_excess": "seam excess"}
+"""Where there was no ground truth."""
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -25,7 +29,7 @@ def add_to(cli: typer.Typer) -> None:
 
 def history(
     dataset: Annotated[str, typer.Argument(help="Dataset file under include/datasets, without .yaml")],
-    plot: Annotated[Path | None, typer.Option(help="Write a picture of VI and ARE over time here, PNG")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a picture here, PNG: what changed over time")] = None,
 ) -> None:
     """Show what every judged run of a dataset measured, and how it changed."""
     found = read_history(connected().store, dataset)
@@ -37,7 +41,7 @@ def history(
     if plot is not None:
         from emseg.quality.trend_picture import trend_picture
 
-        write_whole(plot, trend_picture([each for each in found.entries if not each.judged.is_of_watch], dataset))
+        write_whole(plot, trend_picture(found.entries, dataset))
         console.print(f"picture: {plot}")
     if found.damaged:
         lost = f"{len(found.damaged)} damaged, left out: {', '.join(found.damaged)}"
@@ -46,14 +50,15 @@ def history(
 
 def _show(entries: Sequence[HistoryEntry]) -> None:
     # Lines, not rows of a table: a narrow terminal would cut the name, which other commands ask for.
-    bases: dict[tuple[str, str], int] = {}
+    numbered = bases(entries)
     for each in entries:
         judged = each.judged
-        basis = bases.setdefault((judged.groundtruth, judged.region), len(bases) + 1)
+        basis = numbered[judged.groundtruth, judged.region]
+        figures = _FIGURES_WITHOUT if judged.groundtruth == NO_GROUNDTRUTH else _FIGURES
         served = "nothing" if judged.served_release is None else f"release {judged.served_release}"
         console.print(
             f"{judged.run}  {judged.time:%Y-%m-%d %H:%M}  {_verdict(judged)}  served then {served}  basis {basis}\n"
-            f"    {', '.join(_told(each, metric) for metric in _FIGURES)}",
+            f"    {', '.join(f'{title} {_value(each, metric)}' for metric, title in figures.items())}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -69,9 +74,9 @@ def _verdict(judged: Judged) -> str:
     return "passed" if judged.verdict_passed else "refused"
 
 
-def _told(entry: HistoryEntry, metric: str) -> str:
+def _value(entry: HistoryEntry, metric: str) -> str:
     one = next((each for each in entry.measurements if each.metric == metric), None)
     if one is None or one.value is None:
-        return f"{_FIGURES[metric]} -"
+        return "-"
     spread = "" if one.low is None or one.high is None else f" [{one.low:.3f}, {one.high:.3f}]"
-    return f"{_FIGURES[metric]} {one.value:.3f}{spread}"
+    return f"{one.value:.0f}{spread}" if metric == "bodies" else f"{one.value:.3f}{spread}"

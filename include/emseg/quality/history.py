@@ -9,6 +9,7 @@ at once never touch each other's rows, and a gate that is tried again writes ove
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -132,6 +133,12 @@ def read_history(store: ObjectStore, dataset: str) -> History:
     entries = sorted((each for each in read if each), key=lambda each: (each.judged.time, each.judged.run))
     damaged = [store.address(key) for key, each in zip(keys, read, strict=True) if each is None]
     return History(tuple(entries), tuple(damaged))
+
+
+def bases(entries: Iterable[HistoryEntry]) -> dict[tuple[str, str], int]:
+    """Numbers of the grounds of comparison, each a ground truth and a region: 1, 2, ... in the order of the entries."""
+    found = dict.fromkeys((each.judged.groundtruth, each.judged.region) for each in entries)
+    return {each: number for number, each in enumerate(found, 1)}
 
 
 def history_key(dataset: str, run: str, fingerprint: str) -> str:

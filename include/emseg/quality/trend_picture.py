@@ -1,38 +1,46 @@
-"""The history of a dataset as a picture: VI and ARE of every judged run over time, with the range of resamples.
+"""The history of a dataset as a picture: two figures of every judged run over time, with the range of resamples.
 
-A line joins the runs that passed on one ground truth and region; its letter is that of the table of `emseg history`.
-The axis shows these runs: a refused one that is far worse is a cross at the edge, with its value.
+They are VI and ARE; where no run had ground truth, the largest body and the number of bodies. A line joins the runs
+that passed on one ground truth and region: a basis, numbered as in `emseg history`. The axis shows these runs: a
+refused one that is far worse is a cross at the edge, with its value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from io import BytesIO
 from itertools import cycle
 from typing import Any
 
-from emseg.quality.history import HistoryEntry, Measurement
+from emseg.config.dataset import NO_GROUNDTRUTH
+from emseg.quality.history import HistoryEntry, Measurement, bases
 from emseg.quality.numbers import number
 
 _SHOWN = {"vi": "VI split + merge, bits", "adapted_rand_error": "Adapted Rand error"}
+_SHOWN_WITHOUT = {"largest_body_share": "Largest body, share", "bodies": "Bodies"}
+"""Where no run had ground truth."""
 _COLOURS = ("#1971c2", "#d9480f", "#2b8a3e", "#7048e8", "#a61e4d", "#495057")
 _ROOM = 0.15
-_LEGEND = "Dot: passed. Cross: refused. Bar: 95 % of resamples. Letters: ground truth and region, as in the table."
+_LEGEND = "Dot: passed. Cross: refused. Bar: 95 % of resamples. Basis: ground truth and region."
 _TITLE_CHARACTERS = 70
 
 Found = tuple[HistoryEntry, Measurement]
 
 
 def trend_picture(entries: Sequence[HistoryEntry], title: str) -> bytes:
-    """PNG of all entries, oldest first."""
+    """PNG of all runs among the entries, oldest first; what the watch measured has a basis and no place in it."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
+    named, entries = bases(entries), [each for each in entries if not each.judged.is_of_watch]
+    groups = _alike(entries)
+    has_groundtruth = not entries or any(each.judged.groundtruth != NO_GROUNDTRUTH for each in entries)
+    shown = _SHOWN if has_groundtruth else _SHOWN_WITHOUT
     figure = Figure(figsize=(9, 6), layout="constrained")
-    axes = figure.subplots(len(_SHOWN), 1, sharex=True)
-    for axis, (metric, label) in zip(axes, _SHOWN.items(), strict=True):
-        _draw(axis, [_known(alike, metric) for alike in _alike(entries)])
+    axes = figure.subplots(len(shown), 1, sharex=True)
+    for axis, (metric, label) in zip(axes, shown.items(), strict=True):
+        _draw(axis, {named[each]: _known(alike, metric) for each, alike in groups.items()})
         axis.set_ylabel(label)
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
@@ -43,8 +51,8 @@ def trend_picture(entries: Sequence[HistoryEntry], title: str) -> bytes:
     locator = AutoDateLocator(maxticks=8)
     axes[-1].xaxis.set_major_locator(locator)
     axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    if len(_alike(entries)) > 1:
-        axes[0].legend(loc="upper right", ncols=6, frameon=False)
+    if len(groups) > 1:
+        axes[0].legend(loc="upper right", ncols=5, frameon=False)
     figure.suptitle(title if len(title) <= _TITLE_CHARACTERS else f"{title[: _TITLE_CHARACTERS - 1]}…", fontsize=12)
     figure.supxlabel(_LEGEND, fontsize=9)
     written = BytesIO()
@@ -52,14 +60,14 @@ def trend_picture(entries: Sequence[HistoryEntry], title: str) -> bytes:
     return written.getvalue()
 
 
-def _draw(axis: Any, groups: Sequence[Sequence[Found]]) -> None:
-    low, high = _range([each for known in groups for each in known])
+def _draw(axis: Any, groups: Mapping[int, Sequence[Found]]) -> None:
+    low, high = _range([each for known in groups.values() for each in known])
     axis.set_ylim(low, high)
-    for group, (known, colour) in enumerate(zip(groups, cycle(_COLOURS), strict=False)):
+    for (basis, known), colour in zip(groups.items(), cycle(_COLOURS), strict=False):
         passed = [each for each in known if each[0].judged.verdict_passed]
         times, values = [entry.judged.time for entry, _ in passed], [one.value for _, one in passed]
         style: dict[str, Any] = {"color": colour, "linewidth": 1.4, "markersize": 5}
-        axis.plot(times, values, "o-", label=chr(ord("A") + group % 26), **style)
+        axis.plot(times, values, "o-", label=f"basis {basis}", **style)
         for entry, one in known:
             if one.low is not None and one.high is not None:
                 axis.vlines(entry.judged.time, one.low, one.high, color=colour, alpha=0.3, linewidth=4)
@@ -85,11 +93,11 @@ def _range(known: Sequence[Found]) -> tuple[float, float]:
     return max(low - room, 0.0), high + room
 
 
-def _alike(entries: Sequence[HistoryEntry]) -> list[list[HistoryEntry]]:
+def _alike(entries: Sequence[HistoryEntry]) -> dict[tuple[str, str], list[HistoryEntry]]:
     groups: dict[tuple[str, str], list[HistoryEntry]] = {}
     for each in entries:
         groups.setdefault((each.judged.groundtruth, each.judged.region), []).append(each)
-    return list(groups.values())
+    return groups
 
 
 def _known(entries: Sequence[HistoryEntry], metric: str) -> list[Found]:
