@@ -97,13 +97,16 @@ def gate() -> dict[str, Any]:
 @task(outlets=[RELEASES], on_success_callback=PublicationNotifier())
 def publish() -> dict[str, Any]:
     """Commit the run's DVID branch, move the dataset's release to it, and tell waiting DAGs by an Asset event."""
-    from emseg.tasks.publish import publish_run
+    from emseg.tasks.publish import is_served, publish_run
 
     folder, run = run_of(get_current_context())
     release = publish_run(run)
     log.info("Release %d of %s: node %s, %s", release.number, folder.dataset, release.uuid, release.instance)
     event = {"uuid": release.uuid, "instance": release.instance, "number": release.number}
-    get_current_context()["outlet_events"][RELEASES].add(release_asset(folder.dataset), extra=event)
+    if is_served(folder.store, release):
+        get_current_context()["outlet_events"][RELEASES].add(release_asset(folder.dataset), extra=event)
+    else:
+        log.warning("A later release is served, so no event is sent. This result comes back by a rollback only")
     return event
 
 

@@ -15,6 +15,7 @@ from tests.refusals import refused
 from emseg.alerts import Alert
 from emseg.errors import PermanentError
 from emseg.publish import ReleaseRecord
+from emseg.publish.history import serve
 from emseg.quality import Verdict
 from emseg.store import FolderStore
 from emseg.tasks import alerting, gate, publish, run_links
@@ -100,6 +101,7 @@ def test_a_refused_result_fails_the_gate_for_good_and_says_why(
 def test_a_release_is_an_event_of_the_asset_of_its_dataset(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Downstream DAGs read which node to use from the event, so it must hold no moving name."""
     monkeypatch.setattr(publish, "publish_run", lambda *_: RELEASE)
+    serve(folder.store, RELEASE)
     events = OutletEvents()
     with running(ti=TaskInstance(), outlet_events=events):
         returned = tasks.publish.function()
@@ -107,6 +109,16 @@ def test_a_release_is_an_event_of_the_asset_of_its_dataset(folder: RunFolder, mo
     assert asset.name == "emseg_demo"
     assert asset.uri == "x-emseg://demo"
     assert extra == returned == {"uuid": "b" * 32, "instance": "segmentation", "number": 3}
+
+
+def test_a_result_that_is_not_served_any_more_is_no_event(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills readers who go by the event and get what a rollback took back, when its run is repeated."""
+    monkeypatch.setattr(publish, "publish_run", lambda *_: RELEASE)
+    serve(folder.store, RELEASE.model_copy(update={"number": 4, "uuid": "c" * 32}))
+    events = OutletEvents()
+    with running(ti=TaskInstance(), outlet_events=events):
+        assert tasks.publish.function()["number"] == 3
+    assert not events
 
 
 def test_datasets_have_assets_of_their_own() -> None:

@@ -14,6 +14,7 @@ from emseg.engine.report import StageReport
 from emseg.errors import PermanentError
 from emseg.phases import stages
 from emseg.publish import ReleaseRecord
+from emseg.publish.history import serve
 from emseg.quality import Verdict
 from emseg.store import FolderStore
 from emseg.tasks.run_folder import RunFolder, run_name
@@ -86,6 +87,26 @@ def test_a_dataset_without_runs_is_no_error_and_a_bad_name_is(store, monkeypatch
     for name in ("nobody", "../brain"):
         with refused(PermanentError, name):
             CliRunner().invoke(_cli(), ["runs", name], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(("served", "told"), [(4, "release 4 serves node"), (5, "rollback brain 4 --why")])
+def test_a_result_that_does_not_come_back_is_not_said_to_be_served(store, monkeypatch, served, told):
+    """Kills `release 4 serves` for the result that a rollback took back: release 5 is served."""
+    release = RunFolder(store, "brain", NIGHTLY).read("release", ReleaseRecord)
+    serve(store, release.model_copy(update={"number": served, "uuid": release.uuid if served == 4 else "cd" * 16}))
+    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
+    monkeypatch.setattr(RunFolder, "context", lambda *_: None)
+    monkeypatch.setattr(history, "decide", lambda *_: None)
+    monkeypatch.setattr(history, "publish_run", lambda *_: release)
+    done = CliRunner().invoke(_cli(), ["publish", "brain", NIGHTLY, "--why", "axons"], catch_exceptions=False)
+    assert told in done.output
+
+
+def test_a_run_that_nobody_knows_is_refused_by_its_name(store, monkeypatch):
+    """Kills the advice to clear a task of a run that there never was."""
+    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
+    with refused(PermanentError, "nightly", "emseg runs brain"):
+        CliRunner().invoke(_cli(), ["publish", "brain", "nightly", "--why", "axons"], catch_exceptions=False)
 
 
 def _cli():

@@ -58,7 +58,7 @@ def published(emseg) -> str:
     """Name of a run that was published as release 1."""
     first = emseg("run", "operators", "--publish")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert re.search(r"\brelease 1: [0-9a-f]{32}$", first.stdout, re.MULTILINE)
+    assert re.search(r": release 1 serves node [0-9a-f]{32}$", first.stdout, re.MULTILINE)
     return _run_name(first)
 
 

@@ -12,9 +12,11 @@ from emseg.cli.connecting import connected
 from emseg.cli.console import console
 from emseg.cli.people import checked_reason, user_name
 from emseg.config import datasets_folder, load_dataset
-from emseg.publish import releases, roll_back, served_release
+from emseg.errors import PermanentError
+from emseg.publish import ReleaseRecord, releases, roll_back, served_release
+from emseg.store import ObjectStore
 from emseg.tasks.approval import decide
-from emseg.tasks.publish import publish_run
+from emseg.tasks.publish import is_served, publish_run
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import hidden_from_viewers, view_link
 from emseg.tasks.run_list import RunSummary, runs_of
@@ -83,10 +85,13 @@ def publish(
 ) -> None:
     """Approve the result of a run in your name, and publish it."""
     services = connected()
-    context = RunFolder(services.store, dataset, run).context(uuid4().hex[:12], lambda: services)
+    folder = RunFolder(services.store, dataset, run)
+    if not folder.has("spec"):
+        found, remedy = "there is no such run", f"List the runs: emseg runs {dataset}"
+        raise PermanentError("publishing", f"dataset {dataset}, run {run}", found, remedy)
+    context = folder.context(uuid4().hex[:12], lambda: services)
     decide(context, "approved", user_name(), why)
-    release = publish_run(context)
-    console.print(f"{dataset}: release {release.number} serves node {release.uuid}")
+    show_published(services.store, publish_run(context))
 
 
 def rollback(
@@ -95,8 +100,19 @@ def rollback(
     why: Why,
 ) -> None:
     """Serve an earlier release again, as a new release of the same DVID node."""
-    release = roll_back(connected().store, dataset, number, user_name(), why)
-    console.print(f"{dataset}: release {release.number} serves node {release.uuid}")
+    store = connected().store
+    show_published(store, roll_back(store, dataset, number, user_name(), why))
+
+
+def show_published(store: ObjectStore, release: ReleaseRecord) -> None:
+    """Print what readers get after a result was published, perhaps not for the first time."""
+    told = f"{release.dataset}: release {release.number} serves node {release.uuid}"
+    if not is_served(store, release):
+        told = (
+            f"{release.dataset}: this result is release {release.number} already, and a later release is served. "
+            f"To serve this one again: emseg rollback {release.dataset} {release.number} --why ..."
+        )
+    console.print(told, markup=False, soft_wrap=True)
 
 
 def _show(run: RunSummary) -> None:

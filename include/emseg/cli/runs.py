@@ -11,6 +11,7 @@ from rich.markdown import Markdown
 
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
+from emseg.cli.history import show_published
 from emseg.cli.run_options import takes_run_parameters
 from emseg.config import RunParameters, RunSpec, datasets_folder, load_dataset
 from emseg.engine.items import InProcess
@@ -19,7 +20,6 @@ from emseg.phases import stages
 from emseg.phases.edits import edit_source
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.publish import ReleaseRecord
 from emseg.quality import Verdict
 from emseg.tasks.gate import gate_run
 from emseg.tasks.jobs import run_stage
@@ -67,7 +67,7 @@ def run(
     if not verdict.passed:
         raise typer.Exit(1)
     if publish:
-        _show_release(publish_run(context))
+        show_published(services.store, publish_run(context))
 
 
 def _run_stages(context: RunContext[DvidServices], folder: RunFolder) -> RunContext[DvidServices]:
@@ -91,10 +91,6 @@ def show_report(report: StageReport) -> None:
 def _show_verdict(verdict: Verdict) -> None:
     """Print the verdict, and the reasons against the result."""
     console.print(f"verdict: {'passed' if verdict.passed else 'failed'}", *verdict.reasons, sep="\n  ", markup=False)
-
-
-def _show_release(release: ReleaseRecord) -> None:
-    console.print(f"release {release.number}: {release.uuid}")
 
 
 def _require_known(parameters: RunParameters) -> None:

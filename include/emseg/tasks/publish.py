@@ -12,9 +12,10 @@ from emseg.phases.labelmaps import branch_name, segmentation_uuid
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.finish import FinishLabelmap
-from emseg.publish import ReleaseRecord, publish_release
+from emseg.publish import ReleaseRecord, publish_release, served_release
 from emseg.publish.approval import require_allowed
 from emseg.quality import QualityReport, Verdict
+from emseg.store import ObjectStore
 from emseg.tasks.damage import all_of_it
 from emseg.tasks.gate import gate_run
 from emseg.tasks.jobs import complete
@@ -52,6 +53,12 @@ def publish_run(run: RunContext[DvidServices]) -> ReleaseRecord:
     )
     folder.write("release", record)
     return record
+
+
+def is_served(store: ObjectStore, release: ReleaseRecord) -> bool:
+    """Whether readers get the node of this release now. A result that was released before does not come back."""
+    served = served_release(store, release.dataset)
+    return served is not None and served.uuid == release.uuid
 
 
 def _made_anew(run: RunContext[DvidServices], folder: RunFolder) -> QualityReport:
