@@ -118,6 +118,18 @@ def test_a_bit_that_flips_on_the_wire_is_seen_and_read_again(faulty_proxy, fault
 
 
 @services
+def test_what_lies_damaged_can_be_replaced(faulty_proxy, faulty_store):
+    """Kills damage of a disk that nobody can mend: its version is not told, and its reader's advice is never heard."""
+    faulty_store.put("rotten", b"x" * 1000)
+    _, version = faulty_store.get_with_version("rotten")
+    faulty_proxy.faults += ["flip"] * 4
+    data, found = faulty_store.get_with_version("rotten")
+    assert (len(data), found) == (1000, version)
+    assert data != b"x" * 1000
+    assert faulty_store.replace_if("rotten", b"mended", version)
+
+
+@services
 def test_a_server_that_refuses_for_ever_is_a_transient_error_in_bounded_time(faulty_proxy, faulty_store):
     """Kills endless retries, and 503 taken for a permanent fault."""
     faulty_proxy.faults += ["conflict"] * 50

@@ -122,7 +122,7 @@ def _read(store: ObjectStore, dataset: str, key: str) -> ReleaseRecord | None:
 
 
 def _opened(store: ObjectStore, dataset: str, key: str) -> ReleaseRecord:
-    return release_form(dataset).open(store.get(key), key, store.address(key))
+    return release_form(dataset).open(store.get_with_version(key)[0], key, store.address(key))
 
 
 def _crowded(doing: str, dataset: str) -> TransientError:

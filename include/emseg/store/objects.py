@@ -57,13 +57,17 @@ class ObjectStore(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """The object; `ObjectMissingError` where there is none."""
+        """The object; `ObjectMissingError` where there is none, IntegrityError where the store knows it is damaged."""
 
     def get_part(self, key: str, start: int, size: int) -> bytes:
         """`size` bytes from byte `start` on, fewer where the object ends before; `ObjectMissingError` for no object."""
 
     def get_with_version(self, key: str) -> tuple[bytes, str]:
-        """The object and the version that `replace_if` compares; `ObjectMissingError` where there is none."""
+        """The object and the version that `replace_if` compares; `ObjectMissingError` where there is none.
+
+        It gives damaged bytes as they are, so that they can be replaced: for readers that check what they read, as a
+        `Form` does.
+        """
 
     def replace_if(self, key: str, data: bytes, version: str) -> bool:
         """Store `data` if the object is still the one of `version`. False: it was changed or deleted meanwhile."""

@@ -197,7 +197,7 @@ class PhaseFolder:
 
     def _marker(self, form: Form[Marker], key: str) -> Marker | None:
         try:
-            return form.open(self.store.get(key), key, self.store.address(key))
+            return form.open(self.store.get_with_version(key)[0], key, self.store.address(key))
         except ObjectMissingError:
             return None
         except IntegrityError as error:

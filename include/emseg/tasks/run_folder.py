@@ -66,7 +66,7 @@ class RunFolder:
         """The document kept as `NAME.json`. ObjectMissingError where there is none; damaged ones as in `form_of`."""
         key, form = self._key(f"{name}.json"), form_of(name, kind)
         try:
-            data = self.store.get(key)
+            data, _ = self.store.get_with_version(key)
         except ObjectMissingError as error:
             raise ObjectMissingError(f"reading {form.name}", error.on, error.found, form.remedy) from None
         return form.open(data, key, self.store.address(key))
