@@ -91,5 +91,5 @@ def score() -> dict[str, Any]:
     folder.write("scores", scores)
     figures = [f"{name}: {value:.6g}" for name, value in scores.figures.items()]
     places = [f"{place.text}: {place.link}" for place in scores.places]
-    log.info("%s", "\n".join([*figures, *places, f"All of it: {folder.address('scores.json')}"]))
+    log.info("%s", "\n".join([scores.compared, *figures, *places, f"All of it: {folder.address('scores.json')}"]))
     return {"figures": scores.figures, "scores": folder.address("scores.json"), "link": scores.link}

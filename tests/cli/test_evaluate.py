@@ -64,6 +64,7 @@ def test_what_of_two_files_counts_is_as_counted_by_numpy_and_scipy(
     said, worst = capsys.readouterr().out, found["findings"]["cut"][0]
     assert f"Body {worst['body']} of the ground truth ({worst['voxels']} voxels)" in said
     assert f"{figures['vi_merge']:.4f}" in said
+    assert f"{files[0]} against {files[1]}, voxels (0, 2, 2) to (15, 50, 50) (Z Y X)" in said.replace("\n", "")
     assert f"{found['edits'][2]['merges']} merges, {found['edits'][2]['splits']} splits" in said
 
 
@@ -89,6 +90,7 @@ def test_two_files_are_compared_by_components_inside_the_box(files: tuple[Path, 
     ("words", "values"),
     [
         (["LABELS", "3f2a:segmentation"], ["3f2a:segmentation", "labels.npz", "NODE:INSTANCE"]),
+        (["3f2a:segmentation", "12:groundtruth"], ["12:groundtruth", "neither", "4 to 32"]),
         (["LABELS", "TRUTH", "--roi", "3f2a:roi"], ["--roi", "NODE:INSTANCE"]),
         (["LABELS", "TRUTH", "--segmentation-supervoxels"], ["--segmentation-supervoxels"]),
         (["LABELS", "TRUTH", "--scale", 1], ["--scale", "NODE:INSTANCE"]),

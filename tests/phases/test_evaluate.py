@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from tests.refusals import refused
 from tests.running import a_spec
 
 from emseg.config.dataset import Unassigned
-from emseg.config.runspec import PinnedBox, PinnedGroundTruth
+from emseg.config.runspec import PinnedBox, PinnedGroundTruth, TwoLabelmaps
 from emseg.engine.items import InProcess
 from emseg.errors import PermanentError
 from emseg.evaluate import contingency_table, only_bodies, score
@@ -67,6 +68,17 @@ def test_the_rule_for_unassigned_voxels_is_that_of_the_spec(tmp_path, monkeypatc
     one, alone = found
     assert one.whole == alone.whole
     assert all(alone.subvolumes[item].vi_split > one.subvolumes[item].vi_split for item in one.subvolumes)
+
+
+def test_a_mark_of_another_program_is_no_body_of_the_segmentation(tmp_path, monkeypatch):
+    """Kills figures in which all voxels "outside" are one huge segment: files with such marks are refused, too."""
+    monkeypatch.setitem(globals(), "FOUND", np.where(FOUND == 1, 2**64 - 1, FOUND).astype(np.uint64))
+    run = run_of(tmp_path)
+    region = PinnedBox(start=BOUNDS.start, stop=BOUNDS.stop)
+    two = TwoLabelmaps(segmentation_supervoxels=False, groundtruth_supervoxels=False, extents=region)
+    run = replace(run, spec=run.spec.model_copy(update={"two_labelmaps": two}))
+    with refused(PermanentError, "reading the segmentation", 2**64 - 1, "write 0 there"):
+        evaluated(run)
 
 
 def without(*boxes: Box):

@@ -41,7 +41,7 @@ def test_a_figure_above_its_limit_is_refused_and_the_largest_bodies_are_named(tm
     )
     assert not verdict.passed
     first, *places = verdict.reasons
-    assert first == "Largest body of all of the volume, share of the volume is 0.6; the gate asks for at most 0.5"
+    assert first == "Largest body of all of the volume, share is 0.6; the gate asks for at most 0.5"
     assert places == [PLACE]
     assert verdict.figures == TEN.figures
 

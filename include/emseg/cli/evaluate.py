@@ -109,12 +109,14 @@ def _are_in_dvid(segmentation: str, groundtruth: str) -> bool:
     found = [_IN_DVID.fullmatch(each) is not None for each in (segmentation, groundtruth)]
     if found[0] != found[1]:
         named = (segmentation, groundtruth)
+        other = named[found.index(False)]
+        kind = "a file" if Path(other).exists() else "neither NODE:INSTANCE nor a file"
         raise PermanentError(
             DOING,
             f"{segmentation} and {groundtruth}",
-            f"{named[found.index(True)]} is a labelmap in DVID, and {named[found.index(False)]} is a file",
-            "Give two labelmaps, NODE:INSTANCE, or two files (./NAME for one whose name looks like a labelmap); "
-            "`emseg ingest labels` brings a file into DVID",
+            f"{named[found.index(True)]} is a labelmap in DVID, and {other} is {kind}",
+            "Give two labelmaps, NODE:INSTANCE (4 to 32 of 0-9 and a-f; for a branch NODE:BRANCH:INSTANCE), or two "
+            "files (./NAME for one whose name looks like a labelmap); `emseg ingest labels` brings a file into DVID",
         )
     return all(found)
 

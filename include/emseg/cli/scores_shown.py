@@ -23,7 +23,8 @@ SHOWN = 5
 
 
 def show_scores(scores: Scores) -> None:
-    """Print the figures, the edits, and the worst bodies with a link to each."""
+    """Print what was compared, the figures, the edits, and the worst bodies with a link to each."""
+    console.print(scores.compared, markup=False, highlight=False)
     figures = scores.figures
     table = Table("figure", "value", "unit")
     for name, metric, unit in _FIGURES:

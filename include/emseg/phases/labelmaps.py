@@ -8,7 +8,7 @@ from emseg.array_types import Labels64
 from emseg.config.runspec import PinnedGroundTruth
 from emseg.dvid import Labelmap
 from emseg.errors import PermanentError
-from emseg.geometry import Box
+from emseg.geometry import Box, checked_labels
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 
@@ -68,9 +68,16 @@ def measured_on(run: RunContext[DvidServices]) -> PinnedGroundTruth:
 
 
 def segmentation_labels(run: RunContext[DvidServices], box: Box, scale: int) -> Labels64:
-    """What is measured in a box of voxels of `scale`: bodies, or supervoxels where the run says so."""
+    """What is measured in a box of voxels of `scale`: bodies, or supervoxels where the run says so.
+
+    PermanentError for labels of another program that `checked_labels` refuses: a mark "outside" would be a huge body.
+    """
     two = run.spec.two_labelmaps
-    return segmentation(run).read(box, two is not None and two.segmentation_supervoxels, scale)
+    labels = segmentation(run).read(box, two is not None and two.segmentation_supervoxels, scale)
+    if two is not None:
+        name = f"{run.spec.output.instance}, voxels {box.start} to {box.stop} of scale {scale}"
+        checked_labels(labels, "reading the segmentation", name)
+    return labels
 
 
 def groundtruth_labels(run: RunContext[DvidServices], box: Box, scale: int) -> Labels64:

@@ -68,6 +68,17 @@ class Scores(Record):
     subvolumes: tuple[WorstSubvolume, ...] = Field(default=(), description="The worst first")
     link: str | None = Field(default=None, description="Neuroglancer, the largest segments selected")
 
+    @property
+    def compared(self) -> str:
+        """What was compared and where, in words: without a box the region is where both have voxels."""
+        kinds = ("supervoxels of " * self.segmentation_supervoxels, "supervoxels of " * self.groundtruth_supervoxels)
+        roi = "" if self.roi is None else f", inside the ROI {self.roi}"
+        scale = f", at scale {self.counting.scale}" * bool(self.counting.scale)
+        return (
+            f"{kinds[0]}{self.segmentation} against {kinds[1]}{self.groundtruth}, "
+            f"voxels {tuple(self.start)} to {tuple(self.stop)} (Z Y X){roi}{scale}"
+        )
+
 
 def figures_of(table: ContingencyTable, unassigned: Unassigned) -> dict[str, float]:
     """Each number of the `Score` of a table, VI as one number, and the mean of the segments that hold 90 % of a body.

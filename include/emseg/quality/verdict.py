@@ -145,15 +145,16 @@ def _sentence(row: MetricRow, known: _Known, told: Mapping[str, str], why_none: 
     of = "the volume" if row.scope in ("volume", "everywhere") else row.subject
     if metric is None:
         return f"{row.metric} of {of} is no metric of the gate"
+    named = metric.title if row.scope == "everywhere" else f"{metric.title} of {of}"  # its title says of what it is
     if row.keeps_limit:
-        return f"{metric.title} of {of} is given more than once"
+        return f"{named} is given more than once"
     measured = row.value is not None and isfinite(row.value)
     if measured and row.metric in told:
         return told[row.metric]
     reason = f" ({why_none[row.metric]})" if row.metric in why_none else ""
     found = f"is {_amount(row.value, metric.unit)}" if measured else f"was not measured{reason}"
     bound = "at most" if row.direction == "max" else "at least"
-    return f"{metric.title} of {of} {found}; the gate asks for {bound} {_amount(row.limit, metric.unit)}"
+    return f"{named} {found}; the gate asks for {bound} {_amount(row.limit, metric.unit)}"
 
 
 def _amount(value: float | None, unit: str) -> str:
