@@ -66,6 +66,11 @@ EXPECTED: dict[str, tuple[type[EmsegError], frozenset[str], list[Answer]]] = {
         NEVER,
         [(400, "can't branch an unlocked node (/api/node/3f2a).")],
     ),
+    "several versions have a UUID that begins so": (
+        PermanentError,
+        NEVER,
+        [(400, "more than one UUID matches f211 (/api/repo/f211/info).")],
+    ),
     "the node is committed": (
         NodeLockedError,
         NEVER,

@@ -140,6 +140,15 @@ REFUSALS = (
         text="unlocked node",
     ),
     Refusal(
+        means="several versions have a UUID that begins so",
+        error=PermanentError,
+        remedy="Give more digits of the UUID",
+        repeated=NEVER,
+        why="the prefix stays ambiguous",
+        seen=ANY_VERSION,
+        text="(?i)more than one UUID matches",
+    ),
+    Refusal(
         means="the node is committed",
         error=NodeLockedError,
         remedy="Write to a new version or branch of this node",
