@@ -64,6 +64,21 @@ def test_a_bad_field_is_named_with_its_value(tmp_path, changes, field):
         load_dataset(folder_with(tmp_path, **changes), "brain")
 
 
+@pytest.mark.parametrize(
+    ("changes", "accepted"),
+    [
+        ({"gate": {"vi_max": 1}}, "here: vi_split_max, vi_merge_max,"),
+        ({"gate": {"everywhere": {"regression": {"body": 1}}}}, "here: bodies, body_size_um3,"),
+        ({"volume": {"node": "abcd", "groundtruth": {"instance": "gt", "skale": 1}}}, "min_body_vox, scale,"),
+        ({"gaet": {}}, "here: name, description,"),
+    ],
+)
+def test_the_fields_that_are_told_are_those_of_the_section(tmp_path, changes, accepted):
+    """Kills the list of all sections as advice for a field that is misspelt in one of them."""
+    with refused(PermanentError, accepted):
+        load_dataset(folder_with(tmp_path, **changes), "brain")
+
+
 def test_a_file_must_be_named_after_its_dataset(tmp_path):
     with refused(PermanentError, "brain.yaml", "'other'"):
         load_dataset(folder_with(tmp_path, name="other"), "brain")

@@ -177,6 +177,12 @@ def test_box_roi_and_what_counts_are_as_counted_on_the_arrays(place: Place) -> N
     assert whole == contingency_table(BODIES[BOUNDS.slices()], np.where(counts, TRUTH, np.uint64(0)))
 
 
+def test_a_box_is_a_choice_and_not_taken_for_turned_axes(place: Place) -> None:
+    """Kills the refusal of a box that is too long along Z, and would fit in with its axes turned."""
+    spec = place.pinned(box=(0, 0, 0, 170, 120, 100))
+    assert (spec.start, spec.stop) == ((10, 20, 30), (100, 120, 100))
+
+
 def test_tables_of_parts_add_up_to_that_of_the_whole_also_with_a_band(place: Place) -> None:
     """Kills a band that ends at the face of the box, where it does not see the boundary beyond."""
     z0, y0, x0, z1, y1, x1 = 10, 20, 30, 100, 120, 170
@@ -283,7 +289,7 @@ def test_what_shapes_the_figures_is_in_the_key(place: Place, other: dict[str, ob
         ({"roi": "NODE:nothing"}, ["nothing", "roi"]),
         ({"roi": "NODE:beside"}, ["beside", "640"]),
         ({"roi": "NODE:seg"}, ["labelmap", "roi"]),
-        ({"box": (0, 0, 0, 5, 5, 5)}, ["box", "truth"]),
+        ({"box": (0, 0, 0, 5, 5, 5)}, ["box", "truth", "Give a box"]),
         ({"box": (50, 50, 50, 50, 60, 60)}, ["box", 50]),
         ({"leave_out": ((9, 9, 9, 9, 9, 9),)}, ["leave_out", 9]),
         ({"bodies": (77,)}, ["bodies", 77]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -86,8 +86,20 @@ def _named(place: Place, value: Any, lines: Mapping[Place, int]) -> str:
 def _remedy(error: ValidationError, kind: type[BaseModel]) -> str:
     quotes = "; put text that looks like a number, a date or yes and no in quotes"
     text_expected = any(each["type"] == "string_type" for each in error.errors())
-    accepted = ", ".join(kind.model_fields)
-    return f"Correct the field{quotes if text_expected else ''}; accepted here: {accepted}"
+    section = _section(kind, error.errors()[0]["loc"][:-1])
+    return f"Correct the field{quotes if text_expected else ''}; accepted here: {', '.join(section.model_fields)}"
+
+
+def _section(kind: type[BaseModel], place: Place) -> type[BaseModel]:
+    """The model of the section at `place`; the innermost one that is known, where a part of it is no section."""
+    for name in place:
+        field = kind.model_fields.get(str(name))
+        parts = [] if field is None else [field.annotation, *get_args(field.annotation)]
+        inner = [each for each in parts if isinstance(each, type) and issubclass(each, BaseModel)]
+        if not inner:
+            break
+        kind = inner[0]
+    return kind
 
 
 def _switches(given: Any, made: Any, place: Place) -> Iterator[tuple[Place, bool]]:

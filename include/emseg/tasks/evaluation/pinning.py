@@ -87,8 +87,10 @@ def _region(chosen: EvaluationParameters, segmentation: _Found, truth: _Found) -
     if chosen.box is not None:
         box = _checked("box", box_of(chosen.box)).box
         for each in (segmentation, truth):
-            if each.info.extents is not None:
-                check_overlap(box, each.info.extents, DOING, f"box = {chosen.box}", each.told)
+            extents = each.info.extents
+            if extents is not None and box.clipped(extents).is_empty:
+                lies = f"{each.told} lies in {extents.start}-{extents.stop} (ZYX), so they share no voxel"
+                raise PermanentError(DOING, f"box = {chosen.box}", lies, "Give a box that meets both, or none")
         return box if wanted is None else box.clipped(wanted)
     if found is None or wanted is None:
         each = segmentation if found is None else truth
