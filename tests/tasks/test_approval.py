@@ -91,7 +91,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(approval, "served_release", lambda *_: served)
     monkeypatch.setattr(approval, "run_links", lambda _: {"3-D view": "http://viewer/#!state"})
     services = SimpleNamespace(store=store)
-    spec = SimpleNamespace(dataset="brain", run="r1")
+    spec = SimpleNamespace(dataset="brain", run="r1", publication=Publication.APPROVAL)
     return SimpleNamespace(open_services=lambda: services, spec=spec, keys={"write": KEY}, store=store)
 
 
@@ -112,6 +112,14 @@ def test_a_decision_is_kept_and_replaced_by_the_next(run: Any) -> None:
         made = approval.decide(run, decision, "ana", "x" * 600)
         assert folder.read("approval", Approval) == made
         assert (made.decision, made.by, len(made.why), made.fingerprint) == (decision, "ana", 500, KEY)
+
+
+def test_nobody_approves_what_is_never_published(run: Any) -> None:
+    """Kills a record that says "approved" of a result that nobody may publish."""
+    run.spec.publication = Publication.NEVER
+    with refused(PermanentError, "never"):
+        approval.decide(run, "approved", "ana", "it is good")
+    assert not RunFolder(run.store, "brain", "r1").has("approval")
 
 
 def test_a_damaged_decision_is_not_believed(run: Any) -> None:

@@ -10,6 +10,7 @@ from emseg.errors import PermanentError
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.publish import served_release
+from emseg.publish.approval import require_allowed
 from emseg.quality import Verdict
 from emseg.quality.everywhere import EVERYWHERE
 from emseg.quality.rows import VOLUME_METRICS, Metric, MetricRow
@@ -23,12 +24,15 @@ _COLUMNS = "| figure | this result | limit |\n|---|---:|---:|"
 def decide(run: RunContext[DvidServices], decision: Literal["approved", "rejected"], by: str, why: str) -> Approval:
     """Keep a decision about the run's result in its folder, in place of an earlier one, and return it.
 
-    PermanentError where the gate has not passed this result. Who may decide is checked by whoever calls.
+    PermanentError where the gate has not passed this result, or no approval makes it publishable. Who may decide is
+    checked by whoever calls.
     """
     folder = RunFolder(run.open_services().store, run.spec.dataset, run.spec.run)
     _require_passed(folder, run.keys["write"])
     when = datetime.now(UTC).isoformat(timespec="seconds")
     made = Approval(decision=decision, fingerprint=run.keys["write"], by=by, why=why[:MAX_WHY], when=when)
+    if decision == "approved":
+        require_allowed(run.spec.publication, made, made.fingerprint, f"dataset {folder.dataset}, run {folder.run}")
     folder.write("approval", made)
     return made
 
