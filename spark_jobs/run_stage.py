@@ -34,6 +34,9 @@ from emseg.tasks.run_folder import RunFolder
 
 log = logging.getLogger("emseg.job")
 
+ITEMS_A_JOB = 20_000
+"""More go as several Spark jobs, one after the other: the driver holds the outcomes and the tasks of one job."""
+
 
 class SparkExecutor:
     """Runs items as Spark tasks, one item a task. Only item names go out, only markers come back.
@@ -46,7 +49,7 @@ class SparkExecutor:
         self._context: SparkContext | None = None
 
     def outcomes(self, work: Work, items: Sequence[str], progress: Progress) -> Iterator[Outcome]:
-        """One outcome an item, when all are there; progress is logged meanwhile.
+        """One outcome an item, when all of a job are there; progress is logged meanwhile.
 
         The engine asks for a first wave before the rest, so a stage that fails at once costs one small Spark job.
         """
@@ -57,8 +60,9 @@ class SparkExecutor:
         group = f"{progress.what}-{uuid4().hex[:8]}"
         context.setJobGroup(group, f"{progress.what}: {len(items)} items")
         with _watched(context, group, progress):
-            tasks = context.parallelize(items, len(items))
-            yield from tasks.map(partial(attempt_item, work)).collect()
+            for start in range(0, len(items), ITEMS_A_JOB):
+                some = items[start : start + ITEMS_A_JOB]
+                yield from context.parallelize(some, len(some)).map(partial(attempt_item, work)).collect()
 
     def stop(self) -> None:
         """Stop Spark, if it was started. A Spark that died says so in the log: the error that came first goes on."""

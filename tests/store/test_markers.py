@@ -4,7 +4,6 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-import lz4.frame
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 from tests.refusals import refused
 
 from emseg.errors import IntegrityError, PermanentError
-from emseg.store.manifest import manifest_bytes, read_manifest
-from emseg.store.markers import ITEM, PHASE, Artefact, ItemMarker, PhaseMarker, content_digest
+from emseg.store.manifest import content_digest
+from emseg.store.markers import ITEM, PHASE, Artefact, ItemMarker, PhaseMarker
 
 KEY = "medulla/marker.json"
 ADDRESS = f"s3://neurons/{KEY}"
@@ -137,20 +136,3 @@ def test_the_content_digest_sees_every_artefact_and_item(marker, extra):
     other = ItemMarker(marker.phase, marker.phase_key, f"{marker.item}x", marker.attempt, (), {})
     digests = {content_digest(markers) for markers in ([], [marker], [more], [marker, other])}
     assert len(digests) == 4
-
-
-@given(st.lists(ITEM_MARKERS, max_size=4, unique_by=lambda m: m.item))
-def test_a_manifest_gives_back_its_markers_by_item(markers):
-    """Kills manifests in the order of arrival; equal sets are equal bytes."""
-    data = manifest_bytes(markers)
-    assert read_manifest(data, ADDRESS) == sorted(markers, key=lambda m: m.item)
-    assert manifest_bytes(markers[::-1]) == data
-
-
-def test_what_is_no_manifest_is_damaged():
-    """Kills lz4's and pydantic's own exceptions, bytes after the end, and frames that end early."""
-    data = manifest_bytes([MARKER] * 50)
-    other = lz4.frame.compress(b'[{"item": "sv-1"}]')
-    for bad in (b"", data[:-1], data[: len(data) // 2], data + b"x", data + data, b"no frame at all", other):
-        with refused(IntegrityError, ADDRESS):
-            read_manifest(bad, ADDRESS)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from emseg.engine.items import Executor, ItemFailure, Work
 from emseg.engine.progress import Progress
 from emseg.engine.report import PhaseSummary
 from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
-from emseg.store import ItemMarker, PhaseFolder, PhaseMarker
+from emseg.store import ItemMarker, Markers, PhaseFolder, PhaseMarker
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +64,12 @@ def run_phase(phase: PhaseRun, folder: PhaseFolder, executor: Executor, without:
         log.info("%s %s: done already, %d items reused", phase.phase, folder.phase_key[:12], len(items))
         return PhaseResult(_summary(folder, started, 0, len(items), marker))
     done = folder.done_items()
-    reused = folder.whole_markers(item for item in items if item in done)
-    missing = [item for item in items if item not in reused]
-    found = list(reused)
+    reused = Markers.of(folder.whole_markers(item for item in items if item in done))
+    found = {marker.item for marker in reused}
+    missing = [item for item in items if item not in found]
     log.info("%s %s: %d items to do, %d found", phase.phase, folder.phase_key[:12], len(missing), len(found))
     computed, given_up = _computed(phase, missing, folder, executor, _probe(phase, len(missing), len(found)))
-    markers = [*reused.values(), *computed]
+    markers = Markers.of(chain(reused, computed))
     folder = folder.without([*without, *given_up])
     results = phase.finish(markers)
     summary = _summary(folder, started, len(computed), len(found), folder.commit_phase(markers, results))
@@ -86,13 +87,23 @@ def phase_marker(folder: PhaseFolder) -> PhaseMarker | None:
 
 def _computed(
     phase: PhaseRun, items: Sequence[str], folder: PhaseFolder, executor: Executor, probe: int
-) -> tuple[list[ItemMarker], dict[str, str]]:
+) -> tuple[Markers, dict[str, str]]:
     """Markers of the items, and those given up.
 
     The first `probe` items go before the rest; if there is a rest and all of the first fail alike, it is not tried.
     """
-    markers: list[ItemMarker] = []
     failures: list[ItemFailure] = []
+    markers = Markers.of(_succeeded(phase, items, executor, probe, failures))
+    of_the_item = [failure for failure in failures if failure.is_of_the_item]
+    if len(of_the_item) < len(failures) or len(of_the_item) > (phase.most_given_up or 0):
+        raise _error_of(phase, failures, len(items))
+    return _settled(phase, markers, failures, folder)
+
+
+def _succeeded(
+    phase: PhaseRun, items: Sequence[str], executor: Executor, probe: int, failures: list[ItemFailure]
+) -> Iterator[ItemMarker]:
+    """Markers as they come; `failures` gets the others."""
     first, rest = items[:probe], items[probe:]
     work = phase.prepare()
     for wave in (first, rest):
@@ -101,24 +112,21 @@ def _computed(
                 log.error("%s %s failed (%s): %s", phase.phase, outcome.item, outcome.kind, outcome.message)
                 failures.append(outcome)
             else:
-                markers.append(outcome)
+                yield outcome
         if wave is first and rest and len(failures) == len(first) and _alike(failures):
             raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
-    of_the_item = [failure for failure in failures if failure.is_of_the_item]
-    if len(of_the_item) < len(failures) or len(of_the_item) > (phase.most_given_up or 0):
-        raise _error_of(phase, failures, len(items))
-    return _settled(phase, markers, failures, folder)
 
 
 def _settled(
-    phase: PhaseRun, markers: list[ItemMarker], failures: Sequence[ItemFailure], folder: PhaseFolder
-) -> tuple[list[ItemMarker], dict[str, str]]:
+    phase: PhaseRun, markers: Markers, failures: Sequence[ItemFailure], folder: PhaseFolder
+) -> tuple[Markers, dict[str, str]]:
     """What another attempt has computed meanwhile is not given up."""
     done = folder.done_items() if failures else frozenset()
     given_up = {failure.item: failure.message for failure in failures if failure.item not in done}
     for item in given_up:
         log.error("%s %s is given up: it stays empty in this run", phase.phase, item)
-    return markers + folder.item_markers(f.item for f in failures if f.item in done), given_up
+    of_others = folder.item_markers(f.item for f in failures if f.item in done)
+    return Markers.of(chain(markers, of_others)) if of_others else markers, given_up
 
 
 def _probe(phase: PhaseRun, missing: int, found: int) -> int:

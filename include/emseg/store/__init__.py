@@ -3,7 +3,8 @@
 from emseg.store.ahead import ahead
 from emseg.store.folder import FolderStore
 from emseg.store.lease import Lease, LeaseHeldError, LeaseLostError
-from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker, content_digest
+from emseg.store.manifest import Markers, content_digest
+from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker
 from emseg.store.objects import ObjectMissingError, ObjectStore, StoredObject, join_key
 from emseg.store.phase_folder import PhaseFolder
 from emseg.store.s3 import S3Store
@@ -16,6 +17,7 @@ __all__ = [
     "Lease",
     "LeaseHeldError",
     "LeaseLostError",
+    "Markers",
     "ObjectMissingError",
     "ObjectStore",
     "PhaseFolder",

@@ -1,12 +1,20 @@
-"""The manifest of a phase: all its item markers as one object, LZ4 of a JSON array. Equal markers give equal bytes.
+"""The manifest of a phase: the markers of all its items, packed, in the order of the items.
 
-Its SHA-256 is in the phase marker, whose schema number is also that of the manifest.
+Example: a phase of 10^6 items. As objects of Python its markers fill 2.5 GB; packed by thousands, as LZ4 of JSON, they
+fill 0.15 GB. `Markers` holds them so and unpacks a thousand at a time. The stored manifest is one artefact, of which
+each pack is a part. Equal markers give equal bytes.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
+from itertools import chain, groupby, islice
+from operator import attrgetter, eq, itemgetter
+from typing import overload
 
 import lz4.frame
 from pydantic import TypeAdapter, ValidationError
@@ -14,24 +22,106 @@ from pydantic import TypeAdapter, ValidationError
 from emseg.errors import IntegrityError
 from emseg.store.markers import ItemMarker
 
-MAX_BYTES = 4 << 30
-"""Largest manifest after decompression: 3 million items of four artefacts; a frame that holds more is refused."""
+PACK = 1000
+"""Markers of a pack; the last one may hold fewer."""
+
+MAX_BYTES = 1 << 28
+"""Largest pack after decompression, 250 kB a marker; a frame that holds more is refused."""
 
 _ADAPTER = TypeAdapter(list[ItemMarker])
+_by_item = attrgetter("item")
 
 
-def manifest_bytes(markers: Iterable[ItemMarker]) -> bytes:
-    """Stored form of the markers, in the order of their items."""
-    ordered = sorted(markers, key=lambda marker: marker.item)
-    content = json.dumps(_ADAPTER.dump_python(ordered), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return bytes(lz4.frame.compress(content.encode()))
+class Markers(Sequence[ItemMarker]):
+    """Item markers in the order of their items, held packed."""
+
+    def __init__(self, packs: Sequence[bytes], count: int, address: str = "memory") -> None:
+        """All `packs` but the last hold `PACK` markers; `count` is the number of all. `Markers.of` makes them."""
+        self.packs, self._count, self._address = tuple(packs), count, address
+        self._unpacked: tuple[int, list[ItemMarker]] = (-1, [])
+
+    @classmethod
+    def of(cls, markers: Iterable[ItemMarker]) -> Markers:
+        """Markers in any order. Those that come in the order of their items are never all unpacked at once."""
+        runs = [list(_packed(group)) for _, group in groupby(_numbered_runs(markers), itemgetter(0))]
+        if len(runs) == 1:
+            return cls([pack for pack, _ in runs[0]], sum(count for _, count in runs[0]))
+        unpacked = (chain.from_iterable(_read(pack, "memory") for pack, _ in run) for run in runs)
+        merged = list(_packed((0, marker) for marker in heapq.merge(*unpacked, key=_by_item)))
+        return cls([pack for pack, _ in merged], sum(count for _, count in merged))
+
+    @classmethod
+    def stored(cls, parts: Mapping[str, bytes], address: str) -> Markers:
+        """The markers of a stored manifest, whose checksums were verified; `IntegrityError` where it is none."""
+        packs = list(parts.values())
+        counts = [len(_read(pack, address)) for pack in packs[-1:]]
+        return cls(packs, PACK * max(len(packs) - 1, 0) + sum(counts), address)
+
+    @property
+    def parts(self) -> dict[str, bytes]:
+        """What is stored, by name."""
+        return {f"{number:06d}": pack for number, pack in enumerate(self.packs)}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[ItemMarker]:
+        return chain.from_iterable(map(partial(_read, address=self._address), self.packs))
+
+    @overload
+    def __getitem__(self, index: int) -> ItemMarker: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[ItemMarker]: ...
+
+    def __getitem__(self, index: int | slice) -> ItemMarker | list[ItemMarker]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number, place = divmod(range(len(self))[index], PACK)
+        if self._unpacked[0] != number:
+            self._unpacked = (number, _read(self.packs[number], self._address))
+        return self._unpacked[1][place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-def read_manifest(data: bytes, address: str) -> list[ItemMarker]:
-    """The item markers of a stored manifest, whose SHA-256 was verified; `IntegrityError` where it is none."""
+def content_digest(markers: Iterable[ItemMarker]) -> str:
+    """SHA-256 over lines `item`, then sorted ones `item artefact sha256 size`, item by item: what was computed.
+
+    By whomever and in whatever order: two runs of a phase gave the same bytes exactly if their digests are equal.
+    """
+    ordered = markers if isinstance(markers, Markers) else sorted(markers, key=_by_item)
+    digest = sha256()
+    for marker in ordered:
+        lines = sorted(f"{marker.item} {each.name} {each.sha256} {each.size}\n" for each in marker.artefacts)
+        digest.update("".join((f"{marker.item}\n", *lines)).encode())
+    return digest.hexdigest()
+
+
+def _numbered_runs(markers: Iterable[ItemMarker]) -> Iterator[tuple[int, ItemMarker]]:
+    """Each marker with the number of its run; a run ends where the next item comes before the last one."""
+    run, last = 0, ""
+    for marker in markers:
+        run += marker.item < last
+        last = marker.item
+        yield run, marker
+
+
+def _packed(numbered: Iterable[tuple[int, ItemMarker]]) -> Iterator[tuple[bytes, int]]:
+    """Packs, and how many markers each holds."""
+    markers = (marker for _, marker in numbered)
+    while some := list(islice(markers, PACK)):
+        content = json.dumps(_ADAPTER.dump_python(some), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        yield bytes(lz4.frame.compress(content.encode())), len(some)
+
+
+def _read(pack: bytes, address: str) -> list[ItemMarker]:
     decompressor = lz4.frame.LZ4FrameDecompressor()
     try:
-        content = decompressor.decompress(data, max_length=MAX_BYTES)
+        content = decompressor.decompress(pack, max_length=MAX_BYTES)
         if decompressor.eof and not decompressor.unused_data:
             return _ADAPTER.validate_json(content)
     except (RuntimeError, ValidationError) as error:

@@ -7,7 +7,7 @@ their stored forms.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, ClassVar
@@ -96,15 +96,3 @@ _OTHER_RELEASE = "Use the release that wrote it, or remove the folder of that ph
 
 ITEM = Form("item", ItemMarker, 4, _COMPUTED_ANEW, _OTHER_RELEASE)
 PHASE = Form("phase", PhaseMarker, 4, _COMPUTED_ANEW, _OTHER_RELEASE)
-
-
-def content_digest(markers: Iterable[ItemMarker]) -> str:
-    """SHA-256 over sorted lines `item` and `item artefact sha256 size`: what was computed, by whomever, in any order.
-
-    Two runs of a phase gave the same bytes exactly if their digests are equal.
-    """
-    lines = []
-    for marker in markers:
-        lines.append(f"{marker.item}\n")
-        lines += [f"{marker.item} {a.name} {a.sha256} {a.size}\n" for a in marker.artefacts]
-    return sha256("".join(sorted(lines)).encode()).hexdigest()

@@ -4,7 +4,7 @@
                                         /provisional/{digest}.json       it is done but for items that a run gave up
                                         /items/{item}.json               the item is done (one conditional put)
                                         /attempt-{attempt}/{item}/{name} artefacts; only what a marker names counts
-                                        /manifests/{attempt}-{digest}    all item markers, LZ4 of JSON
+                                        /manifests/{attempt}-{digest}    all item markers, a thousand in each part
                                         /quarantine/...                  what did not hold its checksum
 
 A run that gives items up has a phase marker of its own, named by the digest of their names. It satisfies those runs
@@ -17,15 +17,16 @@ sizes and checksums; bytes that fail are set aside with their markers, so that t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import pairwise
 from typing import NoReturn, TypeVar
 
 from emseg.errors import IntegrityError, PermanentError
 from emseg.store.ahead import ahead
-from emseg.store.manifest import manifest_bytes, read_manifest
-from emseg.store.markers import ITEM, PHASE, Artefact, Figures, ItemMarker, PhaseMarker, content_digest
+from emseg.store.manifest import Markers, content_digest
+from emseg.store.markers import ITEM, PHASE, Artefact, Figures, ItemMarker, PhaseMarker
 from emseg.store.objects import ObjectMissingError, ObjectStore, join_key
 from emseg.store.parts import Part, holds, index_of, joined, parts_of
 from emseg.store.sealed import Form
@@ -119,7 +120,7 @@ class PhaseFolder:
         IntegrityError that names all of them that are missing or damaged (those are set aside).
         """
         wanted = list(items)
-        markers = self.whole_markers(wanted)
+        markers = {marker.item: marker for marker in self.whole_markers(wanted)}
         if lost := [item for item in wanted if item not in markers]:
             self.unmark()  # they say that these items are there: nobody would compute them again
             raise IntegrityError(
@@ -130,11 +131,9 @@ class PhaseFolder:
             )
         return [markers[item] for item in wanted]
 
-    def whole_markers(self, items: Iterable[str]) -> dict[str, ItemMarker]:
-        """Markers of those `items` that have one, read by several threads; what is damaged is set aside."""
-        wanted = list(items)
-        read = ahead(self._whole_marker, wanted)
-        return {item: marker for item, marker in zip(wanted, read, strict=True) if marker is not None}
+    def whole_markers(self, items: Iterable[str]) -> Iterator[ItemMarker]:
+        """Markers of those `items` that have one, in their order, a few read ahead; what is damaged is set aside."""
+        return (marker for marker in ahead(self._whole_marker, items) if marker is not None)
 
     def check_item(self, item: str) -> ItemMarker:
         """The marker of a committed item, after all of its artefacts were verified as by `read_artefact`."""
@@ -145,18 +144,16 @@ class PhaseFolder:
 
     def commit_phase(self, markers: Sequence[ItemMarker], results: Figures) -> PhaseMarker:
         """Mark the phase as done; returns the marker that counts. `IntegrityError` where a winner has other bytes."""
-        self._check_own(markers)
-        attempt, data = self._writing_attempt(), manifest_bytes(markers)
-        key = self._key("manifests", f"{attempt}-{sha256(data).hexdigest()[:16]}")
-        manifest = Artefact.of("manifest", key, data)
-        self.store.put(key, data)
-        digest = content_digest(markers)
-        ours = PhaseMarker(self.phase, self.phase_key, attempt, len(markers), digest, manifest, dict(results))
+        packed = markers if isinstance(markers, Markers) else Markers.of(markers)
+        self._check_own(packed)
+        attempt, digest = self._writing_attempt(), content_digest(packed)
+        manifest = self._write_manifest(packed)
+        ours = PhaseMarker(self.phase, self.phase_key, attempt, len(packed), digest, manifest, dict(results))
         if self.store.put_if_absent(self.marker_key, PHASE.seal(ours, self.marker_key)):
             return ours
         winner = self.phase_marker()
         if winner is None:  # set aside by a reader since
-            return self.commit_phase(markers, results)
+            return self.commit_phase(packed, results)
         if winner.content_digest != digest:
             raise IntegrityError(
                 "committing a phase",
@@ -176,7 +173,13 @@ class PhaseFolder:
         """The phase's marker, or None where it is not done; `IntegrityError` where it is damaged (then set aside)."""
         return self._marker(PHASE, self.marker_key)
 
-    def manifest(self) -> list[ItemMarker]:
+    def _write_manifest(self, markers: Markers) -> Artefact:
+        draft, data = joined("manifest", "", markers.parts)
+        key = self._key("manifests", f"{self._writing_attempt()}-{draft.sha256[:16]}")
+        self.store.put(key, data)
+        return replace(draft, key=key)
+
+    def manifest(self) -> Markers:
         """Markers of all items of the finished phase, verified against its marker. `PermanentError`: not done."""
         marker = self.phase_marker()
         if marker is None:
@@ -190,7 +193,9 @@ class PhaseFolder:
         if isinstance(data, str):
             self._quarantine(marker.manifest.key)
             self._reject(self.marker_key, f"its manifest fails: {data}")
-        markers = read_manifest(data, self.store.address(marker.manifest.key))
+        parts = parts_of(marker.manifest, data[: marker.manifest.index])
+        packs = {name: data[part.start : part.start + part.size] for name, part in parts.items()}
+        markers = Markers.stored(packs, self.store.address(marker.manifest.key))
         if (len(markers), content_digest(markers)) != (marker.items, marker.content_digest):
             self._reject(self.marker_key, "its manifest lists other items")
         return markers
@@ -266,14 +271,14 @@ class PhaseFolder:
         except (ObjectMissingError, IntegrityError) as error:
             _LOG.error("phase %s: nothing to keep of %s: %s", self.phase, key, error.found)
 
-    def _check_own(self, markers: Sequence[ItemMarker]) -> None:
-        names = [marker.item for marker in markers]
+    def _check_own(self, markers: Markers) -> None:
         foreign = [m.item for m in markers if (m.phase, m.phase_key) != (self.phase, self.phase_key)]
-        if foreign or len(set(names)) != len(names):
+        twice = sum(one.item == other.item for one, other in pairwise(markers))
+        if foreign or twice:
             raise PermanentError(
                 "committing a phase",
-                f"phase {self.phase}, key {self.phase_key}, {len(names)} items",
-                f"items of another phase: {foreign[:3]}; items given twice: {len(names) - len(set(names))}",
+                f"phase {self.phase}, key {self.phase_key}, {len(markers)} items",
+                f"items of another phase: {foreign[:3]}; items given twice: {twice}",
                 "Commit each item of this phase once",
             )
 
