@@ -1,6 +1,7 @@
-"""A large run before and after its work: planning a million subvolumes, and finding that 100 000 are done already.
+"""A large run in its driver: planning a million subvolumes, running a million items, and finding that 100 000 are done.
 
-Planning is measured in a process of its own, so that its peak memory is its own; it needs Linux's /proc. The markers
+The work on the million items is left out: their markers are made, like those of `segment`. Planning and running are
+measured in processes of their own, so that each peak of memory is its own; they need Linux's /proc. The markers
 are real ones, committed to a folder; an object store adds its own round trips (a thousand keys a listing).
 """
 
@@ -8,7 +9,9 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,21 +19,27 @@ import numpy as np
 
 from benchmarks.memory import memory_bytes
 from benchmarks.rows import Row
-from emseg.engine.items import InProcess
+from emseg.engine.items import InProcess, Work
+from emseg.engine.progress import Progress
 from emseg.engine.run import PhaseRun, run_phase
 from emseg.geometry import Box, Grid, Roi
-from emseg.store import FolderStore, ItemMarker, PhaseFolder
+from emseg.store import Artefact, FolderStore, ItemMarker, PhaseFolder
 
 CELLS_A_SIDE = 100
 CORE_VOX = 64
 ROI_BLOCK_VOX = 32
 ITEMS = 100_000
+MANY = 1_000_000
+STATISTICS = tuple(f"figure_{number}" for number in range(12))
+"""As many as `segment` counts."""
 
 
 def run() -> list[Row]:
     """Seconds and memory of planning; seconds of the decisions to skip items and to skip a whole phase."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         rows = process.submit(planned).result()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        rows += process.submit(driven).result()
     with TemporaryDirectory() as folder:
         return rows + _resumed(PhaseFolder(FolderStore(Path(folder)), "bench", "segment", "0" * 32, "bench"))
 
@@ -53,6 +62,41 @@ def planned() -> list[Row]:
         Row(f"{what}: chosen by an ROI of {len(roi.blocks):.0e} blocks", chosen - started, "s"),
         Row(f"{what}: their cores and padded boxes", laid - chosen, "s"),
         Row(f"{what}: peak memory of both, above the ROI's own", memory_bytes("VmHWM") / 1e6 - before_mb, "MB"),
+    ]
+
+
+class Made:
+    """Gives the markers of items that nobody computed."""
+
+    def outcomes(self, _: Work, items: Sequence[str], __: Progress) -> Iterator[ItemMarker]:
+        """One outcome an item, in order."""
+        key = "0" * 32
+        for number, item in enumerate(items):
+            digest = sha256(item.encode()).hexdigest()
+            labels = Artefact("labels", f"bench/phases/segment/{key}/attempt-bench/{item}/labels", 10**6, digest, 2500)
+            yield ItemMarker("segment", key, item, "bench", (labels,), dict.fromkeys(STATISTICS, number))
+
+
+def driven() -> list[Row]:
+    """Run a phase of a million items, whose sums are told, and read its manifest."""
+    items = tuple(f"sv-{number:08d}" for number in range(MANY))
+    before_mb, started = memory_bytes("VmRSS") / 1e6, time.perf_counter()
+
+    def sums(markers: Sequence[ItemMarker]) -> dict[str, int]:
+        return {name: sum(int(marker.statistics[name]) for marker in markers) for name in STATISTICS[:4]}
+
+    with TemporaryDirectory() as root:
+        folder = PhaseFolder(FolderStore(Path(root)), "bench", "segment", "0" * 32, "bench")
+        run_phase(PhaseRun(folder.phase, items, lambda: _never, sums), folder, Made())
+        ran, peak_mb = time.perf_counter(), memory_bytes("VmHWM") / 1e6 - before_mb
+        assert len(folder.manifest()) == MANY
+        read = time.perf_counter()
+    what = f"{MANY:.0e} items of segment, without their work"
+    return [
+        Row(f"{what}: run, four sums, and marked", ran - started, "s"),
+        Row(f"{what}: peak memory of the driver above the names of the items", peak_mb, "MB"),
+        Row(f"{what}: manifest read and verified", read - ran, "s"),
+        Row(f"{what}: peak memory with that", memory_bytes("VmHWM") / 1e6 - before_mb, "MB"),
     ]
 
 
