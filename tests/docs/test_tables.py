@@ -24,7 +24,10 @@ from emseg.geometry import Box, Grid
 from emseg.phases import catalogue, phases, stages
 from emseg.phases.artefact import LabelArtefact
 from emseg.phases.write.bricks import brick_name
+from emseg.quality.report.document import SCHEMA as QUALITY_SCHEMA
 from emseg.segment import Setting, StepKind, step_class, step_names
+from emseg.store.markers import ITEM, PHASE
+from emseg.tasks.run_documents import SCHEMA
 from emseg.training.presets import training_settings
 
 ARCHITECTURE, REFERENCE, DATASETS = map(document, ("architecture.md", "reference.md", "datasets.md"))
@@ -76,6 +79,13 @@ def test_artefacts() -> None:
     ]
     found = [(phase, a.name, kind, a.holds) for (phase, a), kind in zip(catalogue(), kinds, strict=True)]
     assert told == found
+
+
+def test_schema_numbers() -> None:
+    """Kills a page that calls the documents of this release those of another one."""
+    assert ITEM.schema == PHASE.schema
+    told = f"Schema numbers: {ITEM.schema} for markers, {QUALITY_SCHEMA} for `quality.json`, {SCHEMA} for all others."
+    assert told in REFERENCE.text
 
 
 def test_rooms_and_their_levels() -> None:
