@@ -31,6 +31,13 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "labels.npz", tmp_path / "truth.npz"
 
 
+def test_a_segmentation_without_a_segment_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """Kills a perfect score of nothing: one unlabelled segment over one body has no error."""
+    np.savez(tmp_path / "none.npz", labels=np.zeros_like(LABELS))
+    with refused(PermanentError, "no voxel that counts has a segment"):
+        evaluate(tmp_path / "none.npz", files[1])
+
+
 def test_what_of_two_files_counts_is_as_counted_by_numpy_and_scipy(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

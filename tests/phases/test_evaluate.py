@@ -70,6 +70,18 @@ def test_the_rule_for_unassigned_voxels_is_that_of_the_spec(tmp_path, monkeypatc
     assert all(alone.subvolumes[item].vi_split > one.subvolumes[item].vi_split for item in one.subvolumes)
 
 
+def test_a_labelmap_without_a_segment_is_compared_with_nothing(tmp_path, monkeypatch):
+    """Kills a perfect score of nothing: one unlabelled segment over one body has no error."""
+    monkeypatch.setitem(globals(), "FOUND", np.zeros_like(FOUND))
+    run = run_of(tmp_path)
+    assert evaluated(run).score.assigned_share == 0, "of a run it is told, and the gate has a limit for it"
+    bounds = PinnedBox(start=BOUNDS.start, stop=BOUNDS.stop)
+    two = TwoLabelmaps(segmentation_supervoxels=False, groundtruth_supervoxels=False, extents=bounds)
+    run = replace(run, spec=run.spec.model_copy(update={"two_labelmaps": two}))
+    with refused(PermanentError, "no voxel that counts has a segment"):
+        evaluated(run)
+
+
 def test_a_mark_of_another_program_is_no_body_of_the_segmentation(tmp_path, monkeypatch):
     """Kills figures in which all voxels "outside" are one huge segment: files with such marks are refused, too."""
     monkeypatch.setitem(globals(), "FOUND", np.where(FOUND == 1, 2**64 - 1, FOUND).astype(np.uint64))

@@ -61,7 +61,7 @@ def test_the_dag_the_report_and_the_command_line_have_the_same_figures(
         check=False,
     )
     assert refused.returncode == 64
-    assert "a uint8blk, not a labelmap" in " ".join(refused.stderr.split())
+    assert "of type uint8blk, not labelmap" in " ".join(refused.stderr.split())
 
 
 def _by_the_dag(airflow, store, conf: dict[str, object]) -> tuple[Scores, StageReport]:

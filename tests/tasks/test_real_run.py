@@ -478,7 +478,9 @@ def test_synapses_and_skeletons_are_judged_kept_and_compared(
         assert shown[name] == (figure.title, figures.get(name), figures.get(name))
     document["volume"]["groundtruth"]["synapses"]["instance"] = "skeletons"
     (tmp_path / "stages.yaml").write_text(yaml.safe_dump(document))
-    with refused(PermanentError, "volume.groundtruth.synapses.instance = skeletons", "a keyvalue, not a annotation"):
+    with refused(
+        PermanentError, "volume.groundtruth.synapses.instance = skeletons", "of type keyvalue, not annotation"
+    ):
         pin_run(RunParameters(dataset="stages"), "wrong", tmp_path, server)
     assert shown["change_connectivity_recall"][0] == "Worsening of Connected pairs of bodies that are found, share"
 

@@ -140,6 +140,9 @@ def _checked(table: ContingencyTable, counting: Counting, on: str, names: TruthN
             "Give labels above 0 in key `groundtruth`, and let --ignore-boundary-nm, --min-body-vox, --box and "
             "--leave-out leave some of it",
         )
+    if not table.segmentation.any():
+        found, remedy = "no voxel that counts has a segment", "Give labels above 0 in key `labels`"
+        raise PermanentError(DOING, on, found, remedy)
     return table
 
 

@@ -138,7 +138,7 @@ def require_instance(repo: RepoInfo, name: str, kind: str, field: str) -> None:
         raise PermanentError(
             DOING,
             f"{field} = {name}",
-            f"a {known[name]}, not a {kind}" if name in known else "no such data instance in this repository",
+            f"it is of type {known[name]}, not {kind}" if name in known else "no such data instance in this repository",
             f"Instances of type {kind} here: {of_kind}",
         )
 
@@ -148,7 +148,7 @@ def check_output(spec: RunSpec, server: DvidServer) -> None:
     name, found = spec.output.instance, repo_info(server, spec.volume.node).instances.get(spec.output.instance)
     if found is None:
         return
-    problem = f"it is a {found.type}"
+    problem = f"it is of type {found.type}"
     if found.type == "labelmap":
         info = Labelmap(Node(server, spec.volume.node), name).info()
         truth = spec.groundtruth

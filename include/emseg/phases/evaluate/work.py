@@ -100,8 +100,15 @@ class MergeTables:
                 f"ground truth {wanted.instance}",
                 "no voxel of the evaluated region has ground truth that counts"
                 + (", and that the model was not trained on" if wanted.excluded else ""),
-                "Name a ground truth that covers the ROI, train on a part of it only, and let "
-                "ignore_boundary_nm and min_body_vox leave some of it",
+                f"Name a ground truth that covers the ROI, {'train on a part of it only, ' if wanted.excluded else ''}"
+                "and let ignore_boundary_nm and min_body_vox leave some of it",
+            )
+        if self.run.spec.two_labelmaps is not None and not whole.segmentation.any():
+            raise PermanentError(
+                "evaluating two labelmaps",
+                f"segmentation {self.run.spec.output.instance}, ground truth {wanted.instance}",
+                "no voxel that counts has a segment",
+                "Name a labelmap that holds labels in the evaluated region",
             )
         figures = score(whole, wanted.unassigned)
         return {
