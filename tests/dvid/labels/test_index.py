@@ -207,16 +207,14 @@ def test_a_childs_mapping_goes_before_its_parents(labelmap: Labelmap) -> None:
 
 
 @pytest.mark.services
-def test_mappings_go_in_posts_of_bounded_size(counting: Labelmap, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A post that outlasts the server's shutdown delay leaves a torn log; kills one post for all, and cut bodies."""
-    monkeypatch.setattr(label_mappings, "POST_OPERATIONS", 3)
-    monkeypatch.setattr(label_mappings, "POST_SUPERVOXELS", 10)
+def test_a_body_that_is_posted_in_parts_is_one_body(counting: Labelmap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills a second operation of a body that takes the first one's supervoxels out of it."""
+    monkeypatch.setattr(label_mappings, "LONGEST_OPERATION", 7)
     bodies = {
         100 * i: np.arange(100 * i + 1, 100 * i + 1 + n).astype(np.uint64)
         for i, n in enumerate([2, 2, 2, 2, 9, 20, 1], 1)
     }
     assert post_mappings(counting, bodies) == 38
-    assert counting.node.server.posts == 5  # type: ignore[attr-defined]  # 2+2+2 | 2 | 9 | 20 | 1
     found = dict(zip(*(column.tolist() for column in mappings(counting)), strict=True))
     assert found == {int(sv): body for body, svs in bodies.items() for sv in svs}
 

@@ -1,14 +1,16 @@
 """Mappings: the body of each supervoxel, as DVID keeps it beside the voxels.
 
 Only one writer may post mappings. Two first posts at once can damage the server's log, and a server that stops during a
-post leaves a torn log (`emseg.dvid.filelog` repairs it). So a post is never repeated blindly, each takes far less than
-the server's shutdown delay of 5 s, and only what differs from the server's state is posted: each operation is a record
-of the log.
+post leaves a torn log (`emseg.dvid.filelog` repairs it). So a post is never repeated blindly, and only what differs
+from the server's state is posted: each operation is a record of the log. A server that is told to stop waits 5 s for
+requests to end, so a post is as large as takes about `POST_S` on this server: `_Pace` follows what the last ones took.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -19,10 +21,12 @@ from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import MAX_LABEL
 from emseg.sorted_ids import find
 
-POST_OPERATIONS = 2000
-"""About 1 s: the server takes 0.5 ms for an operation, whatever its length."""
-POST_SUPERVOXELS = 1_000_000
-"""About 1.5 s where a few operations are very long."""
+POST_S = 1.0
+"""What a post should take, seconds."""
+OPERATION_SUPERVOXELS = 300
+"""An operation with so many supervoxels takes twice as long as one with a single one: 0.5 ms and 1.5 us for each."""
+LONGEST_OPERATION = 50_000
+"""Supervoxels; those of a larger body are posted in several operations."""
 
 
 class MappingError(PermanentError):
@@ -66,12 +70,14 @@ def post_mappings(labelmap: Labelmap, bodies: Mapping[int, Ids], before_post: Ca
     """
     changed = _changed(mappings(labelmap), bodies)
     where = labelmap.node.path(labelmap.instance, "mappings")
-    for operations in _posts(changed):
+    pace, operations = _Pace(), _operations(changed)
+    while some := pace.next_of(operations):
         before_post()
         message = labelindex_pb2.MappingOps()  # type: ignore[attr-defined]
-        for body, supervoxels in operations:
+        for body, supervoxels in some:
             message.mappings.add(mapped=body, original=supervoxels.tolist())
-        labelmap.node.server.post(where, message.SerializeToString())
+        with pace.measured():
+            labelmap.node.server.post(where, message.SerializeToString())
     return sum(len(supervoxels) for supervoxels in changed.values())
 
 
@@ -119,15 +125,35 @@ def _fault(named: Ids, wanted: Ids, names: Ids) -> str:
     return ""
 
 
-def _posts(changed: Mapping[int, Ids]) -> Iterator[list[tuple[int, Ids]]]:
-    """The operations, one for each body, in groups of bounded size; a body is never divided."""
-    group: list[tuple[int, Ids]] = []
-    supervoxels = 0
-    for body, one in changed.items():
-        if group and (len(group) == POST_OPERATIONS or supervoxels + len(one) > POST_SUPERVOXELS):
-            yield group
-            group, supervoxels = [], 0
-        group.append((body, one))
-        supervoxels += len(one)
-    if group:
-        yield group
+Operation = tuple[int, Ids]
+
+
+def _operations(changed: Mapping[int, Ids]) -> Iterator[Operation]:
+    """Bodies and supervoxels to map to them, at most `LONGEST_OPERATION` at a time."""
+    for body, supervoxels in changed.items():
+        for start in range(0, len(supervoxels), LONGEST_OPERATION):
+            yield body, supervoxels[start : start + LONGEST_OPERATION]
+
+
+class _Pace:
+    """How much one post holds. It begins small, may double each time, and shrinks at once where the server is slow."""
+
+    def __init__(self) -> None:
+        self._room = self._cost = 100.0
+
+    def next_of(self, operations: Iterator[Operation]) -> list[Operation]:
+        """The operations of the next post, at least one where any is left; their cost is in operations of one."""
+        some: list[Operation] = []
+        self._cost = 0.0
+        while self._cost < self._room and (operation := next(operations, None)):
+            some.append(operation)
+            self._cost += 1 + len(operation[1]) / OPERATION_SUPERVOXELS
+        return some
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Around a post."""
+        started = time.perf_counter()
+        yield
+        took_s = max(time.perf_counter() - started, 1e-3)
+        self._room = min(2 * self._room, self._cost * POST_S / took_s)
