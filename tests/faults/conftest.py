@@ -18,6 +18,7 @@ from emseg.config import RunParameters
 from emseg.config.dataset import Everywhere, EverywhereRegression, Regression
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, Node, create_repo
+from emseg.errors import TransientError
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
 from emseg.phases import phases
@@ -90,6 +91,15 @@ def ended(process: subprocess.Popen[str]) -> Ended:
     """Wait for a driver."""
     said, _ = process.communicate(timeout=PATIENCE_S)
     return Ended(process.returncode, said)
+
+
+def tried_again(run: FaultRun, process: subprocess.Popen[str]) -> Ended:
+    """How a driver of all tasks ended; where its error says that a retry is of use, how that ended, as in Airflow.
+
+    A driver that comes late may still be writing when a twin commits the node: its error is transient.
+    """
+    first = ended(process)
+    return run.drive(*ALL) if first.code == TransientError.exit_code else first
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.faults.conftest import ALL, PATIENCE_S, FaultRun, FaultStack, ended
+from tests.faults.conftest import ALL, PATIENCE_S, FaultRun, FaultStack, ended, tried_again
 from tests.faults.driver import POINTS
 from tests.faults.matrix import FULL
 
@@ -53,7 +53,7 @@ def test_drivers_of_one_run_at_once_leave_the_bytes_of_one(
     """Kills two commits of one phase, a loser that fails, and mappings that two writers post."""
     run, rivals = faults.run(), 8 if FULL else 2
     drivers = [run.start(*ALL) for _ in range(rivals)]
-    outcomes = [ended(driver) for driver in drivers]
+    outcomes = [tried_again(run, driver) for driver in drivers]
     assert [outcome.code for outcome in outcomes] == [0] * rivals, [outcome.said for outcome in outcomes]
     assert run.digests() == undisturbed
     assert len(releases(run.services.store, run.folder.dataset)) == 1
@@ -68,7 +68,7 @@ def test_runs_of_one_configuration_at_once_share_one_result(
     """Kills a result that belongs to a run: other runs of the same configuration would compute and release it again."""
     first, others = faults.run(), 7 if FULL else 1
     runs = [first, *(faults.run(first.folder.dataset) for _ in range(others))]
-    outcomes = [ended(driver) for driver in [run.start(*ALL) for run in runs]]
+    outcomes = [tried_again(run, driver) for run, driver in [(run, run.start(*ALL)) for run in runs]]
     assert {outcome.code for outcome in outcomes} == {0}, [outcome.said for outcome in outcomes]
     assert all(run.digests() == undisturbed for run in runs)
     assert len(releases(first.services.store, first.folder.dataset)) == 1

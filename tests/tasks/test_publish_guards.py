@@ -25,9 +25,11 @@ from emseg.dvid.coordinates import blocks_around
 from emseg.engine.items import InProcess
 from emseg.errors import IntegrityError, PermanentError, TransientError
 from emseg.geometry import Box
+from emseg.phases import phase_named
 from emseg.phases.labelmaps import segmentation as segmentation_of
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
+from emseg.phases.write import branch
 from emseg.phases.write.branch import held_elsewhere, released_meanwhile
 from emseg.phases.write.finish import FinishLabelmap
 from emseg.phases.write.work import WriteBrick
@@ -176,10 +178,15 @@ def test_a_damaged_marker_of_a_release_is_made_anew(run):
     assert run.folder("write").phase_marker().content_digest == whole.content_digest
 
 
-def test_a_driver_that_finds_the_node_released_by_its_twin_ends_well(run):
+def test_a_driver_that_finds_the_node_released_by_its_twin_ends_well(run, monkeypatch):
     """Kills the advice to write to a new version, given to the loser of a race that nobody has lost."""
     with refused(TransientError, run.keys["write"]):
         WriteBrick(run, held_elsewhere(run))(run.folder("write").manifest()[0].item)
     with refused(TransientError, run.keys["write"]), released_meanwhile(run):
         segmentation_of(run).set_extents(run.spec.volume.bounds)
+    with monkeypatch.context() as at_first:  # it looked before the twin committed the node
+        looks = iter((False, True))
+        at_first.setattr(branch, "is_released", lambda _: next(looks))
+        with refused(TransientError, run.keys["write"]):
+            phase_named("write").prepare(run)
     assert after(run, "stitch").folder("write").phase_marker() is not None

@@ -71,10 +71,13 @@ class Write(Phase):
 
     def prepare(self, run: RunContext[Any]) -> Work:
         """Make the run's branch and labelmap, then write one brick; compare it where the result is released."""
-        from emseg.phases.write.branch import is_released, prepare_branch
+        from emseg.phases.write.branch import is_released, prepare_branch, released_meanwhile
         from emseg.phases.write.work import WriteBrick
 
-        return self.marking_anew().prepare(run) if is_released(run) else WriteBrick(run, prepare_branch(run))
+        if is_released(run):
+            return self.marking_anew().prepare(run)
+        with released_meanwhile(run):
+            return WriteBrick(run, prepare_branch(run))
 
     def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:
         """Mappings, indices and extents, posted by one writer and read back; compared where the result is released."""
