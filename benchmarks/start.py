@@ -1,0 +1,99 @@
+"""What a start costs: `emseg --help`, and the first task of a Spark worker, beside a bare `import numpy`.
+
+Each runs in a process of its own, several times in turn; figures are CPU time of the whole process. A worker is made as
+Spark makes one: it unpickles the work on an item, which imports what the work needs, and calls it.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from benchmarks.rows import Row
+from benchmarks.side_by_side import side_by_side
+
+ROUNDS = 5
+EMSEG = Path(sys.executable).with_name("emseg")
+
+
+def run() -> list[Row]:
+    """CPU seconds of each start, and how they compare."""
+    with TemporaryDirectory() as folder:
+        work = Path(folder) / "work"
+        work.write_bytes(_pickled_work(Path(folder)))
+        later: list[float] = []
+        found = side_by_side(
+            {
+                "import numpy": _process(sys.executable, "-c", "import numpy"),
+                "emseg --help": _process(str(EMSEG), "--help"),
+                "two tasks": lambda: later.append(_two_tasks(work)),
+            },
+            ROUNDS,
+            _children_cpu_s,
+        )
+    bare, shown, two = (found.median_s(name) for name in ("import numpy", "emseg --help", "two tasks"))
+    second = median(later)
+    return [
+        Row("import numpy: CPU of the process", bare, "s"),
+        Row("emseg --help: CPU of the process", shown, "s"),
+        Row("emseg --help, beside import numpy", found.ratio("emseg --help", "import numpy"), "x"),
+        Row("first task of a worker, above a later one: CPU", two - 2 * second, "s"),
+        Row("a later task, of 64^3 voxels: CPU", second, "s"),
+    ]
+
+
+def _process(*command: str) -> Callable[[], object]:
+    return partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _pickled_work(folder: Path) -> bytes:
+    from pyspark import cloudpickle
+
+    from emseg.config.dataset import Segmentation, Stitching
+    from emseg.engine.items import attempt_item
+    from emseg.phases import phase_named
+    from emseg.store import FolderStore
+    from emseg.synthetic import make_volume
+    from emseg.tasks.local import run_on_array
+
+    grayscale = make_volume((64, 64, 128), seed=3).grayscale
+    cut = Segmentation(core_vox=(64, 64, 64), halo_vox=(20, 20, 20))
+    run_ = run_on_array(grayscale, cut, Stitching(), FolderStore(folder / "store"))
+    return bytes(cloudpickle.dumps(partial(attempt_item, phase_named("segment").prepare(run_))))
+
+
+def _two_tasks(work: Path) -> float:
+    """CPU seconds of the second of two tasks in a new process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.start", str(work)], check=True, capture_output=True, text=True
+    )
+    return float(json.loads(done.stdout))
+
+
+def main(work: str) -> None:
+    """What a worker does; prints the CPU seconds of its second task."""
+    from pyspark import cloudpickle
+
+    do = cloudpickle.loads(Path(work).read_bytes())
+    first = do("sv-00000000")
+    started = time.process_time()
+    second = do("sv-00000001")
+    print(json.dumps(time.process_time() - started))
+    assert {first.item, second.item} == {"sv-00000000", "sv-00000001"}, (first, second)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
