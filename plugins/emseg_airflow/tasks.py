@@ -82,7 +82,6 @@ def gate() -> dict[str, Any]:
     from emseg.tasks.gate import gate_run
     from emseg.tasks.run_links import run_links
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # at level INFO it logs each of its own steps
     folder, run = run_of(get_current_context())
     verdict = gate_run(run)
     report = {"Report": report_address(folder.dataset, folder.run)}

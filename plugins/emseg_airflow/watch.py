@@ -68,7 +68,6 @@ def judge() -> dict[str, Any]:
     from emseg.tasks.run_folder import RunFolder
     from emseg.tasks.watch import Watched, judge_watch
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # at level INFO it logs each of its own steps
     context = get_current_context()
     reference, opened = RunReference.of(context), services()
     folder = RunFolder(opened.store, reference.dataset, reference.run)

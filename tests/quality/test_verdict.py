@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from math import inf, nan
 
@@ -49,6 +50,13 @@ def test_a_good_result_passes_without_reasons(judged, good_rows):
         "subvolumes_failed": 0,
         "worst_subvolume_vi": 4.0,
     }
+
+
+def test_the_log_tells_no_step_of_the_suite(judged, good_rows, caplog):
+    """Kills a log of a task in which the verdict is lost between paths of temporary folders."""
+    caplog.set_level(logging.INFO)
+    judged(good_rows)
+    assert not [each for each in caplog.records if each.name.startswith("great_expectations")]
 
 
 @pytest.mark.parametrize("metric", BAD)

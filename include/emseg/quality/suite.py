@@ -6,6 +6,7 @@ only module that imports great_expectations (some 15 s), and only when the suite
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ LISTED_IN_DOCS = 200
 """Failing rows that the Data Docs list for one expectation; GX lists no more."""
 
 _SITE = "gate"
+_TALKATIVE = ("great_expectations", "great_expectations.data_context.types.base")
+"""Loggers that tell each step of Great Expectations at level INFO; the second has a level of its own."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ def run_suite(
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
+
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
