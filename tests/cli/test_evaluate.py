@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,16 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     np.savez(tmp_path / "labels.npz", labels=LABELS, voxel_size_nm=SIZE_NM)
     np.savez(tmp_path / "truth.npz", groundtruth=TRUTH)
     return tmp_path / "labels.npz", tmp_path / "truth.npz"
+
+
+def test_in_a_shell_without_a_language_names_are_kept_as_they_are(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """Kills a path that is no text there: neither a terminal nor JSON takes it."""
+    truth, out = tmp_path / "völume µ.npz", tmp_path / "s.json"
+    files[1].rename(truth)
+    without = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    command = [Path(sys.executable).with_name("emseg"), "evaluate", files[0], truth, "--out", out]
+    subprocess.run(command, check=True, env=os.environ | without)
+    assert json.loads(out.read_text("utf-8"))["groundtruth"] == str(truth)
 
 
 def test_a_segmentation_without_a_segment_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:

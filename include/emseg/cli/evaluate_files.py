@@ -13,6 +13,7 @@ from emseg.cli.boxes import Corners
 from emseg.cli.console import console
 from emseg.cli.files import load_array, load_labels, said_voxel_size
 from emseg.config.dataset import Counting
+from emseg.disk import told_path
 from emseg.errors import PermanentError
 from emseg.evaluate import (
     BODIES,
@@ -64,8 +65,8 @@ def scores_of_files(
     table = _checked(contingency_table(labels, counted), counting, on, names)
     fields: dict[str, Any] = measured_fields(table, counting.unassigned, names)
     return Scores(
-        segmentation=str(segmented),
-        groundtruth=str(truth),
+        segmentation=told_path(segmented),
+        groundtruth=told_path(truth),
         start=inside.start,
         stop=inside.stop,
         voxel_size_nm=size,

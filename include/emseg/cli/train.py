@@ -17,7 +17,7 @@ from emseg.cli.files import load_array, load_labels, said_voxel_size
 from emseg.cli.models import require_room
 from emseg.config import RunParameters, datasets_folder, load_dataset
 from emseg.config.base import validated
-from emseg.disk import write_whole
+from emseg.disk import told_path, write_whole
 from emseg.errors import PermanentError
 from emseg.geometry import Box, VoxelSize
 from emseg.tasks.train import report_page_of, train_in_store
@@ -89,7 +89,7 @@ def train_command(
 
 def _sources_of(file: Path, boxes: list[Box], voxel_size: VoxelSize) -> list[TrainingSource]:
     return source_of_arrays(
-        load_array(file, "grayscale"), load_labels(file, "groundtruth"), voxel_size, boxes, str(file)
+        load_array(file, "grayscale"), load_labels(file, "groundtruth"), voxel_size, boxes, told_path(file)
     )
 
 

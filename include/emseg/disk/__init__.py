@@ -7,6 +7,7 @@ with replacing_folder(Path("model")) as folder: ... # the same for a folder of f
 from emseg.disk.faults import disk_fault, telling_faults
 from emseg.disk.partial import partial_file, remove_leftovers
 from emseg.disk.scratch import remove_scratch, scratch_folder
+from emseg.disk.told import told_path
 from emseg.disk.whole import replacing_folder, write_whole
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "replacing_folder",
     "scratch_folder",
     "telling_faults",
+    "told_path",
     "write_whole",
 ]
