@@ -15,10 +15,12 @@ from benchmarks.data import LabelledEm, labelled_em
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
 from emseg.array_types import Counts, Ids, Labels32
-from emseg.evaluate import contingency_table, score
+from emseg.evaluate import contingency_table, parts_of, score
+from emseg.geometry import Box
 
 ROUNDS = 7
 OURS, SKIMAGE, PACKED = "emseg", "scikit-image", "packed keys, fastremap.unique"
+PARTS = "components of the ground truth, emseg"
 LARGEST_DIFFERENCE = 1e-9
 
 
@@ -26,11 +28,13 @@ def run() -> list[Row]:
     """Time of one table, ratios, and how far the scores lie from scikit-image's."""
     em = labelled_em()
     seg, truth = em.supervoxels, em.groundtruth
+    whole = Box.of_shape(truth.shape)
     times = side_by_side(
         {
             OURS: lambda: contingency_table(seg, truth),
             SKIMAGE: lambda: skimage_table(truth, seg),
             PACKED: lambda: packed_counts(seg, truth),
+            PARTS: lambda: parts_of(truth, whole, whole),
         },
         ROUNDS,
     )

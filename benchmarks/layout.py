@@ -19,6 +19,7 @@ from emseg.config.dataset import Segmentation, Stitching
 from emseg.engine.items import InProcess
 from emseg.phases import phase_named
 from emseg.phases.match.artefacts import VOTES
+from emseg.stitch import Votes
 from emseg.store import Artefact, FolderStore, PhaseFolder
 from emseg.synthetic import make_volume
 from emseg.tasks.jobs import run_phases
@@ -93,10 +94,12 @@ def _times_faster_ahead(matched: PhaseFolder) -> float:
     """How many times faster the tables of a finished phase are read by several threads than by one."""
     markers = matched.manifest()
     started = time.perf_counter()
-    one_by_one = [VOTES.read(matched, marker) for marker in markers]
+    one_by_one = [Votes.from_arrow(VOTES.read(matched, marker)) for marker in markers]
     turned = time.perf_counter()
-    assert list(VOTES.read_each(matched, markers)) == one_by_one
-    return (turned - started) / (time.perf_counter() - turned)
+    ahead = list(VOTES.read_as(Votes, matched, markers))
+    ended = time.perf_counter()
+    assert [len(votes) for votes in ahead] == [len(votes) for votes in one_by_one]
+    return (turned - started) / (ended - turned)
 
 
 def _segmented_and_matched(store: FolderStore) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
@@ -23,7 +24,7 @@ from emseg.engine.items import InProcess, Work
 from emseg.engine.progress import Progress
 from emseg.engine.run import PhaseRun, run_phase
 from emseg.geometry import Box, Grid, Roi
-from emseg.store import Artefact, FolderStore, ItemMarker, PhaseFolder
+from emseg.store import Artefact, FolderStore, ItemMarker, Markers, PhaseFolder, sums
 
 CELLS_A_SIDE = 100
 CORE_VOX = 64
@@ -82,17 +83,22 @@ def driven() -> list[Row]:
     items = tuple(f"sv-{number:08d}" for number in range(MANY))
     before_mb, started = memory_bytes("VmRSS") / 1e6, time.perf_counter()
 
-    def sums(markers: Sequence[ItemMarker]) -> dict[str, int]:
-        return {name: sum(int(marker.statistics[name]) for marker in markers) for name in STATISTICS[:4]}
-
     with TemporaryDirectory() as root:
         folder = PhaseFolder(FolderStore(Path(root)), "bench", "segment", "0" * 32, "bench")
-        run_phase(PhaseRun(folder.phase, items, lambda: _never, sums), folder, Made())
+        run_phase(PhaseRun(folder.phase, items, lambda: _never, lambda m: sums(m, STATISTICS[:4])), folder, Made())
         ran, peak_mb = time.perf_counter(), memory_bytes("VmHWM") / 1e6 - before_mb
         assert len(folder.manifest()) == MANY
         read = time.perf_counter()
     what = f"{MANY:.0e} items of segment, without their work"
+    few = items[: MANY // 100]
+    tracemalloc.start()
+    unpacked = list(Made().outcomes(_never, few, Progress("", len(few))))
+    unpacked_b, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    packed_b = sum(map(len, Markers.of(unpacked).packs))
     return [
+        Row("a marker of segment, packed", packed_b / len(few), "bytes"),
+        Row("a marker of segment, as an object of Python", unpacked_b / len(few), "bytes"),
         Row(f"{what}: run, four sums, and marked", ran - started, "s"),
         Row(f"{what}: peak memory of the driver above the names of the items", peak_mb, "MB"),
         Row(f"{what}: manifest read and verified", read - ran, "s"),

@@ -11,7 +11,7 @@ from tests.refusals import refused
 from tests.store.test_markers import ADDRESS, ITEM_MARKERS, MARKER
 
 from emseg.errors import IntegrityError
-from emseg.store import ItemMarker, Markers, manifest
+from emseg.store import ItemMarker, Markers, manifest, sums
 from emseg.store.manifest import content_digest
 
 SEVERAL = st.lists(ITEM_MARKERS, max_size=9, unique_by=lambda m: m.item)
@@ -37,6 +37,20 @@ def test_markers_come_back_in_the_order_of_their_items(markers, cut):
     resumed = Markers.of([*by_item[cut:], *by_item[:cut]])
     assert resumed.packs == packed.packs
     assert Markers.stored(packed.parts, ADDRESS) == by_item
+
+
+@given(SEVERAL, st.integers(0, 9))
+def test_markers_of_two_tries_are_joined(markers, cut):
+    """Kills an order of tries, and a try without a marker that hides the other."""
+    joined = Markers.joined(Markers.of(markers[cut:]), Markers.of(markers[:cut]))
+    assert joined.packs == Markers.of(markers).packs
+    assert Markers.joined() == []
+
+
+def test_figures_are_added_over_all_packs():
+    markers = [ItemMarker("s", "k", f"sv-{n}", "a", (), {"n": n, "one": 1, "text": "x"}) for n in range(7)]
+    assert sums(Markers.of(markers), ("n", "one")) == {"n": 21, "one": 7}
+    assert sums([], ("n",)) == {"n": 0}
 
 
 @given(SEVERAL)

@@ -83,6 +83,14 @@ def test_a_verdict_is_made_anew_where_it_is_damaged_or_lost(folder, damage):
     assert folder.read_or_made("verdict", Verdict, lambda: verdict("run-1", "again")).reasons == ("again",)
 
 
+def test_a_run_that_nobody_knows_is_called_that_by_whoever_asks_for_it(folder):
+    """Kills the advice to clear the task of a stage, given to whoever misspells a run."""
+    nobody = RunFolder(folder.store, folder.dataset, "nobody")
+    for ask in (nobody.pinned, lambda: nobody.context("", object), lambda: nobody.pinned_context(object)):
+        with refused(ObjectMissingError, "run nobody", "no such run", f"emseg runs {folder.dataset}"):
+            ask()
+
+
 def test_what_is_missing_names_the_task_that_writes_it(folder):
     with refused(ObjectMissingError, folder.store.address(key("report-segment")), "task `segment`"):
         folder.read("report-segment", StageReport)

@@ -108,10 +108,9 @@ class Receipts:
 
     def _read(self, key: str) -> tuple[Receipt, str]:
         try:
-            data, version = self._store.get_with_version(key)
+            return _FORM.read_with_version(self._store, key)
         except ObjectMissingError as error:
             raise ObjectMissingError("reading the receipt of an alert", error.on, error.found, _REMEDY) from None
-        return _FORM.open(data, key, self._store.address(key)), version
 
     def _key(self, alert: Alert) -> str:
         return f"{self._folder}/{alert.dedupe_key}.json"

@@ -52,10 +52,9 @@ def trouble_ended_by(store: ObjectStore, dataset: str, run: str) -> Trouble | No
 def _read(store: ObjectStore, dataset: str) -> tuple[Trouble | None, str]:
     key = _key(dataset)
     try:
-        data, version = store.get_with_version(key)
+        return _FORM.read_with_version(store, key)
     except ObjectMissingError:
         return None, ""
-    return _FORM.open(data, key, store.address(key)), version
 
 
 def _write(store: ObjectStore, dataset: str, document: Trouble, version: str) -> bool:

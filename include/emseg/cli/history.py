@@ -12,7 +12,6 @@ from emseg.cli.connecting import connected
 from emseg.cli.console import console
 from emseg.cli.people import checked_reason, user_name
 from emseg.config import datasets_folder, load_dataset
-from emseg.errors import PermanentError
 from emseg.publish import ReleaseRecord, releases, roll_back, served_release
 from emseg.store import ObjectStore
 from emseg.tasks.approval import decide
@@ -85,11 +84,7 @@ def publish(
 ) -> None:
     """Approve the result of a run in your name, and publish it."""
     services = connected()
-    folder = RunFolder(services.store, dataset, run)
-    if not folder.has("spec"):
-        found, remedy = "there is no such run", f"List the runs: emseg runs {dataset}"
-        raise PermanentError("publishing", f"dataset {dataset}, run {run}", found, remedy)
-    context = folder.context(uuid4().hex[:12], lambda: services)
+    context = RunFolder(services.store, dataset, run).context(uuid4().hex[:12], lambda: services)
     decide(context, "approved", user_name(), why)
     show_published(services.store, publish_run(context))
 

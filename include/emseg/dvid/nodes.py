@@ -77,8 +77,8 @@ class Node:
         """Whether this node is committed, as of now.
 
         Around a commit call this and not `info`: DVID v1.0.0 may hang for good when a commit meets a request for the
-        repository's record. The request holds a lock for reading while it asks for the same lock again; a commit that
-        asks for it in between waits for the request, and the request for the commit.
+        repository's record. By its source the request holds a lock for reading while it asks for the same lock again,
+        and a commit that asks for it in between waits for ever.
         """
         return bool(self.server.get_json(self.path("status"))["Locked"])
 

@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 from emseg.engine.items import Executor, ItemFailure, Work
 from emseg.engine.progress import Progress
@@ -69,7 +68,7 @@ def run_phase(phase: PhaseRun, folder: PhaseFolder, executor: Executor, without:
     missing = [item for item in items if item not in found]
     log.info("%s %s: %d items to do, %d found", phase.phase, folder.phase_key[:12], len(missing), len(found))
     computed, given_up = _computed(phase, missing, folder, executor, _probe(phase, len(missing), len(found)))
-    markers = Markers.of(chain(reused, computed))
+    markers = Markers.joined(reused, computed)
     folder = folder.without([*without, *given_up])
     results = phase.finish(markers)
     summary = _summary(folder, started, len(computed), len(found), folder.commit_phase(markers, results))
@@ -125,8 +124,8 @@ def _settled(
     given_up = {failure.item: failure.message for failure in failures if failure.item not in done}
     for item in given_up:
         log.error("%s %s is given up: it stays empty in this run", phase.phase, item)
-    of_others = folder.item_markers(f.item for f in failures if f.item in done)
-    return Markers.of(chain(markers, of_others)) if of_others else markers, given_up
+    of_others = Markers.of(folder.item_markers(f.item for f in failures if f.item in done))
+    return Markers.joined(markers, of_others), given_up
 
 
 def _probe(phase: PhaseRun, missing: int, found: int) -> int:

@@ -57,7 +57,7 @@ def parts_of(bodies: AnyLabels, core: Box, region: Box) -> tuple[Labels64, Compo
     """Part at each voxel of `core`, uint64, 0 where there is no body; and the table of the parts.
 
     `bodies` are the labels of `with_plane_before(core, region)`, 0 where the region has none. Memory: 24 bytes a voxel
-    beside them. It takes about 30 ms of CPU a Mvoxel. PermanentError for a region of 2^63 voxels or more.
+    beside them; `python -m benchmarks contingency` prints the time. PermanentError for a region of 2^63 voxels or more.
     """
     if region.voxels >= _MOST_VOX:
         found, remedy = (

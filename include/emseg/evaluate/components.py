@@ -30,7 +30,7 @@ class Components(ColumnTable):
         """Of the tables of all cores, in any order."""
         rows = ComponentParts.joined(tables)
         nodes = np.sort(np.concatenate([rows.part, rows.meets]))
-        nodes = nodes[run_starts(nodes)]  # a quarter of the time of np.unique
+        nodes = nodes[run_starts(nodes)]
         ends = np.searchsorted(nodes, rows.part), np.searchsorted(nodes, rows.meets)
         graph = coo_matrix((np.ones(len(rows), bool), ends), shape=(len(nodes), len(nodes)))
         _, group = connected_components(graph, directed=False)

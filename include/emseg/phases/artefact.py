@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from emseg.codec import decode_array, decode_table, encode_labels, encode_table
+from emseg.codec.column_table import StoredTable
 from emseg.errors import IntegrityError
 from emseg.store import Artefact, ItemMarker, PhaseFolder, ahead
+
+T = TypeVar("T", bound=StoredTable)
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,10 @@ class TableArtefact:
         """The table of a committed item, checksum and columns verified; IntegrityError where it is not as written."""
         return decode_table(folder.read_artefact(marker.artefact(self.name)), self.schema)
 
-    def read_each(self, folder: PhaseFolder, markers: Iterable[ItemMarker]) -> Iterator[pa.Table]:
-        """The tables of several items, in their order; a few are read ahead."""
-        return ahead(lambda marker: self.read(folder, marker), markers)
+    def read_as(self, kind: type[T], folder: PhaseFolder, markers: Iterable[ItemMarker]) -> Iterator[T]:
+        """The tables of several items as those of a class, in the order of the items; a few are read ahead."""
+        return ahead(lambda marker: kind.from_arrow(self.read(folder, marker), marker.item), markers)
 
     def read_all(self, folder: PhaseFolder, markers: Iterable[ItemMarker]) -> pa.Table:
         """The tables of several items as one."""
-        return pa.concat_tables([self.schema.empty_table(), *self.read_each(folder, markers)])
+        return pa.concat_tables([self.schema.empty_table(), *ahead(lambda marker: self.read(folder, marker), markers)])

@@ -82,7 +82,7 @@ def _read(store: ObjectStore, dataset: str, segment_key: str) -> tuple[Edits, st
     except IntegrityError as error:
         damage = error
     try:
-        kept = _FORM.open(store.get_with_version(copy)[0], copy, store.address(copy))
+        kept = _FORM.read(store, copy)
     except ObjectMissingError:
         if isinstance(damage, ObjectMissingError):
             return Edits(), None, False

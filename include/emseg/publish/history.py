@@ -75,12 +75,12 @@ def serve(store: ObjectStore, record: ReleaseRecord) -> None:
     data = sealed(record, key)
     for _ in range(ATTEMPTS):
         try:
-            found, version = store.get_with_version(key)
+            found, version = release_form(record.dataset).read_with_version(store, key)
         except ObjectMissingError:
             if store.put_if_absent(key, data):
                 return
             continue
-        if release_form(record.dataset).open(found, key, store.address(key)).number >= record.number:
+        if found.number >= record.number:
             return
         if store.replace_if(key, data, version):
             return
@@ -122,7 +122,7 @@ def _read(store: ObjectStore, dataset: str, key: str) -> ReleaseRecord | None:
 
 
 def _opened(store: ObjectStore, dataset: str, key: str) -> ReleaseRecord:
-    return release_form(dataset).open(store.get_with_version(key)[0], key, store.address(key))
+    return release_form(dataset).read(store, key)
 
 
 def _crowded(doing: str, dataset: str) -> TransientError:

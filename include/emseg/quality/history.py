@@ -148,7 +148,7 @@ def history_key(dataset: str, run: str, fingerprint: str) -> str:
 
 def _entry(store: ObjectStore, dataset: str, key: str) -> HistoryEntry | None:
     try:
-        rows = history_form(dataset).open(store.get_with_version(key)[0], key, store.address(key)).to_pylist()
+        rows = history_form(dataset).read(store, key).to_pylist()
     except IntegrityError as error:
         log.error("left out of the history: %s", error)
         return None

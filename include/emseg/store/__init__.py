@@ -3,7 +3,7 @@
 from emseg.store.ahead import ahead
 from emseg.store.folder import FolderStore
 from emseg.store.lease import Lease, LeaseHeldError, LeaseLostError
-from emseg.store.manifest import Markers, content_digest
+from emseg.store.manifest import Markers, content_digest, sums
 from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker
 from emseg.store.objects import ObjectMissingError, ObjectStore, StoredObject, join_key
 from emseg.store.phase_folder import PhaseFolder
@@ -27,4 +27,5 @@ __all__ = [
     "ahead",
     "content_digest",
     "join_key",
+    "sums",
 ]

@@ -202,7 +202,7 @@ class PhaseFolder:
 
     def _marker(self, form: Form[Marker], key: str) -> Marker | None:
         try:
-            return form.open(self.store.get_with_version(key)[0], key, self.store.address(key))
+            return form.read(self.store, key)
         except ObjectMissingError:
             return None
         except IntegrityError as error:
@@ -240,7 +240,7 @@ class PhaseFolder:
     def _discard_item(self, item: str, artefact: Artefact) -> None:
         """Take back the markers of `item`, unless it was computed anew since."""
         try:
-            marker = ITEM.open(self.store.get(self._item_key(item)), self._item_key(item), self._item_key(item))
+            marker = ITEM.read(self.store, self._item_key(item))
         except (ObjectMissingError, IntegrityError):
             marker = None
         if marker is None or artefact.key in {each.key for each in marker.artefacts}:

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from emseg.errors import EmsegError, IntegrityError, PermanentError
+from emseg.store.objects import ObjectStore
 
 T = TypeVar("T")
 
@@ -71,6 +72,15 @@ class Form(Generic[T]):
             raise self._malformed(address, f"wrong fields: {_fields(error)}") from None
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._malformed(address, f"it is no sealed JSON document ({type(error).__name__})") from None
+
+    def read(self, store: ObjectStore, key: str) -> T:
+        """The document under `key`; ObjectMissingError where there is none, else the errors of `open`."""
+        return self.read_with_version(store, key)[0]
+
+    def read_with_version(self, store: ObjectStore, key: str) -> tuple[T, str]:
+        """The same with the version that `ObjectStore.replace_if` compares."""
+        data, version = store.get_with_version(key)  # `get` may refuse damaged bytes before the seal says what mends it
+        return self.open(data, key, store.address(key)), version
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from emseg.codec import decode_table
 from emseg.errors import IntegrityError
+from emseg.store.objects import ObjectStore
 
 _SEAL = b"emseg.sha256"
 
@@ -50,6 +51,10 @@ class TableForm:
         except (ValueError, OverflowError) as error:  # a damaged text or time does not become a Python object
             found = f"it does not read as rows ({type(error).__name__})"
         raise IntegrityError(f"reading a table of kind {self.kind}", address, found, self.remedy)
+
+    def read(self, store: ObjectStore, key: str) -> pa.Table:
+        """The table under `key`; ObjectMissingError where there is none, else the error of `open`."""
+        return self.open(store.get_with_version(key)[0], key, store.address(key))
 
     def _digest(self, table: pa.Table, key: str) -> str:
         body = [self.kind, self.number, key, table.to_pylist()]

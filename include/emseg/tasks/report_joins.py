@@ -39,7 +39,7 @@ def joins_of(run: RunContext[DvidServices], bodies: Ids, quarantined: Collection
     `quarantined` are cell numbers. Subvolumes are drawn in an order that follows from the run's key, each with the
     overlaps to its later neighbours, until `MOST_READ_VOX` are read. Memory: one overlap at a time, and the mapping.
     """
-    matched = list(run.folder("match").manifest())
+    matched = run.folder("match").manifest()
     order = np.random.default_rng(int(run.keys["evaluate"], 16)).permutation(len(matched))
     mapping = read_mapping(run)
     total: dict[str, JoinCount] = {}

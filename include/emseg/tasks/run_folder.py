@@ -66,10 +66,9 @@ class RunFolder:
         """The document kept as `NAME.json`. ObjectMissingError where there is none; damaged ones as in `form_of`."""
         key, form = self._key(f"{name}.json"), form_of(name, kind)
         try:
-            data, _ = self.store.get_with_version(key)
+            return form.read(self.store, key)
         except ObjectMissingError as error:
             raise ObjectMissingError(f"reading {form.name}", error.on, error.found, form.remedy) from None
-        return form.open(data, key, self.store.address(key))
 
     def read_or_made(self, name: str, kind: type[M], make: Callable[[], M]) -> M:
         """The document kept as `NAME.json`; `make` makes and keeps it anew where it is damaged or missing."""
@@ -81,7 +80,15 @@ class RunFolder:
 
     def pinned(self) -> RunSpec:
         """The spec as it was pinned, by whatever code: to look at a run, not to go on with it."""
-        return self.read("spec", RunSpec)
+        try:
+            return self.read("spec", RunSpec)
+        except ObjectMissingError as error:
+            raise ObjectMissingError(
+                error.doing,
+                f"dataset {self.dataset}, run {self.run}",
+                "there is no such run, or it was never pinned",
+                f"List the runs: emseg runs {self.dataset}. In Airflow, clear the task `pin` with Downstream",
+            ) from None
 
     def spec(self) -> RunSpec:
         """The spec to go on with; PermanentError when the code installed here is not the code it was pinned with."""
@@ -111,9 +118,10 @@ class RunFolder:
 
         PermanentError where the report of an earlier stage is missing: it would say what the run goes on without.
         """
+        spec = self.spec()
         earlier = [f"report-{stage.name}" for stage in takewhile(lambda stage: stage.name != before, stages())]
         reports = [self.read(name, StageReport) for name in earlier]
-        return self._context(self.spec(), attempt, open_services, reports)
+        return self._context(spec, attempt, open_services, reports)
 
     def pinned_context(self, open_services: Callable[[], S_co]) -> RunContext[S_co]:
         """The run to look at, however far it is and whatever code it was pinned with."""

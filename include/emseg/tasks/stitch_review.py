@@ -79,7 +79,7 @@ class StitchReview:
     def supervoxels(self) -> Supervoxels:
         """Every supervoxel with its size."""
         folder = self.run.folder("match")
-        return Supervoxels.joined(map(Supervoxels.from_arrow, SUPERVOXELS.read_each(folder, folder.manifest())))
+        return Supervoxels.joined(SUPERVOXELS.read_as(Supervoxels, folder, folder.manifest()))
 
     @cached_property
     def _substitutes(self) -> SubstituteIds:
@@ -87,7 +87,7 @@ class StitchReview:
         folder = self.run.folder("write")
         markers = folder.manifest() if folder.phase_marker() is not None else []
         some = [marker for marker in markers if marker.statistics["renamed"]]
-        return SubstituteIds.joined(map(SubstituteIds.from_arrow, SUBSTITUTES.read_each(folder, some)))
+        return SubstituteIds.joined(SUBSTITUTES.read_as(SubstituteIds, folder, some))
 
     def shown(self, ids: Ids) -> Ids:
         """Supervoxels or bodies under the names that they have in DVID; any shape."""

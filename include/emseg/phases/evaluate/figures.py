@@ -7,13 +7,11 @@ Memory of the driver: 65 bytes a row of the contingency table, 150 a row of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeVar
 
 import numpy as np
 
-from emseg.codec.column_table import StoredTable
 from emseg.config import RunSpec
 from emseg.config.runspec import PinnedFigure, PinnedGroundTruth, PinnedMetric, PinnedSynapses
 from emseg.errors import PermanentError
@@ -34,15 +32,12 @@ from emseg.evaluate import (
     only_bodies,
     optional_figures,
 )
-from emseg.phases.artefact import TableArtefact
 from emseg.phases.evaluate.artefacts import CONNECTIONS, POINTS, SKELETON_NODES
 from emseg.phases.evaluate.instances import skeletons_of
 from emseg.phases.labelmaps import measured_on
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.store import ItemMarker
-
-T = TypeVar("T", bound=StoredTable)
+from emseg.store import ItemMarker, PhaseFolder
 
 
 def optional_figures_of(spec: RunSpec) -> dict[str, Figure]:
@@ -77,9 +72,13 @@ class WholeFigures:
         if wanted.synapses is not None:
             measured["synapses"] = self._synapses(wanted, wanted.synapses, markers)
         if wanted.skeletons is not None:
-            nodes = SkeletonNodes.joined(self._tables(SkeletonNodes, SKELETON_NODES, markers))
+            nodes = SkeletonNodes.joined(SKELETON_NODES.read_as(SkeletonNodes, self._folder, markers))
             measured["skeletons"] = skeletons_of(self.run).score(nodes)
         return {**figures_of(measured), **self._plugins()}
+
+    @property
+    def _folder(self) -> PhaseFolder:
+        return self.run.folder("evaluate")
 
     def _plugins(self) -> dict[str, Value]:
         """Numbers of the metrics of packages; PermanentError where this process has another version of one."""
@@ -100,8 +99,8 @@ class WholeFigures:
         self, wanted: PinnedGroundTruth, synapses: PinnedSynapses, markers: Sequence[ItemMarker]
     ) -> AtSynapses:
         bodies = np.unique(self.voxels.groundtruth)
-        points = only_bodies(merged(self._tables(ContingencyTable, POINTS, markers)), bodies)
-        connections = merged_connections(self._tables(ConnectionTable, CONNECTIONS, markers))
+        points = only_bodies(merged(POINTS.read_as(ContingencyTable, self._folder, markers)), bodies)
+        connections = merged_connections(CONNECTIONS.read_as(ConnectionTable, self._folder, markers))
         known = np.isin(connections.pre_body, bodies) & np.isin(connections.post_body, bodies)
         if len(points) == 0:
             raise PermanentError(
@@ -111,8 +110,3 @@ class WholeFigures:
                 "Name an instance whose synapses lie in the evaluated region, or leave synapses out",
             )
         return AtSynapses(points, connections.rows(known), synapses, wanted.unassigned)
-
-    def _tables(self, kind: type[T], artefact: TableArtefact, markers: Sequence[ItemMarker]) -> Iterator[T]:
-        folder = self.run.folder("evaluate")
-        read = zip(artefact.read_each(folder, markers), markers, strict=True)
-        return (kind.from_arrow(table, marker.item) for table, marker in read)

@@ -121,27 +121,21 @@ class MergeTables:
         }
 
 
-def tables_of(folder: PhaseFolder, markers: Sequence[ItemMarker]) -> Iterator[ContingencyTable]:
-    """Contingency table of each subvolume, checksum verified; with components its ground truth are their parts."""
-    read = zip(CONTINGENCY.read_each(folder, markers), markers, strict=True)
-    return (ContingencyTable.from_arrow(table, marker.item) for table, marker in read)
-
-
 def _names_of(run: RunContext[DvidServices], markers: Sequence[ItemMarker]) -> TruthNames:
     """Bodies; or components, joined over all subvolumes."""
     wanted, folder = measured_on(run), run.folder(NAME)
     if not wanted.components:
         return TruthNames()
-    read = zip(COMPONENT_PARTS.read_each(folder, markers), markers, strict=True)
-    tables = (ComponentParts.from_arrow(table, marker.item) for table, marker in read)
-    return TruthNames(TruthComponents(Components.of(tables), evaluated_region(run), wanted.scale))
+    parts = COMPONENT_PARTS.read_as(ComponentParts, folder, markers)
+    return TruthNames(TruthComponents(Components.of(parts), evaluated_region(run), wanted.scale))
 
 
 def _measured_tables(
     run: RunContext[DvidServices], markers: Sequence[ItemMarker], names: TruthNames
 ) -> Iterator[tuple[str, ContingencyTable]]:
     """The table of each subvolume, of segments and what they are measured against."""
-    for marker, table in zip(markers, tables_of(run.folder(NAME), markers), strict=True):
+    stored = CONTINGENCY.read_as(ContingencyTable, run.folder(NAME), markers)
+    for marker, table in zip(markers, stored, strict=True):
         yield marker.item, names.measured(table)
 
 

@@ -43,7 +43,9 @@ class Match(EachSubvolume):
 
     def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002
         """Rows of all tables together."""
-        return {artefact.name: sum(int(m.statistics[artefact.name]) for m in markers) for artefact in self.artefacts()}
+        from emseg.store import sums
+
+        return sums(markers, [artefact.name for artefact in self.artefacts()])
 
     def artefacts(self) -> tuple[TableArtefact, ...]:
         """Four tables."""

@@ -39,9 +39,9 @@ class ResolveBodies:
         matched = self.run.folder("match")
         markers = matched.manifest()
         return Evidence(
-            Votes.joined(map(Votes.from_arrow, VOTES.read_each(matched, markers))),
-            Supervoxels.joined(map(Supervoxels.from_arrow, SUPERVOXELS.read_each(matched, markers))),
-            Contacts.joined(map(Contacts.from_arrow, CONTACTS.read_each(matched, markers))),
+            Votes.joined(VOTES.read_as(Votes, matched, markers)),
+            Supervoxels.joined(SUPERVOXELS.read_as(Supervoxels, matched, markers)),
+            Contacts.joined(CONTACTS.read_as(Contacts, matched, markers)),
             quarantined_cells(self.run, self.run.folder("segment").manifest()),
         )
 

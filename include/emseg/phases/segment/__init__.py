@@ -54,8 +54,9 @@ class Segment(EachSubvolume):
 
     def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002
         """Sums of what the items counted."""
-        names = ("voxels", "masked_voxels", "segments", "quarantined")
-        return {name: sum(int(marker.statistics[name]) for marker in markers) for name in names}
+        from emseg.store import sums
+
+        return sums(markers, ("voxels", "masked_voxels", "segments", "quarantined"))
 
     def most_given_up(self, spec: RunSpec, items: int) -> int:
         """As many as the dataset's limit allows."""

@@ -76,9 +76,9 @@ class SurveyVolume:
     def _tables(self) -> Iterator[tuple[Supervoxels, Crossings]]:
         """Tables of each subvolume, by name: sums of floats must not depend on who was ready first."""
         folder = self.run.folder("match")
-        markers = sorted(folder.manifest(), key=lambda marker: marker.item)
-        both = zip(SUPERVOXELS.read_each(folder, markers), CROSSINGS.read_each(folder, markers), strict=True)
-        return ((Supervoxels.from_arrow(sizes), Crossings.from_arrow(crossings)) for sizes, crossings in both)
+        markers = folder.manifest()
+        supervoxels = SUPERVOXELS.read_as(Supervoxels, folder, markers)
+        return zip(supervoxels, CROSSINGS.read_as(Crossings, folder, markers), strict=True)
 
     def _of_markers(self) -> dict[str, int]:
         segmented = self.run.folder("segment").manifest()

@@ -56,10 +56,9 @@ def require_turn(store: ObjectStore, spec: IngestSpec) -> None:
 
 def _read(store: ObjectStore, key: str) -> tuple[_Target | None, str]:
     try:
-        data, version = store.get_with_version(key)
+        return _FORM.read_with_version(store, key)
     except ObjectMissingError:
         return None, ""
-    return _FORM.open(data, key, store.address(key)), version
 
 
 def _key(spec: IngestSpec) -> str:
