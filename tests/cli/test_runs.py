@@ -137,11 +137,11 @@ def test_commands_of_production_never_import_the_devstack(environment, published
 def test_a_join_is_explained_taken_back_and_compared(emseg, published, store, devstack):
     """Kills edits that no run reads, and one that is read by a run but counts for another segmentation."""
     review = StitchReview.of(DvidServices(store, DvidServer(devstack.dvid)), "operators", published)
-    joins = [row for row in review.ledger.to_pylist() if row["joined"]]
+    joins = [row for row in review.ledger_rows(lambda ledger: ledger).to_pylist() if row["joined"]]
     once = {row["second"] for row in joins} - {row["first"] for row in joins}
     # The only join of its second supervoxel, so that without it the body falls apart.
     join = next(r for r in joins if r["second"] in once and sum(r["second"] == o["second"] for o in joins) == 1)
-    body = int(review.mapping.body_of(np.array([join["first"]], np.uint64))[0])
+    body = int(review.body_of(np.array([join["first"]], np.uint64))[0])
 
     explained = emseg("stitch", "explain", body, "-d", "operators")
     assert explained.returncode == 0, explained.stderr

@@ -45,7 +45,7 @@ from emseg.geometry import Box, cells_of
 from emseg.phases.segment.labels import SegmentedSubvolume
 from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.substitute_ids import SubstituteIds
-from emseg.stitch.review import joins_of, members_of
+from emseg.stitch.review import joins_of
 from emseg.tasks.stitch_review import StitchReview
 
 pytestmark = pytest.mark.services
@@ -267,12 +267,12 @@ def test_default_ids_of_new_supervoxels_are_held_by_preserved_ones_and_one_is_th
 def test_a_review_speaks_of_bodies_and_supervoxels_as_dvid_shows_them(old, kept, second, of_second, runs):
     """Kills an explanation of another body: that which had the id in the segmentation."""
     review = StitchReview(runs.context(second))
-    members = members_of(review.mapping, review.numbered(of_second))
+    members = review.members(review.numbered(of_second))
     in_dvid = np.unique(whole(kept, True)[whole(kept, False) == of_second])
     assert len(in_dvid) > 1
     assert np.isin(in_dvid, review.shown(members)).all()
     assert review.voxels(members) == (whole(kept, False) == of_second).sum()
-    joins = review.shown_rows(joins_of(review.ledger, members))
+    joins = review.shown_rows(review.ledger_rows(lambda ledger: joins_of(ledger, members)))
     assert np.isin(joins["first"].to_numpy(), review.shown(members)).all()
     assert np.isin(joins["second"].to_numpy(), in_dvid).any()
     with pytest.raises(PermanentError) as caught:

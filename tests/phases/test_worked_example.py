@@ -34,8 +34,8 @@ from emseg.dvid import (
 from emseg.engine.items import InProcess
 from emseg.geometry import Box
 from emseg.phases import phase_named, write
-from emseg.phases.resolve import BODIES
 from emseg.phases.resolve.artefacts import MAPPING
+from emseg.phases.resolve.items import BODIES, RegionItem
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.artefacts import CORE, LABELS
 from emseg.phases.services import DvidServices
@@ -98,7 +98,9 @@ def run(server: DvidServer, tmp_path_factory) -> RunContext[DvidServices]:
         item, [folder.write_parts(item, LABELS, {CORE.name: CORE.encoded(labels)})], {"segments": int(labels.max())}
     )
     folder = run.folder("resolve")
-    folder.commit_item(BODIES, [MAPPING.write(folder, BODIES, MAPPING_SCHEMA.empty_table())], {})
+    bodies = RegionItem(BODIES, 0, 0).name
+    marker = folder.commit_item(bodies, [MAPPING.write(folder, bodies, MAPPING_SCHEMA.empty_table())], {})
+    folder.commit_phase([marker], {})
     return run
 
 

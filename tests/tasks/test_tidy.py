@@ -20,8 +20,7 @@ from emseg.config.runspec import PinnedGroundTruth, PinnedRelease
 from emseg.engine.report import StageReport
 from emseg.errors import PermanentError, TransientError
 from emseg.phases.labelmaps import of_served
-from emseg.phases.resolve import BODIES
-from emseg.phases.resolve.artefacts import LEDGER
+from emseg.phases.resolve.artefacts import LEDGER, parts_of_result
 from emseg.phases.run_context import RunContext
 from emseg.publish import roll_back, served_release
 from emseg.store import FolderStore, StoredObject
@@ -121,7 +120,7 @@ def test_what_a_release_needs_stays_readable_and_can_be_stitched_again(two):
     runs.published(two.kept)
     tidied(runs.store, HousekeepingPolicy(keep_runs=0, older_than_days=0))
     again = RunFolder(runs.store, DATASET, "old").pinned_context(old.open_services)
-    (marker,) = again.folder("resolve").item_markers([BODIES])
+    (marker,) = parts_of_result(again)
     assert LEDGER.read(again.folder("resolve"), marker).num_rows > 0
     assert dict(runs.folder(old).files())["report.html"]
     assert again.folder("write").manifest()

@@ -87,8 +87,8 @@ def test_a_sweep_removes_what_is_over_and_every_release_stays_usable(shelf, monk
     assert f"emseg-{first.keys['write'][:16]}" not in told
     for run in (first, last):
         review = StitchReview.of(shelf.services, NAME, run.spec.run)
-        assert review.ledger.num_rows > 0
-        assert len(review.supervoxels.supervoxel) > 0
+        assert review.ledger_rows(lambda ledger: ledger).num_rows > 0
+        assert all(len(supervoxels) for supervoxels, _ in review.bodies_by_region())
         assert "3-D view (neuroglancer)" in run_links(run)
     assert roll_back(store, NAME, 1, "ana", "axons are cut").uuid == releases[0].uuid
     again = shelf.run("again", 2e4)

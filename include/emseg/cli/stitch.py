@@ -18,11 +18,11 @@ from emseg.config.base import validated
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.errors import PermanentError
 from emseg.phases.edits import change_edits, read_edits
-from emseg.phases.resolve.work import pair_constraints_of
+from emseg.phases.resolve.evidence import pair_constraints_of
 from emseg.phases.services import DvidServices
 from emseg.publish import served_release
 from emseg.stitch import contradicted
-from emseg.stitch.review import joins_of, members_of, parked, parts_without, refusals_of, row_of
+from emseg.stitch.review import about, joins_of, parked, parts_without, refusals_of, row_of
 from emseg.tasks.stitch_review import StitchReview, difference
 
 cli = typer.Typer(no_args_is_help=True)
@@ -44,8 +44,8 @@ def explain(
     """Show which joins made a body, which were refused at its border, and why."""
     review = _review(connected(), dataset, run)
     supervoxel = np.array([review.numbered(body)], np.uint64)
-    of = review.mapping.body_of(supervoxel)
-    members = members_of(review.mapping, int(of[0]))
+    of = review.body_of(supervoxel)
+    members = review.members(int(of[0]))
     if of != supervoxel:
         named, body = body, int(review.shown(of)[0])
         console.print(f"Supervoxel {named} is part of body {body}")
@@ -54,8 +54,9 @@ def explain(
             "explaining a body", f"{body} of run {review.spec.run}", "no body has this name", "Take an id from DVID"
         )
     console.print(f"Body {body}: {len(members)} supervoxels, {review.voxels(members) / 1e6:.3f} Mvoxels")
-    _show("joined, best evidence first", review.shown_rows(joins_of(review.ledger, members)), rows)
-    _show("not joined, most shared voxels first", review.shown_rows(refusals_of(review.ledger, members)), rows)
+    around = review.ledger_rows(lambda ledger: about(ledger, members))
+    _show("joined, best evidence first", review.shown_rows(joins_of(around, members)), rows)
+    _show("not joined, most shared voxels first", review.shown_rows(refusals_of(around, members)), rows)
     console.print(review.link(body), soft_wrap=True)
 
 
@@ -63,7 +64,7 @@ def explain(
 def show_parked(dataset: Dataset, run: Run = None, rows: Rows = 20) -> None:
     """List the joins that a growth guard holds back until a person decides: `join` or `part` them."""
     review = _review(connected(), dataset, run)
-    _show("parked, most shared voxels first", review.shown_rows(parked(review.ledger)), rows)
+    _show("parked, most shared voxels first", review.shown_rows(parked(review.ledger_rows(parked))), rows)
 
 
 @cli.command()
@@ -95,16 +96,17 @@ def undo(first: Supervoxel, second: Supervoxel, dataset: Dataset, run: Run = Non
     services = connected()
     review = _review(services, dataset, run)
     one, other = review.numbered(first), review.numbered(second)
-    row = row_of(review.ledger, one, other).to_pylist()
+    row = review.ledger_rows(lambda ledger: row_of(ledger, one, other)).to_pylist()
     if not row or not row[0]["joined"]:
         raise PermanentError(
             "taking a join back",
             f"supervoxels {first} and {second} of run {review.spec.run}",
-            f"not joined: {row[0]['reason']}" if row else "they share no voxel, so nothing joined them directly",
+            f"not joined: {row[0]['reason']}" if row else "nothing could have joined them directly",
             "Take the two from `emseg stitch explain BODY`; to keep bodies apart whatever joins them, use `part`",
         )
-    body = review.mapping.body_of(np.array([one], np.uint64))
-    parts = parts_without(review.ledger, members_of(review.mapping, int(body[0])), one, other)
+    body = review.body_of(np.array([one], np.uint64))
+    members = review.members(int(body[0]))
+    parts = parts_without(review.ledger_rows(lambda ledger: joins_of(ledger, members)), members, one, other)
     sizes = ", ".join(f"{review.voxels(part)} voxels" for part in parts)
     _add(services, review, EditKind.DROP, first, second, why)
     if len(parts) == 1:
@@ -168,7 +170,7 @@ def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: in
     """Keep a decision about two supervoxels that the run has, unless earlier ones forbid it; twice changes nothing."""
     one, other = review.numbered(first), review.numbered(second)
     for supervoxel, number in ((first, one), (second, other)):
-        if not (review.supervoxels.supervoxel == number).any() or first == second:
+        if not review.has(number) or first == second:
             raise PermanentError(
                 "editing a segmentation",
                 f"supervoxel {supervoxel}",

@@ -32,6 +32,9 @@ class PhaseRun:
     the driver, after all items and before the phase marker. Up to `most_given_up` items that fail for good are given
     up: they get no marker, and the phase is done without them for this run alone. None: any failure fails the phase,
     and no few items are tried before the others.
+
+    `waves` are the items in the order in which they may be begun: a wave begins when the one before is done. None: the
+    items need nothing of each other.
     """
 
     phase: str
@@ -39,6 +42,7 @@ class PhaseRun:
     prepare: Callable[[], Work]
     finish: Callable[[Sequence[ItemMarker]], Scalars]
     most_given_up: int | None = None
+    waves: tuple[tuple[str, ...], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,17 +107,27 @@ def _succeeded(
     phase: PhaseRun, items: Sequence[str], executor: Executor, probe: int, failures: list[ItemFailure]
 ) -> Iterator[ItemMarker]:
     """Markers as they come; `failures` gets the others."""
-    first, rest = items[:probe], items[probe:]
-    work = phase.prepare()
-    for wave in (first, rest):
+    work, waves = phase.prepare(), _waves(phase, items, probe)
+    for number, wave in enumerate(waves, 1):
         for outcome in executor.outcomes(work, wave, Progress(phase.phase, len(wave))):
             if isinstance(outcome, ItemFailure):
                 log.error("%s %s failed (%s): %s", phase.phase, outcome.item, outcome.kind, outcome.message)
                 failures.append(outcome)
             else:
                 yield outcome
-        if wave is first and rest and len(failures) == len(first) and _alike(failures):
+        if failures and phase.waves is not None:
+            return
+        if number < len(waves) and len(failures) == len(wave) and _alike(failures):
             raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
+
+
+def _waves(phase: PhaseRun, items: Sequence[str], probe: int) -> list[Sequence[str]]:
+    """Items that may be computed together: those of the phase's waves, or a few that are tried first, and the rest."""
+    if phase.waves is None:
+        return [wave for wave in (items[:probe], items[probe:]) if wave]
+    missing = set(items)
+    waves = [[item for item in wave if item in missing] for wave in phase.waves]
+    return [wave for wave in waves if wave]
 
 
 def _settled(

@@ -72,6 +72,18 @@ class TableArtefact:
         """Keep the table under the attempt of `folder`; it counts once the item is committed."""
         return folder.write_artefact(item, self.name, encode_table(table, self.level, self.page_checksums))
 
+    def write_parts(self, folder: PhaseFolder, item: str, tables: Mapping[str, pa.Table]) -> Artefact:
+        """Keep several tables as one artefact, of which each is a part under its name."""
+        parts = {name: encode_table(table, self.level, self.page_checksums) for name, table in tables.items()}
+        return folder.write_parts(item, self.name, parts)
+
+    def read_part(self, folder: PhaseFolder, marker: ItemMarker, part: str) -> pa.Table:
+        """One of those tables, checked as by `read`; no rows where there is none of that name."""
+        parts = folder.parts(marker.artefact(self.name))
+        if part not in parts:
+            return self.schema.empty_table()
+        return decode_table(folder.read_artefact(parts[part]), self.schema)
+
     def read(self, folder: PhaseFolder, marker: ItemMarker) -> pa.Table:
         """The table of a committed item, checksum and columns verified; IntegrityError where it is not as written."""
         return decode_table(folder.read_artefact(marker.artefact(self.name)), self.schema)

@@ -79,6 +79,10 @@ class Phase(ABC):
     def items(self, run: RunContext[Any]) -> tuple[str, ...]:
         """Names of all items of a run."""
 
+    def waves(self, run: RunContext[Any]) -> tuple[tuple[str, ...], ...] | None:  # noqa: ARG002 - for subclasses
+        """The items in the order in which they may be begun, where some need what others left; None: all at once."""
+        return None
+
     @abstractmethod
     def prepare(self, run: RunContext[Any]) -> Work:
         """The work on one item, for any process; called once in the driver before the first item."""

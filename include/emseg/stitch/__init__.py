@@ -2,10 +2,12 @@
 
 from emseg.array_types import Ids
 from emseg.geometry.supervoxel_ids import LOCAL_BITS, cells_of, supervoxel_ids
+from emseg.stitch.body_mapping import MAPPING_SCHEMA, BodyMapping
 from emseg.stitch.body_sums import BodyCounts, BodySums
 from emseg.stitch.crossings import CROSSING_SCHEMA, Crossings, Ends, ends_at, inside_crossings, seam_crossings
+from emseg.stitch.ledger import LEDGER_SCHEMA
 from emseg.stitch.pair_constraints import PairConstraints, contradicted
-from emseg.stitch.resolve import LEDGER_SCHEMA, MAPPING_SCHEMA, BodyMapping, Evidence, Resolution, resolve
+from emseg.stitch.resolve import Evidence, Resolution, resolve
 from emseg.stitch.supervoxels import (
     CONTACT_SCHEMA,
     SUPERVOXEL_SCHEMA,

@@ -12,7 +12,7 @@ import numpy as np
 
 from emseg.array_types import Counts, Ids
 from emseg.sorted_ids import find
-from emseg.stitch.resolve import BodyMapping
+from emseg.stitch.body_mapping import BodyMapping
 from emseg.stitch.supervoxels import Supervoxels
 
 SIZE_CLASSES = 64

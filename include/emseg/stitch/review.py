@@ -9,19 +9,18 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from emseg.array_types import Ids
-from emseg.stitch.resolve import BodyMapping
+from emseg.stitch.votes import Votes
 
 
-def members_of(mapping: BodyMapping, body: int) -> Ids:
-    """Supervoxels of a body, ascending; a body that was never joined has itself."""
-    members = mapping.supervoxels[mapping.bodies == np.uint64(body)]
-    return members if len(members) else np.array([body], np.uint64)
+def about(ledger: pa.Table, members: Ids) -> pa.Table:
+    """The rows that have a side in a body."""
+    return ledger.filter(pa.array(np.isin(ledger["first"], members) | np.isin(ledger["second"], members)))
 
 
 def joins_of(ledger: pa.Table, members: Ids) -> pa.Table:
     """The joined rows inside a body, best evidence first."""
     inside = np.isin(ledger["first"].to_numpy(), members) & np.isin(ledger["second"].to_numpy(), members)
-    return ledger.filter(pa.array(inside & ledger["joined"].to_numpy())).sort_by("rank")
+    return _in_order_of_evidence(ledger.filter(pa.array(inside & ledger["joined"].to_numpy())))
 
 
 def refusals_of(ledger: pa.Table, members: Ids) -> pa.Table:
@@ -53,3 +52,8 @@ def parts_without(ledger: pa.Table, members: Ids, first: int, second: int) -> li
     graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(members), len(members)))
     _, component = connected_components(graph, directed=False)
     return [members[component == number] for number in np.unique(component)]
+
+
+def _in_order_of_evidence(rows: pa.Table) -> pa.Table:
+    votes = Votes.from_arrow(rows.select(Votes.SCHEMA.names))
+    return rows.take(np.lexsort((votes.second, votes.first, -votes.overlap_vox, -votes.iou, rows["weak"].to_numpy())))

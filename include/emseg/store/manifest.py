@@ -65,8 +65,8 @@ class Markers(Sequence[ItemMarker]):
 
     @property
     def parts(self) -> dict[str, bytes]:
-        """What is stored, by name."""
-        return {f"{number:06d}": pack for number, pack in enumerate(self.packs)}
+        """What is stored: each pack under the name of its first item."""
+        return {self[number * PACK].item: pack for number, pack in enumerate(self.packs)}
 
     def __len__(self) -> int:
         return self._count

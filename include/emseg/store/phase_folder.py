@@ -17,6 +17,7 @@ sizes and checksums; bytes that fail are set aside with their markers, so that t
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -181,6 +182,27 @@ class PhaseFolder:
 
     def manifest(self) -> Markers:
         """Markers of all items of the finished phase, verified against its marker. `PermanentError`: not done."""
+        marker = self._finished()
+        data = self._of_manifest(marker, marker.manifest)
+        parts = parts_of(marker.manifest, data[: marker.manifest.index])
+        packs = {name: data[part.start : part.start + part.size] for name, part in parts.items()}
+        markers = Markers.stored(packs, self.store.address(marker.manifest.key))
+        if (len(markers), content_digest(markers)) != (marker.items, marker.content_digest):
+            self._reject(self.marker_key, "its manifest lists other items")
+        return markers
+
+    def manifest_of(self, items: Iterable[str]) -> list[ItemMarker]:
+        """Markers of those of `items` that the finished phase has, ascending; only their parts are read."""
+        wanted, marker = set(items), self._finished()
+        parts = parts_of(marker.manifest, self._of_manifest(marker, index_of(marker.manifest)))
+        firsts = list(parts)
+        needed = sorted({max(bisect_right(firsts, item) - 1, 0) for item in wanted}) if firsts else []
+        packs = ahead(lambda number: self._of_manifest(marker, parts[firsts[number]]), needed)
+        address = self.store.address(marker.manifest.key)
+        found = (each for pack in packs for each in Markers.stored({"": pack}, address))
+        return [each for each in found if each.item in wanted]
+
+    def _finished(self) -> PhaseMarker:
         marker = self.phase_marker()
         if marker is None:
             raise PermanentError(
@@ -189,16 +211,14 @@ class PhaseFolder:
                 f"phase {self.phase} is not done",
                 f"Run phase {self.phase} first",
             )
-        data = self._verified(marker.manifest)
+        return marker
+
+    def _of_manifest(self, marker: PhaseMarker, part: Artefact) -> bytes:
+        data = self._verified(part)
         if isinstance(data, str):
             self._quarantine(marker.manifest.key)
             self._reject(self.marker_key, f"its manifest fails: {data}")
-        parts = parts_of(marker.manifest, data[: marker.manifest.index])
-        packs = {name: data[part.start : part.start + part.size] for name, part in parts.items()}
-        markers = Markers.stored(packs, self.store.address(marker.manifest.key))
-        if (len(markers), content_digest(markers)) != (marker.items, marker.content_digest):
-            self._reject(self.marker_key, "its manifest lists other items")
-        return markers
+        return data
 
     def _marker(self, form: Form[Marker], key: str) -> Marker | None:
         try:

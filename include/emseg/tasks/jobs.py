@@ -82,6 +82,7 @@ def _run(phase: Phase, run: RunContext[Any], executor: Executor, may_give_up: bo
         prepare=lambda: phase.prepare(run),
         finish=lambda markers: phase.finish(run, markers),
         most_given_up=phase.most_given_up(run.spec, len(items)) if may_give_up else None,
+        waves=phase.waves(run),
     )
     with all_of_it(read_by(phase.name), run, executor):
         return run_phase(bound, run.folder(phase.name), InProcess() if phase.in_driver else executor, without)

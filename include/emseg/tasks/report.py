@@ -17,7 +17,7 @@ from emseg.evaluate import BodyChange, TruthNames, broken_and_merged, per_segmen
 from emseg.geometry import Box
 from emseg.phases.evaluate.work import Evaluation
 from emseg.phases.labelmaps import groundtruth, segmentation
-from emseg.phases.resolve import BODIES
+from emseg.phases.resolve.artefacts import COUNTS, parts_of_result
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import quarantined_cells
 from emseg.phases.services import DvidServices
@@ -39,6 +39,7 @@ from emseg.quality.report.document import ChangedBody, Joins, ParkedJoin, Report
 from emseg.quality.report.figures import ReportFigures
 from emseg.quality.report.maps import subvolume_maps
 from emseg.quality.report.place_picture import as_jpeg
+from emseg.store import sums
 from emseg.tasks.report_gaps import Gaps
 from emseg.tasks.report_images import images_of
 from emseg.tasks.report_joins import joins_of, parked_joins
@@ -86,7 +87,7 @@ def keep_report(judged: JudgedRun, folder: RunFolder) -> QualityReport:
 
 def _report(judged: JudgedRun, gaps: Gaps) -> QualityReport:
     run, verdict, own, served = judged.run, judged.verdict, judged.own, judged.served
-    (joins,) = run.folder("resolve").item_markers([BODIES])
+    joins = sums(parts_of_result(run), COUNTS)
     segmented = run.folder("segment").manifest()
     quarantined = quarantined_cells(run, segmented)
     pinned = run.spec.served
@@ -111,8 +112,8 @@ def _report(judged: JudgedRun, gaps: Gaps) -> QualityReport:
         figures=figures.figures(verdict.rows, own, served, _of_served(run, history), verdict.figures),
         trends=figures.trends(history),
         joins=gaps.attempt("Precision and recall of joins", lambda: _joins(judged, quarantined), None),
-        stitching={name: int(count) for name, count in joins.statistics.items()},
-        waiting=Waiting(publication=run.spec.publication, parked=int(joins.statistics["parked"]), parked_shown=parked),
+        stitching=joins,
+        waiting=Waiting(publication=run.spec.publication, parked=joins["parked"], parked_shown=parked),
         images=images_of(segmented, run.given_up.get("segment", {})),
         links=run_links(run),
         largest=tuple(_large(run, each) for each in judged.findings.largest),

@@ -12,8 +12,7 @@ from emseg.geometry.supervoxel_ids import cells_of
 from emseg.phases.evaluate.truth import counted_truth
 from emseg.phases.labelmaps import measured_on
 from emseg.phases.match.artefacts import VOTES
-from emseg.phases.resolve import BODIES
-from emseg.phases.resolve.artefacts import LEDGER, read_mapping
+from emseg.phases.resolve.artefacts import LEDGER, parts_of_result, read_mapping
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import SegmentedSubvolume
 from emseg.phases.services import DvidServices
@@ -21,7 +20,7 @@ from emseg.quality.report.document import Joins, ParkedJoin
 from emseg.quality.report.joins import THIS_RUN, ClearBodies, JoinCount, clear_bodies, count_joins
 from emseg.stitch import Votes
 from emseg.stitch.review import parked
-from emseg.store import ItemMarker
+from emseg.store import ItemMarker, sums
 from emseg.tasks.run_links import link_to
 from emseg.tasks.stitch_review import StitchReview
 from emseg.tasks.views import view_of_bodies
@@ -105,14 +104,15 @@ def _named(run: RunContext[DvidServices], rules: str) -> str:
 
 def parked_joins(run: RunContext[DvidServices]) -> tuple[ParkedJoin, ...]:
     """The first parked joins, most shared voxels first; none where there are none, or the ledger is too large."""
-    (marker,) = run.folder("resolve").item_markers([BODIES])
-    if not int(marker.statistics["parked"]) or marker.artefact(LEDGER.name).size > MOST_LEDGER_BYTES:
+    parts = parts_of_result(run)
+    size = sum(marker.artefact(LEDGER.name).size for marker in parts)
+    if not sums(parts, ["parked"])["parked"] or size > MOST_LEDGER_BYTES:
         return ()
     review = StitchReview(run)
-    rows = parked(review.ledger).slice(0, PARKED_SHOWN)
+    rows = parked(review.ledger_rows(parked)).slice(0, PARKED_SHOWN)
     ends = (rows["first"].to_numpy(), rows["second"].to_numpy())
     shown = [review.shown(end).tolist() for end in ends]
-    bodies = [review.shown(review.mapping.body_of(end)).tolist() for end in ends]
+    bodies = [review.shown(review.body_of(end)).tolist() for end in ends]
     reasons, shared = rows["reason"].to_pylist(), rows["overlap_vox"].to_pylist()
     return tuple(
         ParkedJoin(

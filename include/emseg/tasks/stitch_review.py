@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,14 +14,14 @@ from emseg.config import RunSpec
 from emseg.errors import PermanentError
 from emseg.evaluate import ContingencyTable, Score, merged, score
 from emseg.phases.match.artefacts import SUPERVOXELS
-from emseg.phases.resolve import BODIES
-from emseg.phases.resolve.artefacts import LEDGER, read_mapping
+from emseg.phases.resolve.artefacts import LEDGER, mapping_parts, parts_of_result, read_mapping
+from emseg.phases.resolve.items import RegionItem, regions_of
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.substitute_ids import SubstituteIds
-from emseg.stitch import BodyMapping, Ids, Supervoxels
-from emseg.store import ObjectMissingError
+from emseg.stitch import LEDGER_SCHEMA, BodyMapping, Ids, Supervoxels, cells_of
+from emseg.store import ItemMarker, ObjectMissingError, ahead
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import link_to
 from emseg.tasks.views import view_of_bodies, whole_view
@@ -63,23 +64,29 @@ class StitchReview:
         """Key of the segmentation: supervoxel ids mean something in it alone."""
         return self.run.keys["segment"]
 
-    @cached_property
-    def ledger(self) -> pa.Table:
-        """Every vote with its numbers and what became of it (`LEDGER_SCHEMA`)."""
+    def ledger_rows(self, chosen: Callable[[pa.Table], pa.Table]) -> pa.Table:
+        """The rows that `chosen` takes of the ledger of each region (`LEDGER_SCHEMA`); a few regions are in memory."""
         folder = self.run.folder("resolve")
-        (marker,) = folder.item_markers([BODIES])
-        return LEDGER.read(folder, marker)
+        parts = ahead(lambda marker: chosen(LEDGER.read(folder, marker)), parts_of_result(self.run))
+        return pa.concat_tables([LEDGER_SCHEMA.empty_table(), *parts])
 
-    @cached_property
-    def mapping(self) -> BodyMapping:
-        """Body of each supervoxel."""
-        return read_mapping(self.run)
+    def members(self, body: int) -> Ids:
+        """Supervoxels of a body, ascending; a body that was never joined has itself."""
+        found = [part.supervoxels[part.bodies == np.uint64(body)] for part in mapping_parts(self.run)]
+        members = np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
+        return members if len(members) else np.array([body], np.uint64)
 
-    @cached_property
-    def supervoxels(self) -> Supervoxels:
-        """Every supervoxel with its size."""
-        folder = self.run.folder("match")
-        return Supervoxels.joined(SUPERVOXELS.read_as(Supervoxels, folder, folder.manifest()))
+    def body_of(self, ids: Ids) -> Ids:
+        """Body of each supervoxel, any shape."""
+        known = cells_of(np.unique(ids))
+        return read_mapping(self.run, known[known < self.run.grid.shape.product].tolist()).body_of(ids)
+
+    def bodies_by_region(self) -> Iterator[tuple[Supervoxels, BodyMapping]]:
+        """The supervoxels of each region of the volume, and their bodies."""
+        regions = regions_of(self.run)
+        for mapping, marker in zip(mapping_parts(self.run), parts_of_result(self.run), strict=True):
+            cells = regions.cells(0, RegionItem.of_name(marker.item).number).tolist()
+            yield self._of_cells(cells), mapping
 
     @cached_property
     def _substitutes(self) -> SubstituteIds:
@@ -115,7 +122,23 @@ class StitchReview:
 
     def voxels(self, supervoxels: Ids) -> int:
         """Voxels of some supervoxels together."""
-        return int(self.supervoxels.voxels[np.isin(self.supervoxels.supervoxel, supervoxels)].sum())
+        some = self._of_cells(np.unique(cells_of(supervoxels)).tolist())
+        return int(some.voxels[np.isin(some.supervoxel, supervoxels)].sum())
+
+    def has(self, supervoxel: int) -> bool:
+        """Whether the segmentation has such a supervoxel."""
+        return supervoxel in self._of_cells(cells_of(np.array([supervoxel], np.uint64)).tolist()).supervoxel
+
+    def _of_cells(self, cells: Iterable[int]) -> Supervoxels:
+        """Every supervoxel of some cells with its size."""
+        inside = (number for number in cells if number < self.run.grid.shape.product)
+        return self._supervoxels(self.run.folder("match").manifest_of(map(self._name_of, inside)))
+
+    def _name_of(self, cell: int) -> str:
+        return self.run.grid.subvolume(cell).name
+
+    def _supervoxels(self, markers: Iterable[ItemMarker]) -> Supervoxels:
+        return Supervoxels.joined(SUPERVOXELS.read_as(Supervoxels, self.run.folder("match"), markers))
 
     def link(self, body: int) -> str:
         """Neuroglancer link to a body, or to all of the volume as long as the run is not written."""
@@ -144,9 +167,13 @@ def difference(one: StitchReview, other: StitchReview) -> Difference:
             "they stitch different segmentations, so their supervoxels are not the same",
             "Compare two runs that differ in stitching or edits only",
         )
-    ids, voxels = one.supervoxels.supervoxel, one.supervoxels.voxels
-    before, after = one.mapping.body_of(ids), other.mapping.body_of(ids)
-    table = merged([ContingencyTable(after, before, voxels)])
+    parts = zip(one.bodies_by_region(), mapping_parts(other.run), strict=True)
+    table = merged(
+        [
+            ContingencyTable(after.body_of(each.supervoxel), before.body_of(each.supervoxel), each.voxels)
+            for (each, before), after in parts
+        ]
+    )
     return Difference(
         score(table),
         _in_several(one.shown(table.groundtruth), table.count),

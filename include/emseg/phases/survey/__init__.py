@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emseg.phases.declaration import Phase
-from emseg.phases.resolve import BODIES
 from emseg.phases.stages import EVALUATE
 
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from emseg.phases.artefact import TableArtefact
     from emseg.phases.run_context import RunContext
     from emseg.store import ItemMarker
+
+BODIES = "bodies"
+"""The one item."""
 
 
 class SurveyPhase(Phase):

@@ -17,16 +17,16 @@ import pyarrow as pa
 from emseg.array_types import Counts, Ids
 from emseg.evaluate.survey import Survey
 from emseg.phases.match.artefacts import CROSSINGS, SUPERVOXELS
-from emseg.phases.resolve import BODIES
-from emseg.phases.resolve.artefacts import read_mapping
+from emseg.phases.resolve.artefacts import COUNTS, parts_of_result, read_mapping
 from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import ASKED, quarantined_cells
 from emseg.phases.services import Services
+from emseg.phases.survey import BODIES
 from emseg.phases.survey.artefacts import LARGEST, SIZES
 from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.stitch import BodyCounts, BodySums, Crossings, Ends, Supervoxels, ends_at
-from emseg.store import ItemMarker
+from emseg.store import ItemMarker, sums
 
 NAME = "survey"
 _UM3_PER_NM3 = 1e-9
@@ -82,7 +82,7 @@ class SurveyVolume:
 
     def _of_markers(self) -> dict[str, int]:
         segmented = self.run.folder("segment").manifest()
-        (joins,) = self.run.folder("resolve").item_markers([BODIES])
+        joins = sums(parts_of_result(self.run), COUNTS)
         done = sum(self._core_vox(marker.item) for marker in segmented)
         failed = sum(self._core_vox(item) for item in self.run.given_up.get("segment", {}))
         quarantined = quarantined_cells(self.run, segmented)
@@ -91,8 +91,8 @@ class SurveyVolume:
             "core_vox": done + failed,
             "failed_vox": failed,
             "quarantined_vox": sum(self.run.grid.subvolume(number).core.voxels for number in quarantined),
-            "candidates": int(joins.statistics["candidates"]),
-            "parked": int(joins.statistics["parked"]),
+            "candidates": joins["candidates"],
+            "parked": joins["parked"],
         }
 
     def _core_vox(self, item: str) -> int:
