@@ -49,6 +49,23 @@ def labelled_em() -> LabelledEm:
         return LabelledEm("medulla 125x250x250", arrays["grayscale"], arrays["groundtruth"], arrays["supervoxels"])
 
 
+@dataclass(frozen=True, eq=False)
+class UnlabelledEm:
+    """Grayscale uint8 of 250 voxels a side."""
+
+    name: str
+    grayscale: npt.NDArray[np.uint8]
+
+
+def unlabelled_em() -> UnlabelledEm:
+    """A part of the Drosophila medulla without ground truth, or a synthetic volume of its size."""
+    file = _shared() / "medulla" / "unlabelled-250x250x250.npz"
+    if not file.is_file():
+        return UnlabelledEm("synthetic 250x250x250", make_volume((250, 250, 250), seed=SEED).grayscale)
+    with np.load(file, allow_pickle=False) as arrays:
+        return UnlabelledEm("medulla 250x250x250", arrays["grayscale"])
+
+
 def segmentations() -> list[Segmentation]:
     """Two real segmentations of few and of many labels, or the synthetic ground truth and an over-segmentation."""
     found = []

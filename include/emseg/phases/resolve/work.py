@@ -104,8 +104,13 @@ class ResolveRegion:
             NAMES.write_parts(folder, item, self._by_smaller(region, joining.names, joining.names.supervoxels)),
             DECIDED.write_parts(folder, item, self._by_smaller(region, joining.decided, joining.decided.first)),
         ]
-        figures = {"links": len(evidence.links), "bodies": len(evidence.bodies), "left": len(joining.left.links)}
-        return folder.commit_item(item, artefacts, figures)
+        known = {
+            "links": evidence.links,
+            "bodies": evidence.bodies,
+            "apart": evidence.apart,
+            "left": joining.left.links,
+        }
+        return folder.commit_item(item, artefacts, {name: len(table) for name, table in known.items()})
 
     def _by_smaller(self, region: RegionItem, table: StoredTable, ids: Ids) -> dict[str, pa.Table]:
         """The rows of each region of the level below (of itself at the first level) that holds their ids."""

@@ -1,0 +1,248 @@
+"""Resolution of 10^3, 10^4 and 10^5 subvolumes: `make bench-scale`, the same as `python -m benchmarks scale`.
+
+No voxel is needed: the tables of `match` are those of a small volume, laid side by side (`tiled_evidence.py`). All else
+is what a run uses: phases, markers, manifests and waves, in a pool of two processes, over a store that counts its
+requests and may answer later. Each size runs in a process of its own, so that the peak of its driver is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.memory import forget_peak, memory_bytes
+from benchmarks.pool import Pool
+from benchmarks.rows import Row
+from benchmarks.slow_store import SlowStore, requests_so_far
+from benchmarks.tiled_evidence import CORE, HALO, TiledEvidence, small_volume
+from emseg.codec import decode_table, encode_table
+from emseg.config.dataset import Segmentation, Stitching
+from emseg.engine.items import InProcess
+from emseg.engine.run import PhaseRun, run_phase
+from emseg.geometry import Roi
+from emseg.phases import phase_named
+from emseg.phases.match.artefacts import CONTACTS, SUPERVOXELS, VOTES
+from emseg.phases.resolve.artefacts import CANDIDATES
+from emseg.phases.resolve.items import JOIN
+from emseg.phases.run_context import RunContext
+from emseg.stitch import Contacts, Evidence, Supervoxels, Votes
+from emseg.store import FolderStore, ItemMarker
+from emseg.tasks.jobs import run_phases
+from emseg.tasks.local import run_on_array
+
+SIDES = (10, 22, 46)
+"""Cells a side: 1000, 10 648 and 97 336 subvolumes."""
+LATE = 22
+LATE_MS = 20
+"""Side of the volume that is resolved twice, once with a store that answers so much later."""
+ROOM = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
+"""Memory in place of a disk, where there is some: what is measured is emseg."""
+_KINDS = (VOTES, SUPERVOXELS, CONTACTS)
+
+
+def run() -> list[Row]:
+    """Seconds, memory and requests by size, and how much a late store costs."""
+    by_side = {side: _measured(side) for side in SIDES}
+    rows = [row for side, figures in by_side.items() for row in _rows(side, figures)]
+    late, soon = _measured(LATE, LATE_MS), by_side[LATE]
+    return [
+        *rows,
+        Row(f"{LATE**3} subvolumes: resolve, store {LATE_MS} ms later", late["wall_s"] / soon["wall_s"], "x"),
+    ]
+
+
+def _measured(small: str, side: int, delay_ms: int = 0) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.scale", small, str(side), str(delay_ms)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _rows(side: int, figures: dict[str, float]) -> list[Row]:
+    cells = side**3
+    what = f"{cells} subvolumes, {figures['candidates']:.3g} candidates, {figures['weak_share']:.0%} weak"
+    return [
+        Row(f"{what}: resolve, wall", figures["wall_s"], "s"),
+        Row(f"{what}: resolve, CPU of all processes", 1e3 * figures["cpu_s"] / cells, "ms/subvolume"),
+        Row(f"{what}: resolve, requests", figures["requests"] / cells, "requests/subvolume"),
+        Row(f"{what}: resolve, peak memory of the driver", figures["driver_mb"], "MB"),
+        Row(f"{what}: resolve, peak memory of a task", figures["task_mb"], "MB"),
+        Row(f"{what}: candidates that the last region sees", 100 * figures["seen_last"] / figures["candidates"], "%"),
+        Row(
+            f"{what}: pairs kept apart that it sees",
+            100 * figures["pairs_last"] / figures["candidates"],
+            "% of candidates",
+        ),
+        Row(f"{what}: a retry that finds all of `match` done but its marker", figures["resume_s"], "s"),
+    ]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Opens the services of a simulated run: its store, and no volume."""
+
+    folder: Path
+    delay_s: float
+
+    def __call__(self) -> Opened.Services:
+        """The services of this process."""
+        return _opened(self)
+
+    class Services:
+        """A store, and no ROI."""
+
+        def __init__(self, store: SlowStore) -> None:
+            self.store = store
+
+        def roi(self, spec: object) -> Roi | None:
+            """The whole volume."""
+
+
+@cache
+def _opened(opened: Opened) -> Opened.Services:
+    return Opened.Services(SlowStore(opened.folder / "store", opened.folder / "counts", opened.delay_s))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Leaves what `match` leaves of a subvolume."""
+
+    run: RunContext[Opened.Services]
+    small: str
+    side: int
+
+    def __call__(self, item: str) -> ItemMarker:
+        """The tables of the subvolume of this name."""
+        cell, evidence = int(item.removeprefix("sv-")), _tiled(self.small, self.side)
+        tables = {
+            VOTES: evidence.votes(cell),
+            SUPERVOXELS: evidence.supervoxels(cell),
+            CONTACTS: evidence.contacts(cell),
+        }
+        folder = self.run.folder("match")
+        written = [artefact.write(folder, item, table.to_arrow()) for artefact, table in tables.items()]
+        return folder.commit_item(item, written, {artefact.name: len(table) for artefact, table in tables.items()})
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """Leaves the marker of a subvolume, and no labels."""
+
+    run: RunContext[Opened.Services]
+
+    def __call__(self, item: str) -> ItemMarker:
+        """The marker."""
+        return self.run.folder("segment").commit_item(item, [], {"quarantined": 0})
+
+
+def measure(small: str, side: int, delay_ms: int) -> dict[str, float]:
+    """Simulate `match`, then resolve; in this process and two more."""
+    with TemporaryDirectory(dir=ROOM if ROOM.is_dir() else None) as name, _pool() as pool:
+        folder = Path(name)
+        run = _run(folder, side, 0.0)
+        for phase, work in (("segment", Segmented(run)), ("match", Matched(run, small, side))):
+            _done(run, phase, work, side, pool)
+        resume_s = _resumed(run, side)
+        run = _run(folder, side, delay_ms / 1000)
+        pool.each(_forget, 64)
+        forget_peak()
+        before, started, cpu_s = requests_so_far(folder / "counts"), time.perf_counter(), sum(_cpu(pool))
+        run_phases("stitch", (phase_named("resolve"),), run, pool)
+        wall_s, cpu_s = time.perf_counter() - started, sum(_cpu(pool)) - cpu_s
+        resolved = run.folder("resolve")
+        joins = [marker for marker in resolved.manifest() if marker.item.startswith(JOIN)]
+        last, first = joins[-1], [marker for marker in joins if marker.item.startswith(f"{JOIN}-0")]
+        weak = CANDIDATES.read_all(resolved, first)["weak"].to_numpy()
+        return {
+            "wall_s": wall_s,
+            "cpu_s": cpu_s,
+            "requests": requests_so_far(folder / "counts") - before,
+            "driver_mb": memory_bytes("VmHWM") / 1e6,
+            "task_mb": max(pool.each(_peak_mb, 64)),
+            "seen_last": int(last.statistics["links"]),
+            "pairs_last": int(last.statistics["apart"]),
+            "candidates": len(weak),
+            "weak_share": float(weak.mean()),
+            "resume_s": resume_s,
+        }
+
+
+def _run(folder: Path, side: int, delay_s: float) -> RunContext[Opened.Services]:
+    cut = Segmentation(core_vox=(CORE,) * 3, halo_vox=(HALO,) * 3)
+    opened = Opened(folder, delay_s)
+    made = run_on_array(np.zeros((CORE,) * 3, np.uint8), cut, Stitching(), opened().store)
+    volume = made.spec.volume.model_copy(update={"bounds_stop": (side * CORE,) * 3})
+    return RunContext(made.spec.model_copy(update={"volume": volume}), "bench", opened)
+
+
+def _done(run: RunContext[Opened.Services], phase: str, work: Matched | Segmented, side: int, pool: Pool) -> None:
+    items = tuple(f"sv-{cell:08d}" for cell in range(side**3))
+    run_phase(PhaseRun(phase, items, lambda: work, lambda _: {}), run.folder(phase), pool)
+
+
+def _resumed(run: RunContext[Opened.Services], side: int) -> float:
+    """A driver that finds all items of `match` and no marker of the phase."""
+    run.folder("match").unmark()
+    started = time.perf_counter()
+    items = tuple(f"sv-{cell:08d}" for cell in range(side**3))
+    run_phase(PhaseRun("match", items, lambda: Segmented(run), lambda _: {}), run.folder("match"), InProcess())
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _pool() -> Iterator[Pool]:
+    pool = Pool(2, chunk=16)
+    try:
+        yield pool
+    finally:
+        pool.stop()
+
+
+def _keep_small(store: FolderStore) -> None:
+    _, small = small_volume()
+    for artefact, table in zip(_KINDS, (small.votes, small.supervoxels, small.contacts), strict=True):
+        store.put(artefact.name, encode_table(table.to_arrow()))
+
+
+@cache
+def _tiled(small: str, side: int) -> TiledEvidence:
+    store = FolderStore(Path(small))
+    votes, supervoxels, contacts = (decode_table(store.get(each.name), each.schema) for each in _KINDS)
+    known = Evidence(Votes.from_arrow(votes), Supervoxels.from_arrow(supervoxels), Contacts.from_arrow(contacts))
+    return TiledEvidence(known, side)
+
+
+def _cpu(pool: Pool) -> list[float]:
+    """CPU of this process and of those of the pool, told by each at least once."""
+    told = dict(pool.each(_cpu_s, 64))
+    return [time.process_time(), *told.values()]
+
+
+def _cpu_s(_: int) -> tuple[int, float]:
+    import os
+
+    time.sleep(0.01)
+    return os.getpid(), time.process_time()
+
+
+def _peak_mb(_: int) -> float:
+    time.sleep(0.01)
+    return memory_bytes("VmHWM") / 1e6
+
+
+def _forget(_: int) -> None:
+    time.sleep(0.01)
+    forget_peak()
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], *map(int, sys.argv[2:]))))
