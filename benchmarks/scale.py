@@ -168,7 +168,7 @@ def measure(small: str, side: int, delay_ms: int) -> dict[str, float]:
             "requests": requests_so_far(folder / "counts") - before,
             "driver_mb": memory_bytes("VmHWM") / 1e6,
             "task_mb": max(pool.each(_peak_mb, 64)),
-            "seen_last": int(last.statistics["links"]),
+            "seen_last": int(last.statistics["candidates"]),
             "pairs_last": int(last.statistics["apart"]),
             "candidates": len(weak),
             "weak_share": float(weak.mean()),

@@ -23,6 +23,7 @@ from emseg.evaluate import OPTIONAL_FIGURES
 from emseg.geometry import Box, Grid
 from emseg.phases import catalogue, phases, stages
 from emseg.phases.artefact import LabelArtefact
+from emseg.phases.resolve.items import JOIN, RegionItem
 from emseg.phases.write.bricks import brick_name
 from emseg.quality.report.document import SCHEMA as QUALITY_SCHEMA
 from emseg.segment import Setting, StepKind, step_class, step_names
@@ -49,7 +50,8 @@ def test_phases() -> None:
 def test_items() -> None:
     """Kills an example of an item whose name no item has."""
     grid = Grid(Box((0, 0, 0), (64, 64, 6400)), (64, 64, 64), (0, 0, 0))
-    names = {"subvolume": grid.subvolume(42).name, "brick": brick_name(42), "all": "bodies"}
+    region = RegionItem(JOIN, 0, 42).name
+    names = {"region": region, "subvolume": grid.subvolume(42).name, "brick": brick_name(42), "all": "bodies"}
     for row in REFERENCE.rows("phase", "stage", "follows"):
         what = next(word for word in names if word in row[3])
         assert only(row[3]) == names[what]

@@ -159,7 +159,7 @@ def test_every_function_that_ran_is_in_a_version_or_is_left_out_by_name(tmp_path
         ("stitch/body_sums.py", {"survey"}),
         ("evaluate/survey.py", {"survey"}),
         ("stitch/votes.py", {"match", "resolve", "write", "survey"}),
-        ("stitch/constraints.py", {"resolve", "write", "survey"}),
+        ("stitch/joining.py", {"resolve", "write", "survey"}),
         ("dvid/labels/pyramid.py", {"write"}),
         ("evaluate/metrics.py", {"evaluate"}),
         ("evaluate/bodies.py", set()),

@@ -27,7 +27,7 @@ from emseg.tasks.local import run_on_array
 
 QUARANTINED = (5, 17, 60)
 WITHOUT = 31
-"""A cell that was given up: it has no item."""
+"""A cell that was given up: it has no labels, so no votes."""
 
 
 @pytest.fixture
@@ -57,18 +57,18 @@ def matched(folder: Path, known: Evidence, said: PairConstraints, dropped: np.nd
     spec = run.spec.model_copy(update={"edits": Edits(edits=tuple(edits))})
     run = replace(run, spec=spec, given_up={"segment": {f"sv-{WITHOUT:08d}": "it fails"}})
     segment, match = run.folder("segment"), run.folder("match")
-    cells = [cell for cell in range(SHAPE.product) if cell != WITHOUT]
-    names = {cell: run.grid.subvolume(cell).name for cell in cells}
-    segment.commit_phase([segment.commit_item(names[c], [], {"quarantined": int(c in QUARANTINED)}) for c in cells], {})
+    names = {cell: run.grid.subvolume(cell).name for cell in range(SHAPE.product)}
+    done = [cell for cell in names if cell != WITHOUT]
+    segment.commit_phase([segment.commit_item(names[c], [], {"quarantined": int(c in QUARANTINED)}) for c in done], {})
     markers = []
-    for cell in cells:
+    for cell, name in names.items():
         tables = {
             VOTES: known.votes.rows(cells_of(known.votes.first) == cell),
             SUPERVOXELS: known.supervoxels.rows(cells_of(known.supervoxels.supervoxel) == cell),
             CONTACTS: known.contacts.rows(cells_of(known.contacts.first) == cell),
         }
-        written = [artefact.write(match, names[cell], table.to_arrow()) for artefact, table in tables.items()]
-        markers.append(match.commit_item(names[cell], written, {}))
+        written = [artefact.write(match, name, table.to_arrow()) for artefact, table in tables.items()]
+        markers.append(match.commit_item(name, written, {}))
     match.commit_phase(markers, {})
     return run
 
@@ -134,7 +134,7 @@ def test_a_damaged_table_between_two_waves_is_set_aside_and_its_region_is_joined
     resolved(run)
     folder, store = run.folder("resolve"), run.open_services().store
     before, (damaged,) = folder.phase_marker().content_digest, folder.item_markers(["join-0-00000003"])
-    key = damaged.artefact("links").key
+    key = damaged.artefact("open-candidates").key
     store.put(key, store.get(key)[:-1] + b"?")
     folder.unmark()
     store.delete(folder._item_key("join-1-00000000"))

@@ -68,16 +68,14 @@ class InRegions:
         candidates, weak = self.judged.candidates, is_weak(self.judged.candidates, self.judged.disputed)
         touch = has(candidates.first) | has(candidates.second)
         candidates, weak = candidates.rows(touch), weak[touch]
-        pairs = np.concatenate([self.said.must_link, self.said.cannot_link])
         return evidence_of(
             candidates,
             weak,
-            (has(candidates.first), has(candidates.second)),
             evidence.supervoxels.rows(has(evidence.supervoxels.supervoxel)),
             evidence.contacts.rows(has(evidence.contacts.first)),
             self.said,
-            (has(pairs[:, 0]), has(pairs[:, 1])),
             self.rules.constraints.kept_apart_nm2,
+            has,
         )
 
     def tree(self, leaves: list[Undecided]) -> list[list]:
@@ -125,7 +123,7 @@ def test_regions_of_any_size_give_the_result_of_the_whole(seed, side, weak):
     assert ledger.equals(whole.ledger)
     assert mapping.to_arrow().equals(whole.mapping.to_arrow())
     assert len(tree[-1]) == 1
-    assert len(tree[-1][0].left.links) == 0
+    assert len(tree[-1][0].left.candidates) == 0
 
 
 def test_regions_decide_most_by_themselves():

@@ -14,7 +14,7 @@ and their candidate is decided as if the whole volume were seen. So the result i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, TypeVar
@@ -49,7 +49,7 @@ _UM3_PER_NM3 = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Links(StoredTable):
+class OpenCandidates(StoredTable):
     """Candidates and must-link pairs that are not decided, `first` < `second`.
 
     `first_body` and `second_body` are the bodies of both so far, 0 where one is outside of the region. `kind` is one of
@@ -77,7 +77,7 @@ class Links(StoredTable):
 
 @dataclass(frozen=True, eq=False)
 class OpenBodies(StoredTable):
-    """Bodies that an undecided link has a side in, by their smallest supervoxel, with their sums."""
+    """Bodies that an undecided candidate has a side in, by their smallest supervoxel, with their sums."""
 
     SCHEMA: ClassVar[pa.Schema] = pa.schema(
         [("body", pa.uint64()), ("voxels", pa.int64()), ("faces", pa.uint8()), ("weak_joins", pa.int64())]
@@ -120,9 +120,9 @@ class ApartPairs(StoredTable):
 
 @dataclass(frozen=True, eq=False)
 class Undecided:
-    """What is not decided of a region: the links, their bodies, and the pairs that must stay apart among them."""
+    """What is not decided of a region: the candidates, their bodies, and the pairs that must stay apart among them."""
 
-    links: Links
+    candidates: OpenCandidates
     bodies: OpenBodies
     apart: ApartPairs
 
@@ -131,7 +131,7 @@ class Undecided:
         """That of a region from those of the regions in it: each side of a link is known to one of them."""
         each = list(parts)
         return cls(
-            _both_sides(Links.joined(part.links for part in each)),
+            _both_sides(OpenCandidates.joined(part.candidates for part in each)),
             OpenBodies.joined(part.bodies for part in each),
             _both_sides(ApartPairs.joined(part.apart for part in each)),
         )
@@ -177,65 +177,60 @@ class RegionJoining:
 
 
 def evidence_of(
-    candidates: Votes,
+    votes: Votes,
     weak: Flags,
-    inside: tuple[Flags, Flags],
     supervoxels: Supervoxels,
     contacts: Contacts,
     said: PairConstraints,
-    said_inside: tuple[Flags, Flags],
     kept_apart_nm2: float | None,
+    is_inside: Callable[[Ids], Flags],
 ) -> Undecided:
     """All of a region of level 0, nothing decided yet.
 
-    `candidates` are all that have a side in the region, `inside` tells which sides; `said_inside` the same for the
-    must-link pairs and, behind them, the cannot-link pairs of `said`.
+    `votes` are all candidates that have a side in the region, and `weak` tells which are weak. `is_inside` tells which
+    supervoxels are of the region; those of `supervoxels` and `contacts` are.
     """
-    links = _links(candidates, weak, inside, said.must_link, tuple(side[: len(said.must_link)] for side in said_inside))
-    cannot = tuple(side[len(said.must_link) :] for side in said_inside)
-    one, other = said.cannot_link.T
-    named = [links.first_body, links.second_body, one[cannot[0]], other[cannot[1]]]
-    nodes = np.unique(np.concatenate(named))
+    candidates, cannot = _open_candidates(votes, weak, said.must_link, is_inside), _inside(said.cannot_link, is_inside)
+    nodes = np.unique(np.concatenate([candidates.first_body, candidates.second_body, *cannot]))
     nodes = nodes[nodes > 0]
     row, known = find(nodes, supervoxels.supervoxel)
     voxels, faces = np.zeros(len(nodes), np.int64), np.zeros(len(nodes), np.uint8)
     voxels[known], faces[known] = supervoxels.voxels[row[known]], supervoxels.faces[row[known]]
-    said_pairs = ApartPairs(
-        one, other, np.where(cannot[0], one, 0), np.where(cannot[1], other, 0), np.arange(len(said.cannot_link))
-    )
+    first, second = said.cannot_link.T
+    parted = ApartPairs(first, second, *cannot, np.arange(len(said.cannot_link)))
     return Undecided(
-        links,
+        candidates,
         OpenBodies(nodes, voxels, faces, np.zeros(len(nodes), np.int64)),
-        ApartPairs.joined([said_pairs.rows(cannot[0] | cannot[1]), _touching(contacts, nodes, kept_apart_nm2)]),
+        ApartPairs.joined([parted.rows((cannot[0] > 0) | (cannot[1] > 0)), _touching(contacts, nodes, kept_apart_nm2)]),
     )
 
 
 def contesting(evidence: Undecided, contested: Ids) -> Undecided:
     """The same, where people part some of the supervoxels `contested` (ascending) that all strong evidence joins.
 
-    Then the order of the evidence decides which of their links is refused.
+    Then the order of the evidence decides which of their candidates is refused.
     """
-    links = evidence.links
-    among = is_among(links.first_body, contested) | is_among(links.second_body, contested)
-    kind = np.where((links.kind == STRONG) & among, CONTESTED, links.kind).astype(np.uint8)
-    return replace(evidence, links=replace(links, kind=kind))
+    candidates = evidence.candidates
+    among = is_among(candidates.first_body, contested) | is_among(candidates.second_body, contested)
+    kind = np.where((candidates.kind == STRONG) & among, CONTESTED, candidates.kind).astype(np.uint8)
+    return replace(evidence, candidates=replace(candidates, kind=kind))
 
 
 def strong_only(evidence: Undecided) -> Undecided:
-    """The same without weak links, to see what is contested."""
-    return replace(evidence, links=evidence.links.rows(evidence.links.kind <= STRONG))
+    """The same without weak candidates, to see what is contested."""
+    return replace(evidence, candidates=evidence.candidates.rows(evidence.candidates.kind <= STRONG))
 
 
 def join_region(evidence: Undecided, constraints: Constraints, voxel_size_nm: VoxelSize) -> RegionJoining:
     """Decide all that can be decided of a region, best evidence first."""
-    links, bodies, apart = evidence.links, evidence.bodies, evidence.apart
-    order = np.lexsort((links.second, links.first, -links.overlap_vox, -links.iou, links.kind))
-    links = links.rows(order)
+    candidates, bodies, apart = evidence.candidates, evidence.bodies, evidence.apart
+    order = np.lexsort((candidates.second, candidates.first, -candidates.overlap_vox, -candidates.iou, candidates.kind))
+    candidates = candidates.rows(order)
     limits = [constraints.max_weak_um3, constraints.max_weak_faces, constraints.max_weak_joins]
     sums = (bodies.voxels.copy(), bodies.faces.copy(), bodies.weak_joins.copy())
     outcome, against, root, is_open = join(
-        _rows_of(links.first_body, links.second_body, bodies.body),
-        links.kind,
+        _rows_of(candidates.first_body, candidates.second_body, bodies.body),
+        candidates.kind,
         _rows_of(apart.first_body, apart.second_body, bodies.body),
         apart.is_said,
         sums,
@@ -248,45 +243,33 @@ def join_region(evidence: Undecided, constraints: Constraints, voxel_size_nm: Vo
     open_names = np.unique(grown.body[is_open[root]])
     is_body = (root == np.arange(len(root))) & is_open[root]
     left = Undecided(
-        _renamed(links.rows(undecided), names),
+        _renamed(candidates.rows(undecided), names),
         OpenBodies.joined([grown.rows(is_body)]),
         _still_apart(pairs, open_names),
     )
     same = pairs.is_said & (pairs.first_body == pairs.second_body)
-    return RegionJoining(names, _decided(links, outcome, against, apart), left, np.unique(pairs.first_body[same]))
+    return RegionJoining(names, _decided(candidates, outcome, against, apart), left, np.unique(pairs.first_body[same]))
 
 
-def _links(
-    candidates: Votes, weak: Flags, inside: tuple[Flags, ...], must_link: Ids, must_inside: tuple[Flags, ...]
-) -> Links:
-    low, high = np.sort(must_link, axis=1).T
-    swapped = must_link[:, 0] > must_link[:, 1]
-    low_in = np.where(swapped, must_inside[1], must_inside[0])
-    high_in = np.where(swapped, must_inside[0], must_inside[1])
-    either = low_in | high_in
-    must = Links(
-        low,
-        high,
-        np.where(low_in, low, 0),
-        np.where(high_in, high, 0),
-        np.full(len(low), MUST_LINK, np.uint8),
-        np.ones(len(low)),
-        np.zeros(len(low), np.int64),
-    ).rows(either & (low != high))
-    return Links.joined(
+def _open_candidates(votes: Votes, weak: Flags, must_link: Ids, is_inside: Callable[[Ids], Flags]) -> OpenCandidates:
+    must = np.unique(np.sort(must_link, axis=1), axis=0)
+    must = must[(must[:, 0] != must[:, 1]) & is_inside(must).any(axis=1)]
+    best, none, kind = np.ones(len(must)), np.zeros(len(must), np.int64), np.full(len(must), MUST_LINK, np.uint8)
+    pairs = np.stack([votes.first, votes.second], axis=1)
+    low, high = must.T
+    kinds = np.where(weak, WEAK, STRONG).astype(np.uint8)
+    return OpenCandidates.joined(
         [
-            must,
-            Links(
-                candidates.first,
-                candidates.second,
-                np.where(inside[0], candidates.first, 0),
-                np.where(inside[1], candidates.second, 0),
-                np.where(weak, WEAK, STRONG).astype(np.uint8),
-                candidates.iou,
-                candidates.overlap_vox,
-            ),
+            OpenCandidates(low, high, *_inside(must, is_inside), kind, best, none),
+            OpenCandidates(votes.first, votes.second, *_inside(pairs, is_inside), kinds, votes.iou, votes.overlap_vox),
         ]
     )
+
+
+def _inside(pairs: Ids, is_inside: Callable[[Ids], Flags]) -> tuple[Ids, Ids]:
+    """Both sides of some pairs, uint64 (N, 2); 0 for one that is outside."""
+    first, second = np.where(is_inside(pairs), pairs, 0).T
+    return first, second
 
 
 def _touching(contacts: Contacts, nodes: Ids, kept_apart_nm2: float | None) -> ApartPairs:
@@ -314,7 +297,7 @@ def _still_apart(pairs: ApartPairs, bodies: Ids) -> ApartPairs:
     return ApartPairs.joined([said, seen.rows(order[new])])
 
 
-T = TypeVar("T", Links, ApartPairs)
+T = TypeVar("T", OpenCandidates, ApartPairs)
 
 
 def _renamed(rows: T, names: BodyMapping) -> T:
@@ -339,12 +322,12 @@ def _rows_of(first: Ids, second: Ids, bodies: Ids) -> Counts:
     return np.where(sides > 0, np.searchsorted(bodies, sides), -1).astype(np.int64)
 
 
-def _decided(links: Links, outcome: npt.NDArray[np.int8], against: Counts, apart: ApartPairs) -> Decided:
-    told = (links.kind >= CONTESTED) & (outcome != UNDECIDED)
-    links, outcome, against = links.rows(told), outcome[told], against[told]
-    # Of a circle of strong links one is always redundant, and which one tells nobody anything.
-    outcome = np.where((links.kind == CONTESTED) & (outcome == ALREADY), JOINED, outcome)
-    blamed = np.zeros((2, len(links)), np.uint64)
+def _decided(candidates: OpenCandidates, outcome: npt.NDArray[np.int8], against: Counts, apart: ApartPairs) -> Decided:
+    told = (candidates.kind >= CONTESTED) & (outcome != UNDECIDED)
+    candidates, outcome, against = candidates.rows(told), outcome[told], against[told]
+    # Of a circle of strong candidates one is always redundant, and which one tells nobody anything.
+    outcome = np.where((candidates.kind == CONTESTED) & (outcome == ALREADY), JOINED, outcome)
+    blamed = np.zeros((2, len(candidates)), np.uint64)
     refused = against >= 0
     blamed[:, refused] = apart.first[against[refused]], apart.second[against[refused]]
-    return Decided.joined([Decided(links.first, links.second, outcome.astype(np.int8), *blamed)])
+    return Decided.joined([Decided(candidates.first, candidates.second, outcome.astype(np.int8), *blamed)])

@@ -59,16 +59,14 @@ def resolve(
     found = judged(evidence.votes, stitching, voxel_size_nm, evidence.quarantined, dropped)
     candidates = found.candidates
     weak = is_weak(candidates, found.disputed)
-    everywhere, all_said = np.ones(len(candidates), bool), np.ones(len(said.must_link) + len(said.cannot_link), bool)
     whole = evidence_of(
         candidates,
         weak,
-        (everywhere, everywhere),
         evidence.supervoxels,
         evidence.contacts,
         said,
-        (all_said, all_said),
         stitching.constraints.kept_apart_nm2,
+        is_inside=lambda ids: ids > 0,
     )
     if len(said.cannot_link):
         strong = join_region(strong_only(whole), stitching.constraints, voxel_size_nm)

@@ -12,7 +12,7 @@ from emseg.phases.artefact import TableArtefact
 from emseg.phases.resolve.items import BODIES, RegionItem, regions_of
 from emseg.phases.run_context import RunContext
 from emseg.stitch import LEDGER_SCHEMA, MAPPING_SCHEMA, BodyMapping
-from emseg.stitch.joining import ApartPairs, Decided, Links, OpenBodies
+from emseg.stitch.joining import ApartPairs, Decided, OpenBodies, OpenCandidates
 from emseg.store import ItemMarker
 
 MAPPING = TableArtefact("mapping", "body of each supervoxel that belongs to a body of several", MAPPING_SCHEMA)
@@ -24,13 +24,13 @@ CANDIDATES = TableArtefact(
 )
 NAMES = TableArtefact("names", "what the bodies of each smaller region have become; a part for each", MAPPING_SCHEMA)
 DECIDED = TableArtefact("decided", "candidates that were decided here; a part for each smaller region", Decided.SCHEMA)
-LINKS = TableArtefact("links", "candidates left to the region that holds this one", Links.SCHEMA)
+OPEN_CANDIDATES = TableArtefact("open-candidates", "candidates left to a larger region", OpenCandidates.SCHEMA)
 OPEN_BODIES = TableArtefact("open-bodies", "bodies of such candidates", OpenBodies.SCHEMA)
 APART = TableArtefact("apart", "supervoxels that must not be joined in them", ApartPairs.SCHEMA)
 CONTESTED = TableArtefact(
     "contested", "bodies that people part though strong evidence joins them", pa.schema([("body", pa.uint64())])
 )
-ALL = (MAPPING, LEDGER, CANDIDATES, NAMES, DECIDED, LINKS, OPEN_BODIES, APART, CONTESTED)
+ALL = (MAPPING, LEDGER, CANDIDATES, NAMES, DECIDED, OPEN_CANDIDATES, OPEN_BODIES, APART, CONTESTED)
 
 COUNTS = ("candidates", "joined", "parked", "kept_apart", "mapped", "self_touching")
 """Statistics of the items that write the result, which add up."""

@@ -41,22 +41,18 @@ class RegionOfVotes:
     def evidence(self) -> tuple[Undecided, Votes, Flags]:
         """All that is known, nothing decided; the candidates whose earlier side is in the region; which are weak."""
         candidates, weak = self._candidates()
-        spec, matched = self.run.spec, self._matched(margin=0)
-        said, _ = pair_constraints_of(spec.edits)
-        pairs = np.concatenate([said.must_link, said.cannot_link])
-        folder, apart_nm2 = self.run.folder("match"), spec.stitching.constraints.kept_apart_nm2
-        first = self.has(candidates.first)
+        spec, matched, folder = self.run.spec, self._matched(margin=0), self.run.folder("match")
         all_of_it = evidence_of(
             candidates,
             weak,
-            (first, self.has(candidates.second)),
             Supervoxels.joined(SUPERVOXELS.read_as(Supervoxels, folder, matched)),
             Contacts.joined(CONTACTS.read_as(Contacts, folder, matched)),
-            said,
-            (self.has(pairs[:, 0]), self.has(pairs[:, 1])),
-            apart_nm2,
+            pair_constraints_of(spec.edits)[0],
+            spec.stitching.constraints.kept_apart_nm2,
+            self.has,
         )
-        return all_of_it, candidates.rows(first), weak[first]
+        own = self.has(candidates.first)
+        return all_of_it, candidates.rows(own), weak[own]
 
     def own_votes(self) -> JudgedVotes:
         """The votes whose earlier side is in the region, by ids."""

@@ -18,10 +18,10 @@ from emseg.phases.resolve.artefacts import (
     CONTESTED,
     DECIDED,
     LEDGER,
-    LINKS,
     MAPPING,
     NAMES,
     OPEN_BODIES,
+    OPEN_CANDIDATES,
 )
 from emseg.phases.resolve.evidence import RegionOfVotes, pair_constraints_of
 from emseg.phases.resolve.items import BODIES, JOIN, STRONG, RegionItem, regions_of
@@ -31,8 +31,8 @@ from emseg.stitch import BodyMapping, Votes, contradicted
 from emseg.stitch.joining import (
     ApartPairs,
     Decided,
-    Links,
     OpenBodies,
+    OpenCandidates,
     Undecided,
     contesting,
     join_region,
@@ -82,7 +82,7 @@ class ResolveRegion:
         parts = (
             Undecided(*each)
             for each in zip(
-                LINKS.read_as(Links, folder, markers),
+                OPEN_CANDIDATES.read_as(OpenCandidates, folder, markers),
                 OPEN_BODIES.read_as(OpenBodies, folder, markers),
                 APART.read_as(ApartPairs, folder, markers),
                 strict=True,
@@ -94,7 +94,7 @@ class ResolveRegion:
         spec, folder, item = self.run.spec, self.run.folder(NAME), region.name
         joining = join_region(evidence, spec.stitching.constraints, spec.volume.voxel_size_nm)
         tables = {
-            LINKS: joining.left.links.to_arrow(),
+            OPEN_CANDIDATES: joining.left.candidates.to_arrow(),
             OPEN_BODIES: joining.left.bodies.to_arrow(),
             APART: joining.left.apart.to_arrow(),
             CONTESTED: pa.table([joining.contested], schema=CONTESTED.schema),
@@ -105,10 +105,10 @@ class ResolveRegion:
             DECIDED.write_parts(folder, item, self._by_smaller(region, joining.decided, joining.decided.first)),
         ]
         known = {
-            "links": evidence.links,
+            "candidates": evidence.candidates,
             "bodies": evidence.bodies,
             "apart": evidence.apart,
-            "left": joining.left.links,
+            "left": joining.left.candidates,
         }
         return folder.commit_item(item, artefacts, {name: len(table) for name, table in known.items()})
 
