@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from emseg.engine.items import Executor, ItemFailure, Work
 from emseg.engine.progress import Progress
@@ -20,6 +21,9 @@ from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError
 from emseg.store import ItemMarker, Markers, PhaseFolder, PhaseMarker
 
 log = logging.getLogger(__name__)
+
+KEPT_AT_ONCE = 10_000
+"""Item markers that a driver keeps as one object while a phase runs; a retry reads them with one request."""
 
 Scalars = Mapping[str, int | float | str]
 
@@ -66,8 +70,7 @@ def run_phase(phase: PhaseRun, folder: PhaseFolder, executor: Executor, without:
     if marker is not None:
         log.info("%s %s: done already, %d items reused", phase.phase, folder.phase_key[:12], len(items))
         return PhaseResult(_summary(folder, started, 0, len(items), marker))
-    done = folder.done_items()
-    reused = Markers.of(folder.whole_markers(item for item in items if item in done))
+    reused = Markers.of(folder.committed(items))
     found = {marker.item for marker in reused}
     missing = [item for item in items if item not in found]
     log.info("%s %s: %d items to do, %d found", phase.phase, folder.phase_key[:12], len(missing), len(found))
@@ -96,7 +99,7 @@ def _computed(
     The first `probe` items go before the rest; if there is a rest and all of the first fail alike, it is not tried.
     """
     failures: list[ItemFailure] = []
-    markers = Markers.of(_succeeded(phase, items, executor, probe, failures))
+    markers = Markers.of(_kept(_succeeded(phase, items, executor, probe, failures), folder))
     of_the_item = [failure for failure in failures if failure.is_of_the_item]
     if len(of_the_item) < len(failures) or len(of_the_item) > (phase.most_given_up or 0):
         raise _error_of(phase, failures, len(items))
@@ -119,6 +122,15 @@ def _succeeded(
             return
         if number < len(waves) and len(failures) == len(wave) and _alike(failures):
             raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
+
+
+def _kept(markers: Iterable[ItemMarker], folder: PhaseFolder) -> Iterator[ItemMarker]:
+    """The markers; each `KEPT_AT_ONCE` of them are kept together, for a driver that goes on after this one."""
+    left = iter(markers)
+    while some := list(islice(left, KEPT_AT_ONCE)):
+        if len(some) == KEPT_AT_ONCE:
+            folder.keep_so_far(Markers.of(some))
+        yield from some
 
 
 def _waves(phase: PhaseRun, items: Sequence[str], probe: int) -> list[Sequence[str]]:

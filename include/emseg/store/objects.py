@@ -33,11 +33,15 @@ class ObjectMissingError(PermanentError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object of a listing: its key, its size in bytes, and when it was last written by the clock of the store."""
+    """An object of a listing: its key, its size in bytes, and when it was last written by the clock of the store.
+
+    `md5` is that of its bytes, as hexadecimal digits, where a listing tells it, else something else or nothing.
+    """
 
     key: str
     size: int
     modified: datetime
+    md5: str = ""
 
 
 class ObjectStore(Protocol):

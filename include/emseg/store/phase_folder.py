@@ -5,6 +5,7 @@
                                         /items/{item}.json               the item is done (one conditional put)
                                         /attempt-{attempt}/{item}/{name} artefacts; only what a marker names counts
                                         /manifests/{attempt}-{digest}    all item markers, a thousand in each part
+                                        /manifests/so-far-...            some, kept while the phase runs
                                         /quarantine/...                  what did not hold its checksum
 
 A run that gives items up has a phase marker of its own, named by the digest of their names. It satisfies those runs
@@ -20,7 +21,7 @@ import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import md5, sha256
 from itertools import pairwise
 from typing import NoReturn, TypeVar
 
@@ -33,6 +34,10 @@ from emseg.store.parts import Part, holds, index_of, joined, parts_of
 from emseg.store.sealed import Form
 
 _LOG = logging.getLogger(__name__)
+
+READ_ONE_BY_ONE = 1000
+"""Markers that are read faster by themselves than by a search for where they were kept together."""
+_SO_FAR, _SUMS = "so-far", "md5"
 
 Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
 
@@ -135,6 +140,44 @@ class PhaseFolder:
     def whole_markers(self, items: Iterable[str]) -> Iterator[ItemMarker]:
         """Markers of those `items` that have one, in their order, a few read ahead; what is damaged is set aside."""
         return (marker for marker in ahead(self._whole_marker, items) if marker is not None)
+
+    def keep_so_far(self, markers: Markers) -> None:
+        """Keep markers of committed items as one object: `committed` then finds them with one request."""
+        sums = [md5(ITEM.seal(each, self._item_key(each.item)), usedforsecurity=False).hexdigest() for each in markers]
+        draft, data = joined(_SO_FAR, "", {**markers.parts, _SUMS: "\n".join(sums).encode()})
+        name = f"{_SO_FAR}-{self._writing_attempt()}-{draft.index}-{draft.sha256}"
+        self.store.put(self._key("manifests", name), data)
+
+    def committed(self, items: Sequence[str]) -> Iterator[ItemMarker]:
+        """Markers of those `items` that have one: first those that were kept together, then the others, one by one.
+
+        A marker that was kept counts where the listing says that its object still has the same bytes.
+        """
+        prefix, listed = self._key("items"), self.store.objects_under(self._key("items"))
+        found = {each.key[len(prefix) + 1 : -len(".json")]: each.md5 for each in listed}
+        wanted = {item: found[item] for item in items if item in found}
+        for markers, sums in self._so_far() if len(wanted) > READ_ONE_BY_ONE else ():
+            for marker, checksum in zip(markers, sums, strict=True):
+                if wanted.get(marker.item) == checksum:
+                    del wanted[marker.item]
+                    yield marker
+        yield from self.whole_markers(item for item in items if item in wanted)
+
+    def _so_far(self) -> Iterator[tuple[Markers, list[str]]]:
+        """What `keep_so_far` kept; what is damaged or of another release is left out."""
+        for kept in self.store.objects_under(self._key("manifests")):
+            name, _, ends = kept.key.rpartition("/")[2].partition(f"{_SO_FAR}-")
+            if name or not ends:
+                continue
+            _, index, digest = ends.rsplit("-", 2)
+            artefact = Artefact(_SO_FAR, kept.key, kept.size, digest, int(index))
+            data = self._verified(artefact)
+            if isinstance(data, str):
+                _LOG.error("phase %s: %s is not used: %s", self.phase, self.store.address(kept.key), data)
+                continue
+            parts = {n: data[p.start : p.start + p.size] for n, p in parts_of(artefact, data[: int(index)]).items()}
+            sums = parts.pop(_SUMS).decode().split("\n")
+            yield Markers.stored(parts, self.store.address(kept.key)), sums
 
     def check_item(self, item: str) -> ItemMarker:
         """The marker of a committed item, after all of its artefacts were verified as by `read_artefact`."""

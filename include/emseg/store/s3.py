@@ -143,7 +143,7 @@ class S3Store:
         for page in self._pages(prefix):
             for found in page.get("Contents", ()):
                 key = found["Key"].removeprefix(self._prefix)
-                yield StoredObject(key, int(found["Size"]), found["LastModified"])
+                yield StoredObject(key, int(found["Size"]), found["LastModified"], found.get("ETag", "").strip('"'))
 
     def folders_under(self, prefix: str) -> Iterator[str]:
         """Names of the folders directly in `prefix`, ascending."""
