@@ -1,4 +1,4 @@
-"""Requests under way over real processes of two runs: slots are in the real S3 server, the DVID server counts itself."""
+"""Requests under way over real processes of two runs: slots are in the real S3 server, and the DVID server counts."""
 
 from __future__ import annotations
 

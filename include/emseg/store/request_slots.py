@@ -45,7 +45,8 @@ class RequestSlots:
         finally:
             with self._changed:
                 slot.is_busy, slot.used = False, time.monotonic()
-                self._changed.notify_all()
+                if self._wanted or slot.is_leaving:  # waking the keeper costs as much as a small request
+                    self._changed.notify_all()
 
     def close(self) -> None:
         """Give back all that no request uses; what is not given back, others take over after a while."""
@@ -77,7 +78,9 @@ class RequestSlots:
         raise self._none_came()
 
     def _wake_keeper(self) -> None:
-        if self._missing() and self._keeper is None:
+        if not self._missing():
+            return
+        if self._keeper is None:
             self._error = None
             self._keeper = threading.Thread(target=self._keep, name="request slots", daemon=True)
             self._keeper.start()
@@ -105,7 +108,7 @@ class RequestSlots:
             while (due := self._held.due(self._missing())) is not None:
                 if (pause_s := due - time.monotonic()) <= 0:
                     return True
-                self._changed.wait(pause_s)
+                self._changed.wait(min(pause_s, self._times.linger_s))  # nobody says that a slot became idle
             self._keeper = None
             return False
 

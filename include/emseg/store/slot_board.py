@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -93,18 +92,18 @@ class BoardView:
 
 
 class SlotBoard:
-    """Slots 0 to `limit` - 1 of the server at `url`, for one process of `group` (a run, or a command of its own)."""
+    """Slots 0 to `limit` - 1 of the server at `url`, for one process of `group` (a run; `""`: of none)."""
 
     def __init__(
         self, store: ObjectStore, url: str, limit: int, group: str = "", times: SlotTimes | None = None
     ) -> None:
         if not 1 <= limit <= MOST_REQUESTS:
             raise PermanentError("limiting requests", url, f"the limit is {limit}", f"Give 1 to {MOST_REQUESTS}")
-        self.process = f"{socket.gethostname()} process {os.getpid()}"
-        self.limit, self.group = limit, group or f"a command ({self.process})"
+        self.process = f"{os.uname().nodename} process {os.getpid()}"
+        self.limit, self.group = limit, group or "a task or command by itself"
         self.times, self._store = times or SlotTimes(), store
         self._folder = join_key(REQUESTS, server_name(url))
-        self._own = _short(self.group)
+        self._own = _short(group or uuid4().hex)
         self._waits_at = join_key(*self._folder.split("/"), "waiting", self._own, f"{uuid4().hex}.json")
         self._seen: dict[str, tuple[str, float]] = {}
 
