@@ -100,7 +100,7 @@ def test_a_server_that_slows_down_under_load_is_kept_near_its_best() -> None:
     with stand_in(slower) as server:
         found = timed(server, THREADS, 3.0)
         settled = server.at_once[len(server.at_once) // 2 :]
-    assert found > 0.7 * best
+    assert found > 0.6 * best
     assert 2 <= sum(settled) / len(settled) <= 10
 
 
@@ -121,9 +121,9 @@ def test_a_busy_server_gets_less_then_all_succeeds(headers: dict[str, str]) -> N
         before = sum(at < 0.5 for at in server.times) / 0.5
         during = sum(0.5 < at < 0.5 + busy_s for at in server.times) / busy_s
         after = sum(at > 4.0 for at in server.times)
-    assert before > 200
-    assert during < before / 5
-    assert after > 0.5 * before
+    assert before > 40
+    assert during < before / 4
+    assert after > 0.3 * before
     if headers:
         assert not [at for at in server.times if 0.75 < at < 1.45]
 
