@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from emseg.config.connections import DvidConnection
 from emseg.dvid.errors import refusal
 from emseg.dvid.repetition import Failed, Patience, Repetition, retry_after_s
+from emseg.dvid.sent_body import SentBody
 from emseg.dvid.window import MOST, Window
 from emseg.errors import IntegrityError, PermanentError, TransientError
 from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
@@ -163,7 +164,7 @@ class DvidServer:
         most: int,
     ) -> bytes | Failed:
         """One exchange, when the window and the slots let it through; the window learns how it went."""
-        sent = _Counted(body)
+        sent = SentBody(body)
         with self._window.turn((method, *path.split("/")[4:6])) as turn, self._slots.one():
             turn.starts()
             outcome = self._once(method, path, params, sent, most)
@@ -174,7 +175,7 @@ class DvidServer:
             return outcome
 
     def _once(
-        self, method: str, path: str, params: Mapping[str, str] | None, body: _Counted, most: int
+        self, method: str, path: str, params: Mapping[str, str] | None, body: SentBody, most: int
     ) -> bytes | Failed:
         """One exchange: the good body, or what came instead."""
         try:
@@ -244,22 +245,6 @@ class DvidServer:
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
-
-
-class _Counted:
-    """The body of a request, and how many bytes of it were sent."""
-
-    def __init__(self, body: bytes | Iterable[bytes] | None) -> None:
-        self._body, self.size_bytes = body, len(body) if isinstance(body, bytes) else 0
-
-    def data(self) -> bytes | Iterator[bytes] | None:
-        """What requests takes: parts as an iterator, because it takes a list or tuple for the fields of a form."""
-        return self._body if self._body is None or isinstance(self._body, bytes) else self._parts(self._body)
-
-    def _parts(self, body: Iterable[bytes]) -> Iterator[bytes]:
-        for part in body:
-            self.size_bytes += len(part)
-            yield part
 
 
 def _proxies_and_certificates(session: requests.Session, url: str) -> tuple[Any, Any]:

@@ -12,7 +12,8 @@ from emseg.store.objects import ObjectMissingError, ObjectStore, StoredObject, j
 from emseg.store.phase_folder import PhaseFolder
 from emseg.store.request_slots import RequestSlots
 from emseg.store.s3 import S3Store
-from emseg.store.slot_board import SlotBoard, SlotTimes
+from emseg.store.slot_board import SlotBoard
+from emseg.store.slot_view import SlotTimes
 
 __all__ = [
     "Artefact",

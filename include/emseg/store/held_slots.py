@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from emseg.store.slot_board import BoardView, SlotBoard
+from emseg.store.slot_board import SlotBoard
+from emseg.store.slot_view import BoardView
 
 _random = random.SystemRandom()
 
