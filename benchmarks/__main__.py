@@ -19,6 +19,7 @@ from benchmarks import (
     layout,
     quality,
     regression,
+    requests,
     resolution,
     resume,
     robustness,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "forest": forest.run,
     "robustness": robustness.run,
     "regression": regression.run,
+    "requests": requests.run,
     "quality": quality.run,
 }
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench"

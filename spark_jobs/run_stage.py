@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
@@ -25,7 +25,7 @@ from emseg.engine.items import Outcome, Work, attempt_item
 from emseg.engine.progress import Progress
 from emseg.engine.report import Failure, StageReport
 from emseg.errors import EmsegError, NoRoomError
-from emseg.phases.services import services_from_environment
+from emseg.phases.services import DvidServices, services_of_run
 from emseg.tasks.evaluation import run_evaluation
 from emseg.tasks.evaluation.job import context_of
 from emseg.tasks.ingestion import run_ingestion
@@ -104,7 +104,7 @@ def main(stage: str, dataset: str, run: str) -> int:
     """One stage as a Spark driver; the exit code is 0, or that of the error."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     try:
-        folder = RunFolder(services_from_environment().store, dataset, run)
+        folder = RunFolder(services_of_run(dataset, run)().store, dataset, run)
         folder.remove(f"failure-{stage}")
         try:
             _run(stage, folder)
@@ -129,8 +129,12 @@ def _run(stage: str, folder: RunFolder) -> None:
     log.info("%s: %d items done, %d reused, %.1f s", stage, report.items_done, report.items_reused, report.seconds)
 
 
+def _services(folder: RunFolder) -> Callable[[], DvidServices]:
+    return services_of_run(folder.dataset, folder.run)
+
+
 def _segmented(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
-    run = folder.context(uuid4().hex[:12], services_from_environment, before=stage)
+    run = folder.context(uuid4().hex[:12], _services(folder), before=stage)
     report = run_stage(stage, run, executor).report
     folder.write_report(report, run)
     return report
@@ -138,14 +142,14 @@ def _segmented(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageR
 
 def _ingested(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
     spec = folder.read("ingestion", IngestSpec)
-    report = run_ingestion(spec, uuid4().hex[:12], services_from_environment, executor)
+    report = run_ingestion(spec, uuid4().hex[:12], _services(folder), executor)
     folder.write(f"report-{stage}", report)
     return report
 
 
 def _evaluated(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
     spec = folder.read("evaluation", EvaluationSpec)
-    report = run_evaluation(context_of(spec, uuid4().hex[:12], services_from_environment), executor)
+    report = run_evaluation(context_of(spec, uuid4().hex[:12], _services(folder)), executor)
     folder.write(f"report-{stage}", report)
     return report
 

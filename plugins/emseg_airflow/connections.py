@@ -1,6 +1,7 @@
 """Airflow Connections `emseg_dvid` and `emseg_s3` as emseg's own connections, and the services opened with them.
 
-`emseg_dvid`: type http; host is the server's URL (or host, port and schema), password a user's token if it wants one.
+`emseg_dvid`: type http; host is the server's URL (or host, port and schema), password a user's token if it wants one;
+extra may hold `max_requests`, the limit of requests under way over all processes.
 `emseg_s3`: type aws; login and password are the key pair (empty: the role of the machine), extra holds `bucket` and,
 where needed, `endpoint_url`, `prefix`, `region_name`, `aws_session_token`.
 Optional ones are where alerts go besides the log. `emseg_webhook`: the address as host, or as password where it holds
@@ -76,7 +77,8 @@ def optional_connection(conn_id: str) -> Connection | None:
 def dvid_connection() -> DvidConnection:
     """The DVID server of Connection `emseg_dvid`."""
     connection = airflow_connection(DVID)
-    data = {"url": _url(connection), "token": connection.password or None}
+    limit = connection.extra_dejson.get("max_requests")
+    data = {"url": _url(connection), "token": connection.password or None, "max_requests": limit}
     return _made(DvidConnection, data, DVID)
 
 
@@ -103,10 +105,10 @@ def object_store(probe: bool = True) -> ObjectStore:
 
 def services() -> DvidServices:
     """The store and the DVID server that a task works with."""
-    from emseg.dvid import DvidServer
-    from emseg.phases.services import DvidServices
+    from emseg.phases.services import DvidServices, limited_server
 
-    return DvidServices(object_store(), DvidServer(dvid_connection()))
+    store = object_store()
+    return DvidServices(store, limited_server(dvid_connection(), store))
 
 
 def webhook() -> Webhook | None:

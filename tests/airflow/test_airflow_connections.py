@@ -72,12 +72,24 @@ def test_a_driver_reads_back_what_the_connections_say(monkeypatch: pytest.Monkey
     """Both ends of the way to a Spark driver: a field lost between them would be a default in production."""
     extra = {"bucket": "neurons", "endpoint_url": "https://s3", "prefix": "team/em", "region_name": "eu-north-1"}
     set_connection(monkeypatch, "emseg_s3", conn_type="aws", login="key", password=CANARY, extra=extra)
-    set_connection(monkeypatch, "emseg_dvid", conn_type="http", host="https://dvid", password=CANARY)
+    dvid_extra = {"max_requests": 64}
+    set_connection(monkeypatch, "emseg_dvid", conn_type="http", host="https://dvid", password=CANARY, extra=dvid_extra)
     environment = connections.service_environment()
     assert read_s3(environment) == connections.s3_connection()
     assert read_s3(environment).prefix == "team/em"
     assert read_s3(environment).region == "eu-north-1"
     assert read_dvid(environment) == connections.dvid_connection()
+    assert read_dvid(environment).max_requests == 64
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001, "many", 1.5])
+def test_a_limit_of_requests_that_is_none_is_refused(limit: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills a limit of 0, under which everything waits for ever, and a typing error that means no limit."""
+    set_connection(monkeypatch, "emseg_dvid", conn_type="http", host="https://dvid", extra={"max_requests": limit})
+    with refused(PermanentError, connections.DVID, "max_requests"):
+        connections.dvid_connection()
+    with refused(PermanentError, "EMSEG_DVID_MAX_REQUESTS"):
+        read_dvid({"EMSEG_DVID_URL": "https://dvid", "EMSEG_DVID_MAX_REQUESTS": str(limit)})
 
 
 def test_a_webhook_is_optional_and_does_not_show_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

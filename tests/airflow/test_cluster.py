@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from emseg.engine.items import InProcess
 from emseg.engine.report import StageReport
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.store import FolderStore, S3Store
+from emseg.store import FolderStore, S3Store, SlotBoard
 from emseg.tasks.jobs import run_stage
 from emseg.tasks.pin import pin_run
 from emseg.tasks.run_folder import RunFolder
@@ -33,6 +34,7 @@ from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
 
 pytestmark = [pytest.mark.services, pytest.mark.spark]
 
+LIMIT = 3
 SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
 READY_S = 120.0
 
@@ -89,8 +91,13 @@ def _wait_for_workers(cluster: Cluster) -> None:
 
 @pytest.fixture
 def connections(devstack: DevStack, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connections of a deployment whose Spark is the cluster; nothing else tells the operator where to run."""
-    for name, value in airflow_connections(devstack, cluster.master).items():
+    """The connections of a deployment whose Spark is the cluster; nothing else tells the operator where to run.
+
+    DVID has a limit of requests, of which the workers' own environment knows nothing.
+    """
+    made = airflow_connections(devstack, cluster.master)
+    dvid = json.loads(made["AIRFLOW_CONN_EMSEG_DVID"]) | {"extra": {"max_requests": LIMIT}}
+    for name, value in (made | {"AIRFLOW_CONN_EMSEG_DVID": json.dumps(dvid)}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
@@ -128,6 +135,8 @@ def test_both_jobs_run_on_a_cluster_named_by_the_connection_and_leave_the_bytes_
     executors = {folder.name for folder in (tmp_path / "work").glob("app-*/*")}
     assert executors == {"0", "1"}, "both workers must have run an executor"
     assert devstack.s3_secret_key not in str(shown)
+    never_used = list(SlotBoard(services.store, server.url, LIMIT).look().free.values()).count(None)
+    assert never_used < LIMIT
 
     alone = DvidServices(FolderStore(tmp_path / "alone"), server)
     in_process = RunContext(spec, "alone", lambda: alone)

@@ -8,11 +8,12 @@ import pytest
 
 from emseg.devstack import DevStack
 from emseg.dvid import DvidServer, Labelmap, Node, create_repo
+from emseg.dvid.repetition import Patience
 
 
 @pytest.fixture(scope="session")
 def server(devstack: DevStack) -> DvidServer:
-    return DvidServer(devstack.dvid, first_pause_s=0.01)
+    return DvidServer(devstack.dvid, patience=Patience(first_pause_s=0.01))
 
 
 @pytest.fixture

@@ -51,6 +51,16 @@ EXPECTED: dict[str, tuple[type[EmsegError], frozenset[str], list[Answer]]] = {
             (503, "Server already running 1 throttled operations (max = 1)"),
         ],
     ),
+    "the server's list of blocked users or computers names this one": (
+        PermanentError,
+        NEVER,
+        [(429, 'User "emseg" is blocked: too many requests'), (429, 'IP "10.1.2.3" is blocked: not found in list')],
+    ),
+    "a proxy lets no more requests through for now": (
+        TransientError,
+        READS_AND_WRITES,
+        [(429, ""), (429, "<html>429 Too Many Requests</html>")],
+    ),
     "the server's code failed on this request": (
         TransientError,
         READS,
@@ -136,7 +146,6 @@ EXPECTED: dict[str, tuple[type[EmsegError], frozenset[str], list[Answer]]] = {
             (400, "cannot store voxels in non-block aligned geometry"),
             (400, "Setting for 'MaxDownresLevel' was not a string: 2"),
             (400, ""),
-            (429, ""),
         ],
     ),
 }

@@ -17,6 +17,7 @@ from tests.refusals import refused
 from emseg.config.connections import DvidConnection
 from emseg.dvid.errors import NodeLockedError, NotFoundError
 from emseg.dvid.http import DvidServer, path
+from emseg.dvid.repetition import Patience, retry_after_s
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
 
 TOKEN = "canary-7f3a-not-to-be-seen"
@@ -84,9 +85,12 @@ def faults() -> Iterator[Faults]:
     http.server_close()
 
 
-def _server(faults: Faults, **settings: float) -> DvidServer:
+QUICK = Patience(first_pause_s=0.001, busy_s=0.2)
+
+
+def _server(faults: Faults, patience: Patience = QUICK, read_timeout_s: float = 60.0) -> DvidServer:
     connection = DvidConnection(url=faults.url, token=SecretStr(TOKEN))
-    return DvidServer(connection, first_pause_s=0.001, **settings)  # type: ignore[arg-type]
+    return DvidServer(connection, patience=patience, read_timeout_s=read_timeout_s)
 
 
 @pytest.mark.usefixtures("foreign_shell")
@@ -125,7 +129,7 @@ def test_a_get_is_repeated_until_the_fault_has_passed(faults: Faults, fault: obj
     assert len(faults.requests) == 3
 
 
-@pytest.mark.parametrize("fault", ["drop", (503, b"busy"), (200, b"CUT")])
+@pytest.mark.parametrize("fault", ["drop", (500, b"panic"), (200, b"CUT")])
 def test_a_get_ends_after_five_attempts_with_a_transient_error(faults: Faults, fault: object) -> None:
     """Kills an endless loop, and a fault that is reported as final."""
     faults.answers = [fault]
@@ -183,11 +187,65 @@ def test_a_body_that_fails_under_way_is_its_makers_error_and_spoils_no_later_req
     assert [body for *_, body in faults.requests] == [b"", b"whole"]
 
 
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_busy_server_is_asked_for_longer_than_a_faulty_one_and_not_for_ever(faults: Faults, status: int) -> None:
+    """Kills five tries of a server that is busy for a minute, and a loop without an end."""
+    faults.answers = [(status, b"busy")] * 12 + [(200, b"good")]
+    patient = Patience(first_pause_s=0.0001, busy_s=30.0)
+    assert _server(faults, patient).post("/api/x", b"body", repeatable=True) == b"good"
+    assert len(faults.requests) == 13
+    faults.answers = [(status, b"busy")]
+    with refused(TransientError, str(status), "busy"):
+        _server(faults).get("/api/x")
+
+
+def test_the_server_is_left_alone_as_long_as_it_asks(faults: Faults) -> None:
+    """Kills a Retry-After that only the request that got it obeys: nothing else of the process is sent, either."""
+    faults.answers = [(503, b"busy", ("Retry-After", "1")), (200, b"good")]
+    server, began = _server(faults, Patience(first_pause_s=0.001, busy_s=5.0)), time.monotonic()
+    first = threading.Thread(target=server.get, args=("/api/x",))
+    first.start()
+    while not faults.requests:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert server.get("/api/y") == b"good"
+    first.join()
+    assert time.monotonic() - began >= 1.0
+    assert len(faults.requests) == 3
+
+
+def test_a_server_that_asks_for_more_than_our_patience_is_not_waited_for(faults: Faults) -> None:
+    """Kills a task that sleeps for a day because a proxy says so."""
+    faults.answers = [(503, b"busy", ("Retry-After", "86400"))]
+    with pytest.raises(TransientError):
+        _server(faults).get("/api/x")
+    assert len(faults.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": " 120 "}, 120.0),
+        ({"Retry-After": "Wed, 01 Jan 2020 00:01:00 GMT", "Date": "Wed, 01 Jan 2020 00:00:30 GMT"}, 30.0),
+        ({"Retry-After": "Wed, 01 Jan 2020 00:00:00 GMT", "Date": "Wed, 01 Jan 2020 00:00:30 GMT"}, 0.0),
+        ({"Retry-After": "Wed, 01 Jan 2020 00:01:00 GMT"}, 0.0),
+        ({"Retry-After": "-3"}, 0.0),
+        ({"Retry-After": "soon", "Date": "Wed, 01 Jan 2020 00:00:30 GMT"}, 0.0),
+        ({"Retry-After": "²"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_retry_after_is_read_by_the_clock_of_the_server(headers: dict[str, str], seconds: float) -> None:
+    """Kills comparing the server's date with the clock of this computer, and a crash on a header that is nonsense."""
+    assert retry_after_s(headers) == seconds
+
+
 @pytest.mark.fault("F10")
 def test_a_hanging_server_is_left_after_the_read_timeout(faults: Faults) -> None:
     faults.answers = ["hang"]
     with pytest.raises(TransientError, match="ReadTimeout"):
-        _server(faults, read_timeout_s=0.05, attempts=1).get("/api/x")
+        _server(faults, Patience(attempts=1), read_timeout_s=0.05).get("/api/x")
 
 
 @pytest.mark.fault("F10")
@@ -207,7 +265,7 @@ def test_a_body_of_the_wrong_size_is_an_integrity_error(faults: Faults) -> None:
         (404, "404 page not found", NotFoundError),
         (401, "who are you", PermanentError),
         (403, "not you", PermanentError),
-        (429, "blocklisted", PermanentError),
+        (429, 'User "emseg" is blocked: too much', PermanentError),
     ],
 )
 @pytest.mark.fault("F11")
@@ -256,7 +314,7 @@ def test_a_redirect_is_not_followed(faults: Faults) -> None:
 
 def test_a_server_that_is_not_there_is_transient() -> None:
     with pytest.raises(TransientError, match="ConnectionError"):
-        DvidServer(DvidConnection(url="http://127.0.0.1:9"), attempts=2, first_pause_s=0.001).get("/api/x")
+        DvidServer(DvidConnection(url="http://127.0.0.1:9"), patience=Patience(2, 0.001)).get("/api/x")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://me:pw@host", "http://host/?token=pw", ""])
@@ -281,7 +339,7 @@ def test_a_proxy_of_the_environment_is_used_but_for_hosts_that_it_exempts(
     """`dvid.invalid` is no host: only a proxy can answer for it."""
     monkeypatch.setenv("http_proxy", faults.url)
     monkeypatch.setenv("no_proxy", exempt)
-    server = DvidServer(DvidConnection(url="http://dvid.invalid:8000"), attempts=1)
+    server = DvidServer(DvidConnection(url="http://dvid.invalid:8000"), patience=Patience(attempts=1))
     if way is None:
         with pytest.raises(TransientError):
             server.get("/api/x")

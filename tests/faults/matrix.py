@@ -39,4 +39,5 @@ FAULTS = {
     "F26": "The scheduler restarts; tasks are cleared in odd orders",
     "F27": "Speculation, other partitions, 1 to 4 cores",
     "F28": "Documents of an earlier version",
+    "F29": "DVID is slow, busy or full, and many processes of many runs ask it at once",
 }

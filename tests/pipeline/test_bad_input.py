@@ -11,6 +11,7 @@ from tests.refusals import refused
 from emseg.config import DvidConnection, RunParameters
 from emseg.config.dataset import Counting
 from emseg.dvid import BLOCK_VOX, DvidServer, Grayscale, Labelmap, Node, RoiInstance, create_repo
+from emseg.dvid.repetition import Patience
 from emseg.errors import EmsegError, PermanentError, TransientError
 from emseg.geometry import Box, Roi, VoxelSize
 from emseg.phases.services import DvidServices
@@ -182,7 +183,7 @@ def test_a_voxel_size_that_another_client_broke_is_told_with_the_way_out(dataset
 
 
 def test_an_unreachable_dvid_is_a_transient_error_that_names_the_server(datasets, volume):
-    nowhere = DvidServer(DvidConnection(url="http://127.0.0.1:9"), attempts=1)
+    nowhere = DvidServer(DvidConnection(url="http://127.0.0.1:9"), patience=Patience(attempts=1))
     with refused(TransientError, "127.0.0.1:9"):
         pin_run(RunParameters(dataset="demo"), "run", datasets(), nowhere)
 

@@ -14,6 +14,7 @@ from tests.refusals import refused
 
 from emseg.config import DvidConnection
 from emseg.dvid import DvidServer, http
+from emseg.dvid.repetition import Patience
 from emseg.errors import IntegrityError, PermanentError, TransientError
 
 TOKEN = "canary-token"
@@ -70,7 +71,7 @@ def liar() -> Iterator[Liar]:
 
 def dvid(liar: Liar, kind: str) -> DvidServer:
     liar.kind = kind
-    return DvidServer(DvidConnection(url=liar.url, token=SecretStr(TOKEN)), attempts=2, first_pause_s=0.01)
+    return DvidServer(DvidConnection(url=liar.url, token=SecretStr(TOKEN)), patience=Patience(2, 0.01, 0.1))
 
 
 def test_a_reply_without_an_end_is_read_no_further_than_what_was_asked_for(liar):

@@ -23,7 +23,7 @@ from emseg.phases.labelmaps import of_served
 from emseg.phases.resolve.artefacts import LEDGER, parts_of_result
 from emseg.phases.run_context import RunContext
 from emseg.publish import roll_back, served_release
-from emseg.store import FolderStore, StoredObject
+from emseg.store import FolderStore, SlotBoard, StoredObject
 from emseg.synthetic import make_volume
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.tidy import TidyReport
@@ -391,6 +391,44 @@ def test_what_killed_processes_left_beside_the_datasets_goes_when_it_is_old(runs
     report = tidied(runs.store)
     assert runs.keys() == {"models/feed/model.json"}
     assert "feed" in report.listed[0]
+
+
+def test_request_slots_stay_while_anybody_uses_them(tmp_path):
+    """Kills a sweep that takes a held slot away, and boards of servers that are no more for ever."""
+    runs = Runs(tmp_path, np.zeros((8, 8, 8), np.uint8))
+    gone, living = (SlotBoard(runs.store, f"http://{name}.example.org", 4, "a/1") for name in ("gone", "living"))
+    for board in (gone, living):
+        assert board.take(0, None)
+        board.wait()
+    gone.give_back(0, gone.look().held[0])
+    runs.age(IN_FLIGHT.days + 1)
+    (held,) = living.look().held.values()
+    assert living.take(0, held)
+    assert whys(tidied(runs.store, apply=False))["request slot", "nobody has used it lately"] == 3
+    tidied(runs.store)
+    assert gone.look().free == dict.fromkeys(range(4))
+    assert living.look().held.keys() == {0}
+    assert len(runs.keys("requests")) == 1
+
+
+class Taken(FolderStore):
+    """A folder whose slot is taken between the listing and what follows from it."""
+
+    def versions_under(self, prefix: str):
+        for each, version in super().versions_under(prefix):
+            self.put(each.key, b"held")
+            yield each, version
+
+
+def test_a_slot_that_is_taken_at_the_moment_of_the_sweep_is_left(tmp_path):
+    """Kills a delete that goes by the listing: two processes would then hold one slot."""
+    runs = Runs(tmp_path, np.zeros((8, 8, 8), np.uint8))
+    board = SlotBoard(runs.store, "http://dvid.example.org", 1, "a/1")
+    assert board.take(0, None)
+    board.give_back(0, board.look().held[0])
+    runs.age(IN_FLIGHT.days + 1)
+    tidied(Taken(tmp_path))
+    assert board.look().held.keys() == {0}
 
 
 def test_ingestions_and_evaluations_go_when_nothing_of_them_is_young(runs):

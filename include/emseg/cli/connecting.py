@@ -6,6 +6,7 @@ The devstack is imported only where the environment names no services: in produc
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import emseg
 from emseg.errors import PermanentError
 
 if TYPE_CHECKING:
+    from emseg.config import DvidConnection, S3Connection
     from emseg.devstack import DevStack
     from emseg.dvid import DvidServer
     from emseg.phases.services import DvidServices
@@ -24,20 +26,34 @@ DEVSTACK_ROOT = BUILD / "devstack"
 
 def connected() -> DvidServices:
     """Services named by the environment (EMSEG_*, AWS_*); without EMSEG_DVID_URL, those of the devstack."""
-    from emseg.config import s3_connection
-    from emseg.phases.services import DvidServices
+    from emseg.phases.services import DvidServices, limited_server
     from emseg.store import S3Store
 
-    s3 = s3_connection(os.environ) if _environment_names_services() else running_devstack().s3
-    return DvidServices(S3Store.open(s3), dvid_server())
+    dvid, s3 = _connections()
+    store = S3Store.open(s3())
+    return DvidServices(store, limited_server(dvid, store))
 
 
 def dvid_server() -> DvidServer:
-    """The DVID server of the environment, or of the devstack."""
-    from emseg.config import dvid_connection
+    """The DVID server alone; the store is opened only where the server's limit is kept there."""
     from emseg.dvid import DvidServer
 
-    return DvidServer(dvid_connection(os.environ) if _environment_names_services() else running_devstack().dvid)
+    dvid, s3 = _connections()
+    if dvid.max_requests is None:
+        return DvidServer(dvid)
+    from emseg.phases.services import limited_server
+    from emseg.store import S3Store
+
+    return limited_server(dvid, S3Store.open(s3(), probe=False))
+
+
+def _connections() -> tuple[DvidConnection, Callable[[], S3Connection]]:
+    from emseg.config import dvid_connection, s3_connection
+
+    if _environment_names_services():
+        return dvid_connection(os.environ), lambda: s3_connection(os.environ)
+    stack = running_devstack()
+    return stack.dvid, lambda: stack.s3
 
 
 def running_devstack() -> DevStack:

@@ -21,9 +21,9 @@ _NAME_RULE = "use 1 to 63 of a-z, 0-9, _ and -, no capitals, with a letter or di
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
-MODELS, MODEL_REPORTS, PROBES, ALERTS = "models", "model-reports", "probe", "alerts"
+MODELS, MODEL_REPORTS, PROBES, ALERTS, REQUESTS = "models", "model-reports", "probe", "alerts", "requests"
 INGESTIONS, EVALUATIONS = "ingestions", "evaluations"
-BESIDE_DATASETS = (MODELS, MODEL_REPORTS, PROBES, INGESTIONS, EVALUATIONS, ALERTS)
+BESIDE_DATASETS = (MODELS, MODEL_REPORTS, PROBES, INGESTIONS, EVALUATIONS, ALERTS, REQUESTS)
 """Folders at the top of the object store that are no datasets, so no dataset may have such a name."""
 Size = Annotated[int, Field(ge=1, le=4096)]
 Vec3 = tuple[Size, Size, Size]

@@ -10,11 +10,11 @@ import resource
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from emseg.errors import PermanentError
 
-VARIABLES_OF_DVID = {"url": "EMSEG_DVID_URL", "token": "EMSEG_DVID_TOKEN"}
+VARIABLES_OF_DVID = {"url": "EMSEG_DVID_URL", "token": "EMSEG_DVID_TOKEN", "max_requests": "EMSEG_DVID_MAX_REQUESTS"}
 VARIABLES_OF_S3 = {
     "endpoint_url": "EMSEG_S3_ENDPOINT",
     "bucket": "EMSEG_S3_BUCKET",
@@ -25,6 +25,9 @@ VARIABLES_OF_S3 = {
     "session_token": "AWS_SESSION_TOKEN",
 }
 
+
+MOST_REQUESTS = 1000
+"""Slots that one page of a listing of S3 shows."""
 
 _OF_SERVICES = ("EMSEG_DVID_", "EMSEG_S3_", "AWS_", "AIRFLOW", "_AIRFLOW")
 """How the variables begin that bring a process to the services, or let it in there."""
@@ -44,10 +47,15 @@ C = TypeVar("C", bound="_Connection")
 
 
 class DvidConnection(_Connection):
-    """A DVID server; `token` is a user's bearer token (never an admin token)."""
+    """A DVID server; `token` is a user's bearer token (never an admin token).
+
+    `max_requests` is how many requests all processes of emseg together may have under way there; None: each process
+    limits itself alone.
+    """
 
     url: str
     token: SecretStr | None = None
+    max_requests: int | None = Field(default=None, ge=1, le=MOST_REQUESTS)
 
 
 class S3Connection(_Connection):
@@ -66,7 +74,7 @@ class S3Connection(_Connection):
 
 
 def dvid_connection(environment: Mapping[str, str]) -> DvidConnection:
-    """Connection named by EMSEG_DVID_URL and, where the server wants one, EMSEG_DVID_TOKEN."""
+    """Connection named by EMSEG_DVID_URL, EMSEG_DVID_TOKEN (where the server wants one), EMSEG_DVID_MAX_REQUESTS."""
     return _read(DvidConnection, VARIABLES_OF_DVID, environment)
 
 

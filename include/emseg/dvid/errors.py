@@ -55,7 +55,8 @@ class Refusal:
     """One row: an answer of one of `statuses` (empty: of any) that holds `text` (a regular expression) means `means`.
 
     The caller gets an `error` with `remedy`. Requests of the methods `repeated` are sent again; `why` gives the reason.
-    `seen` are the builds of DVID that give this answer.
+    `seen` are the builds of DVID that give this answer. After `is_busy` (the server wants fewer requests) and
+    `is_silent` (it did not answer a proxy) less is sent; a busy server is asked again for longer.
     """
 
     means: str
@@ -66,6 +67,8 @@ class Refusal:
     seen: str
     statuses: Collection[int] = ()
     text: str = ""
+    is_busy: bool = False
+    is_silent: bool = False
 
     def fits(self, status: int, text: str) -> bool:
         """Whether an answer is of this row."""
@@ -102,6 +105,27 @@ REFUSALS = (
         why="it refuses before it does anything",
         seen=ANY_VERSION,
         statuses=(503,),
+        is_busy=True,
+    ),
+    Refusal(
+        means="the server's list of blocked users or computers names this one",
+        error=PermanentError,
+        remedy="Ask an administrator of the server to take user `emseg` and this computer off its block list",
+        repeated=NEVER,
+        why="it stays blocked until somebody changes the list",
+        seen=ANY_VERSION,
+        statuses=(429,),
+        text="is blocked",
+    ),
+    Refusal(
+        means="a proxy lets no more requests through for now",
+        error=TransientError,
+        remedy="Try again later; if it stays so, lower max_requests of the connection, or raise the limit of the proxy",
+        repeated=READS_AND_WRITES,
+        why="it refuses before DVID sees the request",
+        seen=NOT_DVID,
+        statuses=(429,),
+        is_busy=True,
     ),
     Refusal(
         means="the server's code failed on this request",
@@ -120,6 +144,7 @@ REFUSALS = (
         why="the server may have carried a POST out",
         seen=NOT_DVID,
         statuses=(502, 504),
+        is_silent=True,
     ),
     Refusal(
         means="another fault of the server",

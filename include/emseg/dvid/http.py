@@ -3,6 +3,9 @@
 A caller names an address part by part (`path("node", uuid, "seg", "blocks")`) and gets the body of a good answer. After
 a broken connection a GET is sent again, and so is a POST whose caller declares that posting twice does no harm. After
 an answer that is no success, the table of `errors.py` decides: whether to send again, and the error to raise.
+
+All requests of a process go through one window, which the server's answers make wider or narrower, and through request
+slots, where the server has a limit over all processes.
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from random import SystemRandom
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -21,15 +24,15 @@ from requests.adapters import HTTPAdapter
 
 from emseg.config.connections import DvidConnection
 from emseg.dvid.errors import refusal
-from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
+from emseg.dvid.repetition import Failed, Patience, Repetition, retry_after_s
+from emseg.dvid.sent_body import SentBody
+from emseg.dvid.window import MOST, Window
+from emseg.errors import IntegrityError, PermanentError, TransientError
 from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
 
-ATTEMPTS = 5
-FIRST_PAUSE_S = 0.5
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 660.0
 """Just above DVID's own limit of 600 s for one request."""
-CONNECTIONS = 16
 
 MOST_BYTES = 16 << 30
 """Longest reply whose length is not known before: the mapping of 10^9 supervoxels."""
@@ -49,22 +52,35 @@ def path(*parts: str) -> str:
     return "/api/" + "/".join(quote(part, safe=":") for part in parts)
 
 
+class Slots(Protocol):
+    """A limit on requests that other processes share."""
+
+    def one(self) -> AbstractContextManager[None]:
+        """A place for one request; waits for it, and raises `TransientError` where none comes."""
+        ...
+
+
+class _NoLimit:
+    def one(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 class DvidServer:
     """One DVID server, spoken to as user and application `emseg`, with the connection's bearer token if it has one."""
 
     def __init__(
         self,
         connection: DvidConnection,
-        attempts: int = ATTEMPTS,
-        first_pause_s: float = FIRST_PAUSE_S,
+        slots: Slots | None = None,
+        patience: Patience | None = None,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
-        """Prepare the session; nothing is sent. `first_pause_s` doubles with every repetition, jittered by half."""
+        """Prepare the session; nothing is sent. `slots` is the limit that this process shares with others, if any."""
         self.url = _checked_url(connection.url)
         if is_readable_on_the_way(self.url):
             _log.warning("DVID at %s is addressed by plain http: its token and data can be read on the way", self.url)
         self._token = connection.token
-        self._attempts, self._first_pause_s = attempts, first_pause_s
+        self._slots, self._window, self._patience = slots or _NoLimit(), Window(), patience or Patience()
         self._timeout_s = (CONNECT_TIMEOUT_S, read_timeout_s)
         self._session = requests.Session()
         self._session.params = {"u": "emseg", "app": "emseg"}
@@ -73,7 +89,7 @@ class DvidServer:
         self._session.proxies, self._session.verify = _proxies_and_certificates(self._session, self.url)
         self._session.trust_env = False
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=MOST))
 
     def get(
         self,
@@ -129,54 +145,68 @@ class DvidServer:
         repeatable: bool,
         most: int = MOST_BYTES_OF_JSON,
     ) -> bytes:
-        attempt = 1
+        repetition = Repetition(self._patience)
         while True:
-            outcome, may_repeat = self._once(method, path, params, body, most)
+            outcome = self._in_turn(method, path, params, body, most)
             if isinstance(outcome, bytes):
                 return outcome
-            if not (repeatable and may_repeat) or attempt == self._attempts:
-                raise outcome
-            time.sleep(self._first_pause_s * 2 ** (attempt - 1) * SystemRandom().uniform(0.5, 1.5))
-            attempt += 1
+            pause_s = repetition.pause_s(outcome) if repeatable else None
+            if pause_s is None:
+                raise outcome.error
+            time.sleep(pause_s)
 
-    def _once(
+    def _in_turn(
         self,
         method: str,
         path: str,
         params: Mapping[str, str] | None,
         body: bytes | Iterable[bytes] | None,
         most: int,
-    ) -> tuple[bytes | EmsegError, bool]:
-        """One exchange: the good body, or the error to raise and whether such a request may be sent again."""
+    ) -> bytes | Failed:
+        """One exchange, when the window and the slots let it through; the window learns how it went."""
+        sent = SentBody(body)
+        with self._window.turn((method, *path.split("/")[4:6])) as turn, self._slots.one():
+            turn.starts()
+            outcome = self._once(method, path, params, sent, most)
+            if isinstance(outcome, bytes):
+                turn.answered(sent.size_bytes + len(outcome))
+            elif outcome.is_busy or outcome.is_silent:
+                turn.refused(outcome.retry_after_s)
+            return outcome
+
+    def _once(
+        self, method: str, path: str, params: Mapping[str, str] | None, body: SentBody, most: int
+    ) -> bytes | Failed:
+        """One exchange: the good body, or what came instead."""
         try:
             with self._session.request(
                 method,
                 self.url + path,
                 params=dict(params or {}),
-                # As an iterator: requests takes a list or tuple for the fields of a form.
-                data=body if body is None or isinstance(body, bytes) else iter(body),
+                data=body.data(),
                 timeout=self._timeout_s,
                 allow_redirects=False,
                 stream=True,
             ) as answer:
                 if answer.status_code in {200, 204}:
-                    return self._body(method, path, answer, most), False
+                    return self._body(method, path, answer, most)
                 return self._refused(method, path, answer)
         except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-            return self._unusable_proxy(method, path, error), False
+            return Failed(self._unusable_proxy(method, path, error), may_repeat=False)
         except requests.RequestException as error:
-            return self._unreachable(method, path, error), True
+            return Failed(self._unreachable(method, path, error), may_repeat=True, is_silent=True)
 
-    def _body(self, method: str, path: str, answer: requests.Response, most: int) -> bytes | IntegrityError:
+    def _body(self, method: str, path: str, answer: requests.Response, most: int) -> bytes | Failed:
         """The body, read no further than `most` bytes: a reply that has no end must not take all memory."""
         content = bytearray()
         for part in answer.iter_content(_PART_BYTES):
             content += part
             if len(content) > most:
                 found = f"more than {most} bytes came"
-                return IntegrityError(
+                error = IntegrityError(
                     "reading from DVID", f"{method} {path}", found, "Check that the address is a DVID server"
                 )
+                return Failed(error, may_repeat=False)
         return bytes(content)
 
     def _unreachable(self, method: str, path: str, error: requests.RequestException) -> TransientError:
@@ -196,11 +226,13 @@ class DvidServer:
             "Correct http_proxy, https_proxy and all_proxy (only http proxies work), or name this host in no_proxy",
         )
 
-    def _refused(self, method: str, path: str, answer: requests.Response) -> tuple[EmsegError, bool]:
+    def _refused(self, method: str, path: str, answer: requests.Response) -> Failed:
         text = self._text(answer)
         row = refusal(answer.status_code, text)
         on, found = f"{method} {path} at {self.url}", f"HTTP {answer.status_code}: {text or 'without a text'}"
-        return row.error("talking to DVID", on, found, row.remedy), method in row.repeated
+        error = row.error("talking to DVID", on, found, row.remedy)
+        wanted_s = retry_after_s(answer.headers) if row.is_busy else 0.0
+        return Failed(error, method in row.repeated, row.is_busy, row.is_silent, wanted_s)
 
     def _text(self, answer: requests.Response) -> str:
         """The beginning of the answer's body on one line, without the token."""

@@ -7,19 +7,20 @@ travels with a task.
 from __future__ import annotations
 
 import os
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from emseg.config import RunSpec, dvid_connection, s3_connection
+from emseg.config import DvidConnection, RunSpec, dvid_connection, s3_connection
 from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, RoiInstance, voxels_of_bodies
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Roi
 from emseg.phases.models import load_model
 from emseg.segment import ModelFolder
-from emseg.store import ObjectStore, S3Store
+from emseg.store import ObjectStore, RequestSlots, S3Store, SlotBoard
 
 
 class GrayscaleReader(Protocol):
@@ -107,7 +108,29 @@ class DvidServices:
         return self._labelmaps[uuid, instance]
 
 
+def limited_server(connection: DvidConnection, store: ObjectStore, group: str = "") -> DvidServer:
+    """The server of a connection, with the limit over all processes that it may have.
+
+    `group` (a run) is what gets a fair share of the limit; without one, this process does.
+    """
+    if connection.max_requests is None:
+        return DvidServer(connection)
+    return DvidServer(connection, RequestSlots(SlotBoard(store, connection.url, connection.max_requests, group)))
+
+
 @cache
-def services_from_environment() -> DvidServices:
-    """Services named by this process's environment (EMSEG_*, AWS_*), opened once; task `pin` has probed the store."""
-    return DvidServices(S3Store.open(s3_connection(os.environ), probe=False), DvidServer(dvid_connection(os.environ)))
+def services_from_environment(group: str = "", max_requests: int | None = None) -> DvidServices:
+    """Services named by this process's environment (EMSEG_*, AWS_*), opened once; task `pin` has probed the store.
+
+    A worker is told the limit of its driver, because its own environment may lack it.
+    """
+    connection = dvid_connection(os.environ)
+    if max_requests is not None:
+        connection = connection.model_copy(update={"max_requests": max_requests})
+    store = S3Store.open(s3_connection(os.environ), probe=False)
+    return DvidServices(store, limited_server(connection, store, group))
+
+
+def services_of_run(dataset: str, run: str) -> Callable[[], DvidServices]:
+    """Opens the services of a run in whatever process it is called: what a driver sends to its workers."""
+    return partial(services_from_environment, f"{dataset}/{run}", dvid_connection(os.environ).max_requests)

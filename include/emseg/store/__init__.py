@@ -1,4 +1,7 @@
-"""Objects, markers, phase folders and leases: where emseg keeps what it computed, and how it knows what is done."""
+"""Objects, markers, phase folders: where emseg keeps what it computed, and how it knows what is done.
+
+Leases and request slots are here, too: what processes that know nothing of each other agree on.
+"""
 
 from emseg.store.ahead import ahead
 from emseg.store.folder import FolderStore
@@ -7,7 +10,10 @@ from emseg.store.manifest import Markers, content_digest, sums
 from emseg.store.markers import Artefact, Figures, ItemMarker, PhaseMarker
 from emseg.store.objects import ObjectMissingError, ObjectStore, StoredObject, join_key
 from emseg.store.phase_folder import PhaseFolder
+from emseg.store.request_slots import RequestSlots
 from emseg.store.s3 import S3Store
+from emseg.store.slot_board import SlotBoard
+from emseg.store.slot_view import SlotTimes
 
 __all__ = [
     "Artefact",
@@ -22,7 +28,10 @@ __all__ = [
     "ObjectStore",
     "PhaseFolder",
     "PhaseMarker",
+    "RequestSlots",
     "S3Store",
+    "SlotBoard",
+    "SlotTimes",
     "StoredObject",
     "ahead",
     "content_digest",

@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -85,6 +86,13 @@ class FolderStore:
             with suppress(FileNotFoundError):
                 found = (self._root / key).stat()
                 yield StoredObject(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def versions_under(self, prefix: str) -> Iterator[tuple[StoredObject, str]]:
+        """The same with versions; it reads each file."""
+        for each in self.objects_under(prefix):
+            with suppress(ObjectMissingError):
+                data, version = self.get_with_version(each.key)
+                yield replace(each, size=len(data)), version
 
     def folders_under(self, prefix: str) -> Iterator[str]:
         """Names of the folders in folder `prefix`, sorted; also of those that hold nothing any more."""

@@ -85,6 +85,9 @@ class ObjectStore(Protocol):
     def objects_under(self, prefix: str) -> Iterator[StoredObject]:
         """The same listing with sizes and times."""
 
+    def versions_under(self, prefix: str) -> Iterator[tuple[StoredObject, str]]:
+        """The same listing with the version of each object that `replace_if` compares, for folders of small objects."""
+
     def folders_under(self, prefix: str) -> Iterator[str]:
         """Names of the folders directly in `prefix`, ascending; what is in them is not listed."""
 

@@ -140,10 +140,15 @@ class S3Store:
 
     def objects_under(self, prefix: str) -> Iterator[StoredObject]:
         """The same with sizes and times; a page of the listing is held at a time."""
+        return (found for found, _ in self.versions_under(prefix))
+
+    def versions_under(self, prefix: str) -> Iterator[tuple[StoredObject, str]]:
+        """The same with ETags, which are the versions; no object is read."""
         for page in self._pages(prefix):
             for found in page.get("Contents", ()):
                 key = found["Key"].removeprefix(self._prefix)
-                yield StoredObject(key, int(found["Size"]), found["LastModified"], found.get("ETag", "").strip('"'))
+                etag = found["ETag"]
+                yield StoredObject(key, int(found["Size"]), found["LastModified"], etag.strip('"')), etag
 
     def folders_under(self, prefix: str) -> Iterator[str]:
         """Names of the folders directly in `prefix`, ascending."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from emseg.config.base import ALERTS, BESIDE_DATASETS, EVALUATIONS, INGESTIONS, PROBES
+from emseg.config.base import ALERTS, BESIDE_DATASETS, EVALUATIONS, INGESTIONS, PROBES, REQUESTS
 from emseg.config.housekeeping import HousekeepingPolicy
 from emseg.config.ingestion import INGEST
 from emseg.disk import remove_scratch
@@ -18,7 +18,7 @@ from emseg.errors import IntegrityError, PermanentError
 from emseg.phases.models import model_digests
 from emseg.phases.services import DvidServices
 from emseg.publish import releases
-from emseg.store import ObjectStore, join_key
+from emseg.store import ObjectStore, StoredObject, join_key
 from emseg.tasks.evaluation.job import EVALUATE
 from emseg.tasks.tidy.broom import Broom
 from emseg.tasks.tidy.phase_folders import UNNAMED, PhaseFolders
@@ -119,12 +119,23 @@ def _tidy_beside(store: ObjectStore, now: datetime, report: TidyReport) -> None:
     old = now - IN_FLIGHT
     left = (each for each in store.objects_under(PROBES) if each.modified <= old)
     report.broom.sweep("-", "probe of conditional writes", "its process was killed", PROBES, left)
+    report.broom.sweep("-", "request slot", "nobody has used it lately", REQUESTS, _unused_slots(report.broom, old))
     if not report.broom.dry_run:
         remove_scratch()
     try:
         report.unfinished = store.drop_unfinished(old, report.broom.dry_run)
     except PermanentError as error:  # it takes a right of its own
         report.left_alone.append(f"unfinished uploads: {error}")
+
+
+def _unused_slots(broom: Broom, old: datetime) -> Iterator[StoredObject]:
+    """Request slots, and what waited for them, that nobody wrote for so long: those that are held are written often.
+
+    Each is claimed before it goes: whoever takes it at this moment would hold what is no longer there.
+    """
+    for each, version in broom.store.versions_under(REQUESTS):
+        if each.modified <= old and (broom.dry_run or broom.store.replace_if(each.key, b"swept", version)):
+            yield each
 
 
 def _tidy_runs_beside(broom: Broom, cutoff: datetime) -> None:
