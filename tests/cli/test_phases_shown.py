@@ -110,14 +110,14 @@ def test_the_summary_of_a_demo_has_a_line_for_each_line_that_phases_declare(cont
 
 @pytest.mark.usefixtures("_phases")
 def test_the_demo_counts_the_items_of_the_stage_that_runs(context, capsys):
-    """Kills progress for named stages only. A phase in the driver has one item and is not counted."""
+    """Kills progress for named stages only."""
     folder = RunFolder(context.open_services().store, "brain", "run-1")
     folder.write("spec", context.spec)
     folder.context = lambda *_: context
     for stage in stages():
         demo._show_items(context.open_services(), folder, {stage.name: "running"}, "")
         shown = capsys.readouterr().out
-        counted = {p.name: len(p.items(context)) for p in phases_of(stage.name) if not p.in_driver}
+        counted = {p.name: len(p.items(context)) for p in phases_of(stage.name)}
         assert re.findall(r"(\w+) 0 of (\d+)", shown) == [(name, str(n)) for name, n in counted.items()]
 
 

@@ -24,6 +24,7 @@ from emseg.geometry import Box, Grid
 from emseg.phases import catalogue, phases, stages
 from emseg.phases.artefact import LabelArtefact
 from emseg.phases.resolve.items import JOIN, RegionItem
+from emseg.phases.survey import REGION
 from emseg.phases.write.bricks import brick_name
 from emseg.quality.report.document import SCHEMA as QUALITY_SCHEMA
 from emseg.segment import Setting, StepKind, step_class, step_names
@@ -50,16 +51,11 @@ def test_phases() -> None:
 def test_items() -> None:
     """Kills an example of an item whose name no item has."""
     grid = Grid(Box((0, 0, 0), (64, 64, 6400)), (64, 64, 64), (0, 0, 0))
-    region = RegionItem(JOIN, 0, 42).name
-    names = {"region": region, "subvolume": grid.subvolume(42).name, "brick": brick_name(42), "all": "bodies"}
+    joined, counted = RegionItem(JOIN, 0, 42).name, f"{REGION}-00000042"
+    names = {"level by level": joined, "region": counted, "subvolume": grid.subvolume(42).name, "brick": brick_name(42)}
     for row in REFERENCE.rows("phase", "stage", "follows"):
         what = next(word for word in names if word in row[3])
         assert only(row[3]) == names[what]
-
-
-def test_phases_that_run_in_the_driver_are_said_to() -> None:
-    told = [row[0] for row in REFERENCE.rows("where", "memory") if row[0].startswith("the driver in")]
-    assert [only(cell) for cell in told] == [phase.name for phase in phases() if phase.in_driver]
 
 
 def test_stages_in_the_flow() -> None:

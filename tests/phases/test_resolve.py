@@ -15,11 +15,14 @@ from emseg.config.edits import Edit, EditKind, Edits
 from emseg.engine.items import InProcess
 from emseg.errors import IntegrityError
 from emseg.phases import phase_named
-from emseg.phases.match.artefacts import CONTACTS, SUPERVOXELS, VOTES
+from emseg.phases.match.artefacts import CONTACTS, CROSSINGS, SUPERVOXELS, VOTES
 from emseg.phases.resolve import artefacts, evidence, items, work
 from emseg.phases.resolve.artefacts import LEDGER, mapping_parts, parts_of_result, read_mapping
 from emseg.phases.run_context import RunContext
+from emseg.phases.segment.labels import ASKED
+from emseg.phases.survey import region
 from emseg.stitch import BodyMapping, Contacts, Evidence, PairConstraints, Votes, cells_of, resolve
+from emseg.stitch.crossings import INSIDE, Crossings
 from emseg.stitch.regions import Regions
 from emseg.store import FolderStore
 from emseg.tasks.jobs import run_phases
@@ -30,11 +33,15 @@ WITHOUT = 31
 """A cell that was given up: it has no labels, so no votes."""
 
 
+def small_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regions of 2 cells a side: 20 of the first level, then 2, then 1."""
+    for module in (artefacts, evidence, items, region, work):
+        monkeypatch.setattr(module, "regions_of", lambda run: Regions(run.grid.shape, 2))
+
+
 @pytest.fixture
 def _small_regions(monkeypatch):
-    """Regions of 2 cells a side: 20 of the first level, then 2, then 1."""
-    for module in (artefacts, evidence, items, work):
-        monkeypatch.setattr(module, "regions_of", lambda run: Regions(run.grid.shape, 2))
+    small_regions(monkeypatch)
 
 
 def without_a_cell(known: Evidence) -> Evidence:
@@ -48,6 +55,16 @@ def without_a_cell(known: Evidence) -> Evidence:
     )
 
 
+def crossings_of(known: Evidence, cell: int) -> Crossings:
+    """Each vote is a pair at a seam, each contact one at a plane inside."""
+    votes, contacts = (rows.rows(cells_of(rows.first) == cell) for rows in (known.votes, known.contacts))
+    planes = np.repeat(np.array([0, INSIDE], np.uint8), [len(votes), len(contacts)])
+    first, second = (
+        np.concatenate([getattr(each, side) for each in (votes, contacts)]) for side in ("first", "second")
+    )
+    return Crossings.joined([Crossings(planes, first, second)])
+
+
 def matched(folder: Path, known: Evidence, said: PairConstraints, dropped: np.ndarray) -> RunContext:
     """A run whose segmentation and votes are there."""
     grayscale = np.zeros(SHAPE * 64, np.uint8)
@@ -59,13 +76,16 @@ def matched(folder: Path, known: Evidence, said: PairConstraints, dropped: np.nd
     segment, match = run.folder("segment"), run.folder("match")
     names = {cell: run.grid.subvolume(cell).name for cell in range(SHAPE.product)}
     done = [cell for cell in names if cell != WITHOUT]
-    segment.commit_phase([segment.commit_item(names[c], [], {"quarantined": int(c in QUARANTINED)}) for c in done], {})
+    segment.commit_phase(
+        [segment.commit_item(names[c], [], {"quarantined": int(c in QUARANTINED), ASKED: 64**3}) for c in done], {}
+    )
     markers = []
     for cell, name in names.items():
         tables = {
             VOTES: known.votes.rows(cells_of(known.votes.first) == cell),
             SUPERVOXELS: known.supervoxels.rows(cells_of(known.supervoxels.supervoxel) == cell),
             CONTACTS: known.contacts.rows(cells_of(known.contacts.first) == cell),
+            CROSSINGS: crossings_of(known, cell),
         }
         written = [artefact.write(match, name, table.to_arrow()) for artefact, table in tables.items()]
         markers.append(match.commit_item(name, written, {}))

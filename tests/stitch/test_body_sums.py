@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emseg.stitch import BodyMapping, BodySums, Supervoxels
-from emseg.stitch.body_sums import KEPT
+from emseg.stitch import BodyMapping, BodyParts, Supervoxels, counts_of, parts_of
+from emseg.stitch.body_sums import KEPT, BodyCounts
 
 
 def supervoxels(ids: list[int], voxels: list[int], faces: list[int] | None = None) -> Supervoxels:
@@ -15,13 +15,19 @@ def supervoxels(ids: list[int], voxels: list[int], faces: list[int] | None = Non
     return Supervoxels(np.array(ids, np.uint64), np.array(voxels, np.int64), reached)
 
 
+def counted(mapping: BodyMapping, orphan_max_vox: float, *parts: Supervoxels) -> BodyCounts:
+    """What regions that have these supervoxels count together."""
+    several, alone = [], BodyCounts(orphan_max_vox)
+    for part in parts:
+        of_several, of_one = parts_of(mapping, part, orphan_max_vox)
+        several, alone = [*several, of_several], alone + of_one
+    return counts_of(BodyParts.joined(several), alone)
+
+
 def test_three_bodies_of_four_supervoxels_by_hand():
     """Kills a body that is counted in each of its subvolumes, and orphans that reach a face with another supervoxel."""
     mapping = BodyMapping(np.array([2, 9], np.uint64), np.array([2, 2], np.uint64))
-    sums = BodySums(mapping, orphan_max_vox=6)
-    sums.add(supervoxels([2, 3], [4, 3]))
-    sums.add(supervoxels([9, 10], [2, 1], faces=[8, 0]))
-    found = sums.counts()
+    found = counted(mapping, 6, supervoxels([2, 3], [4, 3]), supervoxels([9, 10], [2, 1], faces=[8, 0]))
     assert (found.bodies, found.voxels, found.squares) == (3, 10, 36 + 9 + 1)
     assert (found.orphans, found.orphan_vox) == (2, 4)  # 2 has 6 voxels, and its part 9 reaches a face
     assert [column.tolist() for column in found.in_order()] == [[2, 3, 10], [6, 3, 1]]
@@ -34,9 +40,9 @@ def test_three_bodies_of_four_supervoxels_by_hand():
 
 def test_a_body_named_after_a_supervoxel_of_the_halo_alone_is_counted_with_its_voxels():
     """Kills bodies that are found by the size of the supervoxel that names them."""
-    sums = BodySums(BodyMapping(np.array([1, 2], np.uint64), np.array([1, 1], np.uint64)), 0)
-    sums.add(supervoxels([2], [5]))
-    assert [column.tolist() for column in sums.counts().in_order()] == [[1], [5]]
+    mapping = BodyMapping(np.array([1, 2], np.uint64), np.array([1, 1], np.uint64))
+    found = counted(mapping, 0, supervoxels([2], [5]))
+    assert [column.tolist() for column in found.in_order()] == [[1], [5]]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -47,10 +53,8 @@ def test_sums_equal_those_of_pandas_in_any_order_of_the_subvolumes(seed):
     voxels[0] = 10**13  # a body that has run away
     faces[rng.random(len(ids)) < 0.7] = 0
     mapping = BodyMapping.of_components(ids, rng.integers(0, 1500, len(ids)))
-    sums = BodySums(mapping, orphan_max_vox=500_000)
-    for part in _shuffled(rng, len(ids)):
-        sums.add(Supervoxels(ids[part], voxels[part], faces[part]))
-    found = sums.counts()
+    parts = (Supervoxels(ids[part], voxels[part], faces[part]) for part in _shuffled(rng, len(ids)))
+    found = counted(mapping, 500_000, *parts)
 
     frame = pd.DataFrame({"body": mapping.body_of(ids), "voxels": voxels, "reaches": faces > 0})
     bodies = frame.groupby("body").agg({"voxels": "sum", "reaches": "any"})
@@ -71,5 +75,5 @@ def _shuffled(rng: np.random.Generator, rows: int) -> list[np.ndarray]:
 
 
 def test_no_supervoxel_at_all():
-    found = BodySums(BodyMapping.none(), 1).counts()
+    found = counted(BodyMapping.none(), 1)
     assert (found.bodies, found.voxels, found.squares) == (0, 0, 0.0)

@@ -104,9 +104,7 @@ def _watched(airflow: AirflowService, services: DvidServices, folder: RunFolder,
 
 def _show_items(services: DvidServices, folder: RunFolder, states: dict[str, str | None], shown: str) -> str:
     """Print how many items of the running phases are done, unless that is the line `shown` last; returns the line."""
-    running_now = [
-        phase.name for phase in phases() if states.get(phase.stage.name) == "running" and not phase.in_driver
-    ]
+    running_now = [phase.name for phase in phases() if states.get(phase.stage.name) == "running"]
     if not running_now or not folder.has("spec"):
         return shown
     try:

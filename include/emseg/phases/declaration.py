@@ -55,10 +55,9 @@ class Phase(ABC):
 
     `name` is that of its file or folder in `phases`. `follows` is the phase whose result it needs: the key of that one
     is in its own. `shown_as` is its line in the summary of a demo, that of its stage where it says nothing. A phase
-    that runs `in_driver` has one item, which sees all of the volume. One that `writes_dvid` is never run on behalf of
-    a later stage. `reads_from` are the phases whose artefacts it reads. `programs` are modules that its work starts as
-    processes of their own, where no import shows them. `not_in_version` names modules that it can reach
-    by import and that cannot shape its result, each with the reason.
+    that `writes_dvid` is never run on behalf of a later stage. `reads_from` are the phases whose artefacts it reads.
+    `programs` are modules that its work starts as processes of their own, where no import shows them. `not_in_version`
+    names modules that it can reach by import and that cannot shape its result, each with the reason.
     """
 
     name: ClassVar[str]
@@ -66,7 +65,6 @@ class Phase(ABC):
     follows: ClassVar[str | None] = None
     reads_from: ClassVar[tuple[str, ...]] = ()
     shown_as: ClassVar[str] = ""
-    in_driver: ClassVar[bool] = False
     writes_dvid: ClassVar[bool] = False
     programs: ClassVar[tuple[str, ...]] = ()
     not_in_version: ClassVar[Mapping[str, str]] = {}

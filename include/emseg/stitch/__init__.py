@@ -3,7 +3,7 @@
 from emseg.array_types import Ids
 from emseg.geometry.supervoxel_ids import LOCAL_BITS, cells_of, supervoxel_ids
 from emseg.stitch.body_mapping import MAPPING_SCHEMA, BodyMapping
-from emseg.stitch.body_sums import BodyCounts, BodySums
+from emseg.stitch.body_sums import BodyCounts, BodyParts, counts_of, parts_of
 from emseg.stitch.crossings import CROSSING_SCHEMA, Crossings, Ends, ends_at, inside_crossings, seam_crossings
 from emseg.stitch.ledger import LEDGER_SCHEMA
 from emseg.stitch.pair_constraints import PairConstraints, contradicted
@@ -28,7 +28,7 @@ __all__ = [
     "VOTE_SCHEMA",
     "BodyCounts",
     "BodyMapping",
-    "BodySums",
+    "BodyParts",
     "Contacts",
     "Crossings",
     "Ends",
@@ -42,8 +42,10 @@ __all__ = [
     "contacts_of",
     "contradicted",
     "count_votes",
+    "counts_of",
     "ends_at",
     "inside_crossings",
+    "parts_of",
     "resolve",
     "seam_crossings",
     "supervoxel_ids",

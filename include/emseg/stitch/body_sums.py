@@ -1,16 +1,20 @@
-"""Sizes of all bodies, added subvolume by subvolume: how many, how large, which are the largest, which are orphans.
+"""Sizes of all bodies, added region by region: how many, how large, which are the largest, which are orphans.
 
-A supervoxel that was never joined is a body, and is counted and forgotten. What stays in memory are the bodies of
-several supervoxels: with their mapping about 60 bytes for each of their supervoxels.
+A supervoxel that was never joined is a body, and is counted and forgotten. Of a body of several supervoxels each region
+has a part, and the parts of all regions are added up.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from emseg.array_types import Counts, Ids
+from emseg.codec.column_table import StoredTable
 from emseg.sorted_ids import find
 from emseg.stitch.body_mapping import BodyMapping
 from emseg.stitch.supervoxels import Supervoxels
@@ -47,7 +51,7 @@ class BodyCounts:
         """Voxels of all bodies."""
         return int(self.voxels_in_class.sum())
 
-    def add(self, names: Ids, voxels: Counts, reaches: Counts) -> None:
+    def add(self, names: Ids, voxels: Counts, reaches: npt.NDArray[np.uint8]) -> None:
         """Count complete bodies; `reaches` is above 0 for those that reach a face of the volume."""
         there = voxels > 0
         names, voxels, reaches = names[there], voxels[there], reaches[there]
@@ -60,6 +64,21 @@ class BodyCounts:
         self.orphan_vox += int(voxels[orphan].sum())
         self._keep_largest(names, voxels)
 
+    def __add__(self, other: BodyCounts) -> BodyCounts:
+        """Those of both: no body may be in both of them."""
+        together = BodyCounts(
+            self.orphan_max_vox,
+            self.squares + other.squares,
+            self.orphans + other.orphans,
+            self.orphan_vox + other.orphan_vox,
+            self.in_class + other.in_class,
+            self.voxels_in_class + other.voxels_in_class,
+            self.largest,
+            self.largest_vox,
+        )
+        together._keep_largest(other.largest, other.largest_vox)
+        return together
+
     def in_order(self) -> tuple[Ids, Counts]:
         """The largest bodies with their voxels, largest first."""
         order = np.lexsort((self.largest, -self.largest_vox))
@@ -71,26 +90,39 @@ class BodyCounts:
         self.largest, self.largest_vox = names[order], voxels[order]
 
 
-class BodySums:
-    """The bodies of one mapping. Add every subvolume once, in any order, and then ask for the `counts`."""
+@dataclass(frozen=True, eq=False)
+class BodyParts(StoredTable):
+    """Parts of bodies of several supervoxels: voxels, and a bit for each face of the volume that a part reaches."""
 
-    def __init__(self, mapping: BodyMapping, orphan_max_vox: float) -> None:
-        self._supervoxels = mapping.supervoxels
-        self._names, self._row = np.unique(mapping.bodies, return_inverse=True)
-        self._voxels = np.zeros(len(self._names), np.int64)
-        self._faces = np.zeros(len(self._names), np.int64)
-        self._single = BodyCounts(orphan_max_vox)
+    SCHEMA: ClassVar[pa.Schema] = pa.schema([("body", pa.uint64()), ("voxels", pa.int64()), ("faces", pa.uint8())])
 
-    def add(self, part: Supervoxels) -> None:
-        """Add the supervoxels of one subvolume."""
-        row, is_mapped = find(part.supervoxel, self._supervoxels)
-        body = self._row[row[is_mapped]]
-        np.add.at(self._voxels, body, part.voxels[is_mapped])
-        np.bitwise_or.at(self._faces, body, part.faces[is_mapped].astype(np.int64))
-        alone = part.rows(~is_mapped)
-        self._single.add(alone.supervoxel, alone.voxels, alone.faces.astype(np.int64))
+    body: Ids
+    voxels: Counts
+    faces: npt.NDArray[np.uint8]
 
-    def counts(self) -> BodyCounts:
-        """All bodies; nothing may be added after that."""
-        self._single.add(self._names, self._voxels, self._faces)
-        return self._single
+    def whole(self) -> BodyParts:
+        """The parts of each body added up; bodies ascending."""
+        names, row = np.unique(self.body, return_inverse=True)
+        voxels, faces = np.zeros(len(names), np.int64), np.zeros(len(names), np.uint8)
+        np.add.at(voxels, row, self.voxels)
+        np.bitwise_or.at(faces, row, self.faces)
+        return BodyParts(names, voxels, faces)
+
+
+def parts_of(mapping: BodyMapping, some: Supervoxels, orphan_max_vox: float) -> tuple[BodyParts, BodyCounts]:
+    """What some supervoxels are: parts of bodies of several, and bodies of their own, which are counted.
+
+    `mapping` must hold each of them that belongs to a body of several.
+    """
+    row, is_mapped = find(some.supervoxel, mapping.supervoxels)
+    several = BodyParts(mapping.bodies[row[is_mapped]], some.voxels[is_mapped], some.faces[is_mapped])
+    alone, counts = some.rows(~is_mapped), BodyCounts(orphan_max_vox)
+    counts.add(alone.supervoxel, alone.voxels, alone.faces)
+    return several.whole(), counts
+
+
+def counts_of(parts: BodyParts, alone: BodyCounts) -> BodyCounts:
+    """All bodies, from the parts of all regions and those that are complete in one."""
+    bodies, several = parts.whole(), BodyCounts(alone.orphan_max_vox)
+    several.add(bodies.body, bodies.voxels, bodies.faces)
+    return alone + several

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emseg.engine.items import Executor, InProcess
+from emseg.engine.items import Executor
 from emseg.engine.report import PhaseSummary, StageReport
 from emseg.engine.run import PhaseResult, PhaseRun, phase_marker, run_phase
 from emseg.phases import phase_named, phases_of
@@ -85,4 +85,4 @@ def _run(phase: Phase, run: RunContext[Any], executor: Executor, may_give_up: bo
         waves=phase.waves(run),
     )
     with all_of_it(read_by(phase.name), run, executor):
-        return run_phase(bound, run.folder(phase.name), InProcess() if phase.in_driver else executor, without)
+        return run_phase(bound, run.folder(phase.name), executor, without)

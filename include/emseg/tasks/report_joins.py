@@ -36,15 +36,16 @@ def joins_of(run: RunContext[DvidServices], bodies: Ids, quarantined: Collection
     """Precision and recall of joins against the `bodies` that count; None where no overlap has a vote.
 
     `quarantined` are cell numbers. Subvolumes are drawn in an order that follows from the run's key, each with the
-    overlaps to its later neighbours, until `MOST_READ_VOX` are read. Memory: one overlap at a time, and the mapping.
+    overlaps to its later neighbours, until `MOST_READ_VOX` are read. Memory: one overlap at a time, and the mapping of
+    its regions.
     """
     matched = run.folder("match").manifest()
     order = np.random.default_rng(int(run.keys["evaluate"], 16)).permutation(len(matched))
-    mapping = read_mapping(run)
     total: dict[str, JoinCount] = {}
     overlaps = read_vox = 0
     for marker in (matched[i] for i in order):
         for region, votes, clear in _overlaps(run, marker, bodies, MOST_READ_VOX - read_vox):
+            mapping = read_mapping(run, np.unique(cells_of(np.concatenate([votes.first, votes.second]))).tolist())
             found = count_joins(votes, clear, mapping, run.spec.stitching, run.spec.volume.voxel_size_nm, quarantined)
             total = {rules: total.get(rules, JoinCount()) + count for rules, count in found.items()}
             overlaps, read_vox = overlaps + 1, read_vox + region.voxels

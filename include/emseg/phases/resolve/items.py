@@ -40,10 +40,16 @@ def regions_of(run: RunContext[Any]) -> Regions:
     return Regions(run.grid.shape)
 
 
+def regions_used(run: RunContext[Any], level: int) -> list[int]:
+    """Numbers of the regions of a level that hold a selected subvolume, ascending."""
+    numbers: list[int] = np.unique(regions_of(run).holding(np.asarray(run.cells, np.int64), level)).tolist()
+    return numbers
+
+
 def waves_of(run: RunContext[Any]) -> tuple[tuple[str, ...], ...]:
     """Names of all items that hold a selected subvolume, level by level."""
-    regions, cells = regions_of(run), np.asarray(run.cells, np.int64)
-    used = [np.unique(regions.holding(cells, level)).tolist() for level in range(regions.levels)]
+    regions = regions_of(run)
+    used = [regions_used(run, level) for level in range(regions.levels)]
     parts = any(edit.kind is EditKind.PART for edit in run.spec.edits.edits)
     joins = [(does, level) for does in ([STRONG] if parts else []) + [JOIN] for level in range(regions.levels)]
     return tuple(

@@ -1,6 +1,7 @@
 """Phase `survey`: what the phases before it counted; figures of all of the volume, for which no ground truth is needed.
 
-One item, run in the driver. It reads tables, one subvolume after another, and no voxel.
+Its items come in two waves: each region of `resolve` counts what it has, and the last item adds up what they counted.
+They read tables, and no voxel.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from emseg.phases.run_context import RunContext
     from emseg.store import ItemMarker
 
-BODIES = "bodies"
-"""The one item."""
+BODIES, REGION = "bodies", "region"
+"""The last item, and how the names of the others begin."""
 
 
 class SurveyPhase(Phase):
@@ -32,15 +33,18 @@ class SurveyPhase(Phase):
     stage = EVALUATE
     follows = "write"
     reads_from = ("segment", "match", "resolve", "write")
-    in_driver = True
 
     def reads(self, spec: RunSpec) -> Mapping[str, JsonValue]:
         """The size up to which a body is an orphan."""
         return {"orphan_um3": spec.gate.everywhere.orphan_um3}
 
-    def items(self, run: RunContext[Any]) -> tuple[str, ...]:  # noqa: ARG002
-        """All of it at once."""
-        return (BODIES,)
+    def items(self, run: RunContext[Any]) -> tuple[str, ...]:
+        """The regions, and all of it."""
+        return (*regions_counted(run), BODIES)
+
+    def waves(self, run: RunContext[Any]) -> tuple[tuple[str, ...], ...]:
+        """All of it when the regions are done."""
+        return regions_counted(run), (BODIES,)
 
     def prepare(self, run: RunContext[Any]) -> Work:
         """Count all bodies."""
@@ -50,13 +54,20 @@ class SurveyPhase(Phase):
 
     def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002
         """What was counted."""
-        return dict(markers[0].statistics)
+        return dict(next(marker for marker in markers if marker.item == BODIES).statistics)
 
     def artefacts(self) -> tuple[TableArtefact, ...]:
         """How many bodies there are of each size, and the largest ones."""
-        from emseg.phases.survey.artefacts import LARGEST, SIZES
+        from emseg.phases.survey.artefacts import LARGEST, PARTS, SIZES
 
-        return SIZES, LARGEST
+        return SIZES, LARGEST, PARTS
+
+
+def regions_counted(run: RunContext[Any]) -> tuple[str, ...]:
+    """Names of the items that count a region."""
+    from emseg.phases.resolve.items import regions_used
+
+    return tuple(f"{REGION}-{number:08d}" for number in regions_used(run, 0))
 
 
 PHASE = SurveyPhase()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from emseg.phases.artefact import TableArtefact
+from emseg.stitch import BodyParts
 
 SIZES = TableArtefact(
     "sizes",
@@ -14,3 +15,4 @@ SIZES = TableArtefact(
 LARGEST = TableArtefact(
     "largest", "the 100 largest bodies, as DVID names them", pa.schema([("body", pa.uint64()), ("voxels", pa.int64())])
 )
+PARTS = TableArtefact("parts", "what a region has of bodies of several supervoxels", BodyParts.SCHEMA)

@@ -1,102 +1,76 @@
-"""The survey of a run: tables of `match` streamed, joined with the mapping of `resolve`; and how it is read.
+"""The survey of a run: what all regions counted, added up; and how it is read.
 
-Memory: about 60 bytes for each supervoxel of a body of several, and the tables of 32 subvolumes. A body of
-one supervoxel is counted and forgotten. So 10^8 bodies of which each hundredth has ten supervoxels take 600 MB, and
-10^7 bodies of ten supervoxels each take 6 GB.
+Memory of the last item: 21 bytes for each body of several supervoxels and each region that it is in, and as much again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
-from math import prod
-
-import numpy as np
-import pyarrow as pa
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 
 from emseg.array_types import Counts, Ids
 from emseg.evaluate.survey import Survey
-from emseg.phases.match.artefacts import CROSSINGS, SUPERVOXELS
-from emseg.phases.resolve.artefacts import COUNTS, parts_of_result, read_mapping
+from emseg.phases.resolve.artefacts import COUNTS, parts_of_result
 from emseg.phases.run_context import RunContext
-from emseg.phases.segment.labels import ASKED, quarantined_cells
 from emseg.phases.services import Services
-from emseg.phases.survey import BODIES
-from emseg.phases.survey.artefacts import LARGEST, SIZES
+from emseg.phases.survey import BODIES, regions_counted
+from emseg.phases.survey.artefacts import LARGEST, PARTS
+from emseg.phases.survey.region import (
+    SEAMS,
+    VOXELS,
+    SurveyRegion,
+    counts_read,
+    counts_written,
+    orphan_max_vox,
+    voxel_um3,
+)
 from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.substitute_ids import SubstituteIds
-from emseg.stitch import BodyCounts, BodySums, Crossings, Ends, Supervoxels, ends_at
+from emseg.stitch import BodyCounts, BodyParts, counts_of
 from emseg.store import ItemMarker, sums
 
 NAME = "survey"
-_UM3_PER_NM3 = 1e-9
 
 
 @dataclass(frozen=True)
 class SurveyVolume:
-    """Counts all bodies of a run."""
+    """Counts the bodies of a region, or adds up what all regions counted."""
 
     run: RunContext[Services]
 
     def __call__(self, item: str) -> ItemMarker:
-        """Count them; artefacts `sizes` and `largest`, what else was counted as statistics."""
-        voxel_um3 = prod(self.run.spec.volume.voxel_size_nm) * _UM3_PER_NM3
-        bodies, seams, inside = self._counted(self.run.spec.gate.everywhere.orphan_um3 / voxel_um3)
-        names, voxels = bodies.in_order()
+        """The region that the item names; or, last, all of the volume."""
+        if item != BODIES:
+            return SurveyRegion(self.run, item)()
         folder = self.run.folder(NAME)
-        artefacts = [
-            SIZES.write(folder, item, _sizes(bodies)),
-            LARGEST.write(folder, item, pa.table([self._shown(names), voxels], schema=LARGEST.schema)),
-        ]
+        markers = folder.item_markers(regions_counted(self.run))
+        bodies = self._bodies(markers)
+        joins = sums(parts_of_result(self.run), COUNTS)
         survey = Survey(
-            voxel_um3=voxel_um3,
+            voxel_um3=voxel_um3(self.run),
             bodies=bodies.bodies,
             voxels=bodies.voxels,
             squares=bodies.squares,
-            largest_vox=int(voxels.max(initial=0)),
+            largest_vox=int(bodies.largest_vox.max(initial=0)),
             orphans=bodies.orphans,
             orphan_vox=bodies.orphan_vox,
-            seams_met=seams.met,
-            seams_ended=seams.ended,
-            inside_met=inside.met,
-            inside_ended=inside.ended,
-            **self._of_markers(),
+            candidates=joins["candidates"],
+            parked=joins["parked"],
+            **sums(markers, (*SEAMS, *VOXELS)),
         )
-        return folder.commit_item(item, artefacts, asdict(survey))
+        return folder.commit_item(
+            item, counts_written(folder, item, bodies, self._shown(bodies.largest)), asdict(survey)
+        )
 
-    def _counted(self, orphan_max_vox: float) -> tuple[BodyCounts, Ends, Ends]:
-        mapping = read_mapping(self.run)
-        sums, seams, inside = BodySums(mapping, orphan_max_vox), Ends(), Ends()
-        for supervoxels, crossings in self._tables():
-            sums.add(supervoxels)
-            at_seams, at_planes = ends_at(crossings, mapping.body_of)
-            seams, inside = seams + at_seams, inside + at_planes
-        return sums.counts(), seams, inside
-
-    def _tables(self) -> Iterator[tuple[Supervoxels, Crossings]]:
-        """Tables of each subvolume, by name: sums of floats must not depend on who was ready first."""
-        folder = self.run.folder("match")
-        markers = folder.manifest()
-        supervoxels = SUPERVOXELS.read_as(Supervoxels, folder, markers)
-        return zip(supervoxels, CROSSINGS.read_as(Crossings, folder, markers), strict=True)
-
-    def _of_markers(self) -> dict[str, int]:
-        segmented = self.run.folder("segment").manifest()
-        joins = sums(parts_of_result(self.run), COUNTS)
-        done = sum(self._core_vox(marker.item) for marker in segmented)
-        failed = sum(self._core_vox(item) for item in self.run.given_up.get("segment", {}))
-        quarantined = quarantined_cells(self.run, segmented)
-        return {
-            "asked_vox": sum(int(marker.statistics[ASKED]) for marker in segmented),
-            "core_vox": done + failed,
-            "failed_vox": failed,
-            "quarantined_vox": sum(self.run.grid.subvolume(number).core.voxels for number in quarantined),
-            "candidates": joins["candidates"],
-            "parked": joins["parked"],
-        }
-
-    def _core_vox(self, item: str) -> int:
-        return self.run.grid.subvolume_named(item).core.voxels
+    def _bodies(self, markers: Sequence[ItemMarker]) -> BodyCounts:
+        """All bodies, the largest ones in the order of their size."""
+        folder, orphan_vox = self.run.folder(NAME), orphan_max_vox(self.run)
+        alone = BodyCounts(orphan_vox)
+        for marker in markers:
+            alone = alone + counts_read(folder, marker, orphan_vox)
+        bodies = counts_of(BodyParts.joined(PARTS.read_as(BodyParts, folder, markers)), alone)
+        largest, voxels = bodies.in_order()
+        return replace(bodies, largest=largest, largest_vox=voxels)
 
     def _shown(self, bodies: Ids) -> Ids:
         """Bodies under the names that they have in DVID."""
@@ -121,9 +95,3 @@ def read_survey(run: RunContext[Services]) -> SurveyResult:
     table = LARGEST.read(folder, marker)
     survey = Survey(**{field.name: marker.statistics[field.name] for field in fields(Survey)})  # type: ignore[arg-type]
     return SurveyResult(survey, table["body"].to_numpy(), table["voxels"].to_numpy())
-
-
-def _sizes(bodies: BodyCounts) -> pa.Table:
-    used = np.flatnonzero(bodies.in_class)
-    columns: Sequence[Counts] = [1 << used.astype(np.int64), bodies.in_class[used], bodies.voxels_in_class[used]]
-    return pa.table(list(columns), schema=SIZES.schema)
