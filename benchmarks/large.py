@@ -1,0 +1,265 @@
+"""Real runs of 8, 64 and 512 subvolumes, the last of 2.1 gigavoxels: `python -m benchmarks large`, an hour on 2 cores.
+
+The volume is real EM, mirrored and laid side by side, in a real DVID, with a real S3 server, on Spark with two cores.
+In the run of 512 the driver of each stage is killed once in the middle, and started again. Beside Spark, the 64 are
+done by a bare pool of two processes. CPU is that of the drivers and all that they start; servers are not in it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import numpy as np
+import psutil
+import yaml
+
+from benchmarks.data import PROJECT, unlabelled_em
+from benchmarks.pool import Pool
+from benchmarks.rows import Row
+from emseg.config import RunParameters
+from emseg.devstack import DevStack, down, up
+from emseg.dvid import DvidServer, Node, create_repo
+from emseg.ingest import ingest_grayscale
+from emseg.ingest.arrays import ArrayVolume
+from emseg.phases import phases_of
+from emseg.phases.services import DvidServices, services_from_environment
+from emseg.store import S3Store
+from emseg.tasks.jobs import run_stage
+from emseg.tasks.pin import pin_run
+from emseg.tasks.run_folder import RunFolder
+
+CORE_VOX = (128, 128, 256)
+SIDES = (2, 4, 8)
+"""Subvolumes a side."""
+COMPARED = 4
+VOXEL_SIZE_NM = (8.0, 8.0, 8.0)
+STAGES = ("segment", "stitch", "evaluate")
+KILLED_AT = 0.4
+"""Share of a stage's items after which its driver is killed."""
+
+
+def run() -> list[Row]:
+    """CPU and wall time of a voxel by size, what a kill cost, and Spark beside a pool."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        stack = up(root / "servers", PROJECT / "build" / "tools")
+        try:
+            return _rows(Large(stack, root))
+        finally:
+            down(root / "servers")
+
+
+def _rows(large: Large) -> list[Row]:
+    rows, costs = [], {}
+    for side in SIDES:
+        volume = large.ingested(side)
+        done = large.on_spark(volume, kills=side == max(SIDES))
+        costs[side] = done.cpu_s / volume.mvox
+        what = f"{volume.name}: {side**3} subvolumes, {volume.mvox:.0f} Mvoxels"
+        rows += [
+            Row(f"{what}: CPU, all stages", costs[side], "s/Mvoxel"),
+            Row(f"{what}: wall on Spark, all stages", done.wall_s / volume.mvox, "s/Mvoxel"),
+            *(Row(f"{what}: {stage}, wall", seconds, "s") for stage, seconds in done.stages.items()),
+            *(Row(f"{what}: {stage}, items found after a kill", n, "items") for stage, n in done.found.items()),
+            *(Row(f"{what}: {stage}, of these done again", n, "items") for stage, n in done.twice.items()),
+        ]
+        if side == COMPARED:
+            rows.append(Row(f"{what}: Spark / a bare pool of two, wall", done.wall_s / large.in_pool(volume), "x"))
+    first = costs[SIDES[0]]
+    rows += [Row(f"CPU of a voxel: {side**3} / {SIDES[0] ** 3} subvolumes", costs[side] / first, "x") for side in SIDES]
+    return rows
+
+
+@dataclass
+class Done:
+    """What a run took; and by stage how many items a driver found after a kill, and how many of them it did again."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    found: dict[str, int] = field(default_factory=dict)
+    twice: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A committed volume."""
+
+    name: str
+    node: str
+    mvox: float
+
+
+@dataclass(frozen=True)
+class Large:
+    """Runs on one devstack."""
+
+    stack: DevStack
+    root: Path
+
+    def ingested(self, side: int) -> Volume:
+        """Real EM, mirrored, over `side` subvolumes a side."""
+        em, shape = unlabelled_em(), tuple(side * each for each in CORE_VOX)
+        server = DvidServer(self.stack.dvid)
+        node = Node(server, create_repo(server, f"large-{side}", "benchmark"))
+        ingest_grayscale(node, "grayscale", ArrayVolume(Mirrored(em.grayscale, shape), em.name), VOXEL_SIZE_NM)
+        node.commit("benchmark volume")
+        return Volume(f"{em.name}, mirrored", node.uuid, float(np.prod(shape)) / 1e6)
+
+    def on_spark(self, volume: Volume, kills: bool) -> Done:
+        """All stages, each a Spark driver."""
+        folder, done = self._pinned(volume), Done()
+        for stage in STAGES:
+            started = time.perf_counter()
+            if kills:
+                done.cpu_s += self._killed(folder, stage)
+                before = self._committed(folder, stage)
+            done.cpu_s += self._driven(folder, stage)
+            if kills:
+                after = self._committed(folder, stage)
+                done.twice[stage] = sum(after[item] != attempt for item, attempt in before.items())
+                done.found[stage] = len(before)
+            done.stages[stage] = time.perf_counter() - started
+            done.wall_s += done.stages[stage]
+        return done
+
+    def in_pool(self, volume: Volume) -> float:
+        """Seconds of all stages in a pool of two processes."""
+        folder, pool = self._pinned(volume), Pool(2)
+        with _environment(self.stack.environment()):
+            started = time.perf_counter()
+            try:
+                for stage in STAGES:
+                    run = folder.context(uuid4().hex[:12], services_from_environment, before=stage)
+                    folder.write_report(run_stage(stage, run, pool).report, run)
+            finally:
+                pool.stop()
+            return time.perf_counter() - started
+
+    def _pinned(self, volume: Volume) -> RunFolder:
+        name = f"large-{uuid4().hex[:8]}"
+        document = {
+            "name": name,
+            "description": "benchmark",
+            "volume": {"node": volume.node, "groundtruth": "none"},
+            "segmentation": {"core_vox": list(CORE_VOX), "preset": "classical"},
+        }
+        (self.root / f"{name}.yaml").write_text(yaml.safe_dump(document))
+        services = self._services()
+        folder = RunFolder(services.store, name, "run-1")
+        folder.begin(pin_run(RunParameters(dataset=name), folder.run, self.root, services.server))
+        return folder
+
+    def _services(self) -> DvidServices:
+        return DvidServices(S3Store.open(self.stack.s3), DvidServer(self.stack.dvid))
+
+    def _driven(self, folder: RunFolder, stage: str) -> float:
+        driver = self._driver(folder, stage)
+        with _cpu_of(driver.pid) as cpu:
+            code = driver.wait()
+        assert code == 0, (self.root / "driver.log").read_text()[-3000:]
+        return cpu.seconds
+
+    def _killed(self, folder: RunFolder, stage: str) -> float:
+        """CPU of a driver that is killed when a part of its items is done."""
+        context = folder.pinned_context(self._services)
+        items = sum(len(phase.items(context)) for phase in phases_of(stage))
+        driver = self._driver(folder, stage)
+        with _cpu_of(driver.pid) as cpu:
+            while driver.poll() is None and len(self._committed(folder, stage)) < KILLED_AT * items:
+                time.sleep(5)
+            os.killpg(driver.pid, signal.SIGKILL)
+            driver.wait()
+        time.sleep(1)
+        return cpu.seconds
+
+    def _committed(self, folder: RunFolder, stage: str) -> dict[str, str]:
+        """The attempt of each item that is done."""
+        context = folder.pinned_context(self._services)
+        folders = [context.folder(phase.name) for phase in phases_of(stage)]
+        found = [marker for each in folders for marker in each.item_markers(sorted(each.done_items()))]
+        return {f"{marker.phase}/{marker.item}": marker.attempt for marker in found}
+
+    def _driver(self, folder: RunFolder, stage: str) -> subprocess.Popen[bytes]:
+        submit = Path(sys.executable).with_name("spark-submit")
+        environment = {
+            **os.environ,
+            **self.stack.environment(),
+            "PYSPARK_PYTHON": sys.executable,
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "PATH": os.pathsep.join([str(submit.parent), os.environ["PATH"]]),
+        }
+        main = PROJECT / "spark_jobs" / "run_stage.py"
+        command = [str(submit), "--master", "local[2]", "--conf=spark.ui.enabled=false", str(main), stage]
+        with (self.root / "driver.log").open("wb") as log:
+            return subprocess.Popen(
+                [*command, folder.dataset, folder.run], env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+
+class Mirrored:
+    """An array that goes on as its mirror image; only what is asked for is made."""
+
+    def __init__(self, array: np.ndarray, shape: tuple[int, ...]) -> None:
+        self._array, self.shape, self.dtype = array, shape, array.dtype
+
+    def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
+        axes = []
+        for along, length, size in zip(index, self.shape, self._array.shape, strict=True):
+            at = np.arange(*along.indices(length)) % (2 * size)
+            axes.append(np.where(at < size, at, 2 * size - 1 - at))
+        return self._array[np.ix_(*axes)]
+
+
+@dataclass
+class Cpu:
+    """CPU of a process and all that came from it, as last seen."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def _cpu_of(pid: int) -> Iterator[Cpu]:
+    """Looks twice a second; what a process did in its last half second is not seen."""
+    seen, ended, cpu = {}, threading.Event(), Cpu()
+
+    def look() -> None:
+        while not ended.wait(0.5):
+            try:
+                root = psutil.Process(pid)
+                for each in [root, *root.children(recursive=True)]:
+                    times = each.cpu_times()
+                    seen[each.pid, each.create_time()] = times.user + times.system
+            except psutil.NoSuchProcess:
+                continue
+            cpu.seconds = sum(seen.values())
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield cpu
+    finally:
+        ended.set()
+        watcher.join()
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
