@@ -5,7 +5,7 @@ READY := .venv/ready
 WORKERS ?= 2
 DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
 
-.PHONY: demo test faults check audit up down bench bench-quality lock browser clean
+.PHONY: demo test faults check audit up down bench bench-quality bench-scale lock browser clean
 
 demo: $(READY)  ## take EM through Airflow, Spark, S3 and DVID: make demo [DATA=FILE.npz] [STITCH=none] [PRESET=NAME]
 	$(BIN)/emseg demo $(DEMO_OPTIONS)
@@ -36,6 +36,9 @@ bench: $(READY)  ## the figures of the documentation, printed and left in build/
 
 bench-quality: $(READY)  ## VI, time and memory of each shipped pipeline on held-out tissue: half an hour
 	$(BIN)/python -m benchmarks quality
+
+bench-scale: $(READY)  ## plan, markers, resolution and end of writing of volumes of up to 10^6 subvolumes: half an hour
+	$(BIN)/python -m benchmarks resume scale
 
 lock: $(READY)  ## compile the pinned requirements from the hand-written ones
 	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --generate-hashes -p 3.11 requirements.in -o requirements.txt
