@@ -1,4 +1,4 @@
-"""Run the benchmarks one after the other, all that take minutes or those named, and leave each one's rows in `build/bench/NAME.json`."""
+"""Run benchmarks, one after the other: those named, or all that take minutes. Rows are left in `build/bench/NAME.json`."""
 
 from __future__ import annotations
 
