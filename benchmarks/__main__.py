@@ -1,4 +1,4 @@
-"""Run benchmarks, one after the other: those named, or all that take minutes. Rows are left in `build/bench/NAME.json`."""
+"""Run benchmarks, one after the other: all that take minutes, or those named. Rows stay in `build/bench/NAME.json`."""
 
 from __future__ import annotations
 
