@@ -123,7 +123,7 @@ def second(old, runs) -> RunSpec:
 
 @pytest.fixture(scope="module")
 def kept(second, runs) -> Labelmap:
-    """What it left, after it was killed before it posted mappings and before it posted indices."""
+    """What it left, after it was killed before it posted indices and before it posted mappings."""
     for attempt, sign in enumerate((0, 1)):
         runs.killed(second, f"killed-{attempt}", sign)
     return runs.stitched(second)
