@@ -132,6 +132,22 @@ def test_bodies_are_never_cut_between_posts(labelmap: Labelmap, monkeypatch: pyt
     np.testing.assert_array_equal(indexed_labels(labelmap), [8])
 
 
+@pytest.mark.services
+def test_a_body_of_more_than_a_hundred_thousand_blocks_is_one_post(labelmap: Labelmap) -> None:
+    """Kills a body that is cut at the rows of a request, and numbers of 16 bits. Oracle: the server's own size."""
+    block = np.indices((120, 100, 10), np.int32).reshape(3, -1).T.astype(np.int32)
+    ids, rows = np.full(len(block), 5, np.uint64), 2 * len(block)
+    assert rows > label_index.POST_ROWS
+    two = np.concatenate([ids, np.full(len(block), 9, np.uint64)])
+    count = np.concatenate([np.full(len(block), 3, np.uint32), np.full(len(block), 4, np.uint32)])
+    table = IndexTable(np.concatenate([block, block]), two, np.full(rows, 5, np.uint64), count).ordered()
+    assert post_indices(labelmap, table) == 1
+    found = indices(labelmap, [5])
+    for one, other in zip(found.columns, table.columns, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert _sizes(labelmap, [5]) == [7 * len(block)]
+
+
 @pytest.mark.parametrize(
     ("rows", "wrong"),
     [

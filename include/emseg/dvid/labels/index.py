@@ -79,9 +79,9 @@ def post_indices(labelmap: Labelmap, table: IndexTable, before_post: Callable[[]
 
 def batches(table: IndexTable) -> Iterator[IndexTable]:
     """An ordered table as whole bodies, about `POST_ROWS` rows at a time."""
-    first, starts = 0, _starts(table)
-    for end in [*starts[1:].tolist(), len(table)] if len(starts) else []:
-        if end - first >= POST_ROWS or end == len(table):
+    first, starts, rows = 0, _starts(table), len(table)
+    for end in [*starts[1:].tolist(), rows] if rows else []:
+        if end - first >= POST_ROWS or end == rows:
             yield table.rows(slice(first, end))
             first = end
 
