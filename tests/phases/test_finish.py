@@ -14,7 +14,7 @@ from emseg.dvid import BodyContents, DvidServer, Labelmap, indexed_labels, indic
 from emseg.errors import TransientError
 from emseg.geometry import Box
 from emseg.phases.labelmaps import branch_name, segmentation
-from emseg.phases.write import finish_bodies
+from emseg.phases.write import portions
 from emseg.store import LeaseLostError
 
 pytestmark = pytest.mark.services
@@ -45,8 +45,8 @@ def at_once(runs: Runs, spec_of) -> Labelmap:
 @pytest.fixture
 def in_many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each brick is a source, and a partition has about `PARTITION_ROWS` rows."""
-    monkeypatch.setattr(finish_bodies, "SOURCE_ROWS", 1)
-    monkeypatch.setattr(finish_bodies, "PARTITION_ROWS", PARTITION_ROWS)
+    monkeypatch.setattr(portions, "SOURCE_ROWS", 1)
+    monkeypatch.setattr(portions, "PARTITION_ROWS", PARTITION_ROWS)
 
 
 def figures(runs: Runs, spec: RunSpec) -> dict[str, object]:

@@ -6,12 +6,13 @@ import numpy as np
 
 from emseg.codec import encode_table
 from emseg.dvid import Claims, IndexTable
-from emseg.phases.write import finish_bodies
-from emseg.phases.write.finish_bodies import groups_of, partitions_for
-from emseg.phases.write.sent_rows import NEW, REPLACED, SentRows, partition_of
+from emseg.phases.write import portions
+from emseg.phases.write.portions import groups_of, partition_of, partitions_for
+from emseg.phases.write.sent_rows import NEW, REPLACED, SentRows
 from emseg.store import ItemMarker
 
 PARTITIONS = 7
+COUNTS = ("rows", "rows_replaced")
 
 
 def table(rng: np.random.Generator, rows: int) -> IndexTable:
@@ -78,15 +79,15 @@ def brick(number: int, rows: int, replaced: int = 0) -> ItemMarker:
 
 def test_bricks_go_together_up_to_so_many_rows(monkeypatch) -> None:
     """Kills a group without bound, a brick that is lost at the end, and an endless search for room for a large one."""
-    monkeypatch.setattr(finish_bodies, "SOURCE_ROWS", 10)
+    monkeypatch.setattr(portions, "SOURCE_ROWS", 10)
     bricks = [brick(0, 4), brick(1, 3, 3), brick(2, 1), brick(3, 30), brick(4, 0), brick(5, 10), brick(6, 0)]
-    assert [[each.item[-1] for each in group] for group in groups_of(bricks)] == [
+    assert [[each.item[-1] for each in group] for group in groups_of(bricks, COUNTS)] == [
         ["0", "1"],
         ["2"],
         ["3"],
         ["4", "5", "6"],
     ]
-    assert list(groups_of([])) == []
+    assert list(groups_of([], COUNTS)) == []
 
 
 def test_the_rows_say_how_many_partitions_there_are() -> None:

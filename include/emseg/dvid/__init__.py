@@ -20,15 +20,11 @@ from emseg.dvid.labels.index import (
     delete_indices,
     indexed_labels,
     indices,
+    listed_labels,
     post_indices,
 )
-from emseg.dvid.labels.inherited import (
-    Claims,
-    InheritedNames,
-    LabelClashError,
-    surviving_by_index,
-    surviving_in_box,
-)
+from emseg.dvid.labels.inherited import LabelClashError, surviving_by_index, surviving_in_box
+from emseg.dvid.labels.inherited_names import Claims, InheritedNames
 from emseg.dvid.labels.labelmap import Labelmap, LabelmapInfo
 from emseg.dvid.labels.mappings import MappingError, MappingPair, bodies_of, mappings, post_mappings
 from emseg.dvid.labels.points import labels_at
@@ -78,6 +74,7 @@ __all__ = [
     "indexed_labels",
     "indices",
     "labels_at",
+    "listed_labels",
     "mappings",
     "post_indices",
     "post_mappings",

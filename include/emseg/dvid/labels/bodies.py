@@ -14,7 +14,8 @@ import numpy.typing as npt
 from emseg.array_types import Ids
 from emseg.dvid.labels.differences import require_equal
 from emseg.dvid.labels.index import REQUEST_LABELS, IndexTable, batches, delete_indices, indices, post_indices
-from emseg.dvid.labels.inherited import Claims, surviving_bodies
+from emseg.dvid.labels.inherited import surviving_bodies
+from emseg.dvid.labels.inherited_names import Claims
 from emseg.dvid.labels.labelmap import Labelmap
 from emseg.dvid.labels.mappings import MappingPair
 

@@ -18,7 +18,7 @@ from emseg.array_types import Flags, Ids
 from emseg.dvid.extents import around
 from emseg.dvid.labels.differences import differs, require_equal
 from emseg.dvid.labels.index import listed_labels
-from emseg.dvid.labels.inherited import InheritedNames
+from emseg.dvid.labels.inherited_names import InheritedNames
 from emseg.dvid.labels.labelmap import Labelmap
 from emseg.dvid.labels.mappings import MappingPair, bodies_of, mappings, post_mapping_parts
 from emseg.geometry import Box

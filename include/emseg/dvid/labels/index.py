@@ -7,7 +7,7 @@ twice is harmless, and a body must come with all its blocks at once. GET `/indic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,15 +64,11 @@ class IndexTableError(PermanentError):
     """Rows that are not indices: a label is out of range, a row occurs twice, or a supervoxel has two bodies."""
 
 
-def post_indices(labelmap: Labelmap, table: IndexTable, before_post: Callable[[], object] = bool) -> int:
-    """Replace the index of every body in `table`, which must hold all its blocks; returns the number of bodies.
-
-    `before_post` is called before each request: it shows that the one writer lives, or raises to stop it.
-    """
+def post_indices(labelmap: Labelmap, table: IndexTable) -> int:
+    """Replace the index of every body in `table`, which must hold all its blocks; returns the number of bodies."""
     table = table.ordered()
     _check(table)
     for batch in batches(table):
-        before_post()
         _post(labelmap, _message(batch))
     return len(_starts(table))
 
@@ -115,10 +111,9 @@ def indexed_labels(labelmap: Labelmap) -> Ids:
     return np.unique(np.concatenate([np.empty(0, np.uint64), *listed_labels(labelmap)]))
 
 
-def listed_labels(labelmap: Labelmap) -> Iterator[Ids]:
-    """The same as pages, the smaller labels first."""
+def listed_labels(labelmap: Labelmap, start: int = 0) -> Iterator[Ids]:
+    """The same from label `start` on, as pages, the smaller labels first."""
     where = labelmap.node.path(labelmap.instance, "listlabels")
-    start = 0
     while True:
         body = labelmap.node.server.get(where, {"start": str(start), "number": str(PAGE_LABELS)})
         labels = np.frombuffer(body[: len(body) // 8 * 8], "<u8").astype(np.uint64)

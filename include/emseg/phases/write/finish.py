@@ -30,15 +30,15 @@ from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.branch import released_meanwhile
 from emseg.phases.write.finish_bodies import (
     CHANGED,
+    COUNTS,
     NAME,
     POSTED,
     FinishBodies,
     FinishedBodies,
     SplitCounts,
-    groups_of,
-    partitions_for,
 )
 from emseg.phases.write.only_writer import kept, only_writer
+from emseg.phases.write.portions import groups_of, partitions_for
 from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.stitch import BodyMapping
 from emseg.store import ItemMarker, sums
@@ -76,8 +76,7 @@ class FinishLabelmap:
 
     def _bodies(self, markers: Sequence[ItemMarker], only_compares: bool) -> list[FinishedBodies]:
         """One row a partition; the error of those that failed."""
-        rows = sums(markers, ("rows", "rows_replaced"))
-        groups, partitions = list(groups_of(markers)), partitions_for(sum(rows.values()))
+        groups, partitions = list(groups_of(markers, COUNTS)), partitions_for(sum(sums(markers, COUNTS).values()))
         split = SplitCounts(self.run, self._substitutes(markers), partitions)
         progress = Progress(f"{NAME}: indices", len(groups) + partitions)
         merge = FinishBodies(self.run, only_compares)

@@ -4,7 +4,7 @@
 and leaves the mapping of its supervoxels for the one writer. Posting twice changes nothing, so any of it may be
 repeated, also by an executor whose driver has lost its lease meanwhile. With `only_compares` nothing is posted.
 
-Memory of a task, for `SOURCE_ROWS` and `PARTITION_ROWS` rows or one body that has more: about 250 bytes a row. Over
+Memory of a task: about 300 bytes a row, of one body or of `PARTITION_ROWS`, whichever are more. Over
 inherited labels in each process of an executor, beside that: 8 bytes a body of the ancestor, 16 for each of its mapped
 supervoxels and for each new supervoxel with a substitute id.
 """
@@ -31,13 +31,11 @@ from emseg.phases.write.bricks import brick_grid, brick_number
 from emseg.phases.write.sent_rows import NEW, REPLACED, SentRows
 from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.stitch import MAPPING_SCHEMA
-from emseg.store import Artefact, ItemMarker, Markers
+from emseg.store import Artefact, ItemMarker
 
 NAME = "write"
-SOURCE_ROWS = 1_000_000
-"""Rows of a group of bricks; a brick with more is a group of its own."""
-PARTITION_ROWS = 2_000_000
-"""Rows of a partition, about; a body with more makes its partition larger."""
+COUNTS = ("rows", "rows_replaced")
+"""What a brick counts of the rows that it sends; claims are fewer."""
 
 POSTED = TableArtefact("posted", "body of each supervoxel of a partition", MAPPING_SCHEMA)
 CHANGED = TableArtefact(
@@ -131,27 +129,3 @@ class FinishBodies:
     def _left(self, partition: int, artefact: TableArtefact, columns: Iterable[Ids]) -> Artefact:
         table = pa.table(list(columns), schema=artefact.schema)
         return artefact.write(self.run.folder(NAME), f"bodies-{partition:06d}", table)
-
-
-def groups_of(markers: Sequence[ItemMarker]) -> Iterator[Markers]:
-    """The bricks in groups of about `SOURCE_ROWS` rows, packed."""
-    group: list[ItemMarker] = []
-    rows = 0
-    for marker in markers:
-        if group and rows + rows_of(marker) > SOURCE_ROWS:
-            yield Markers.of(group)
-            group, rows = [], 0
-        group.append(marker)
-        rows += rows_of(marker)
-    if group:
-        yield Markers.of(group)
-
-
-def rows_of(brick: ItemMarker) -> int:
-    """How many rows a brick sends, less the claims."""
-    return int(brick.statistics["rows"]) + int(brick.statistics["rows_replaced"])
-
-
-def partitions_for(rows: int) -> int:
-    """How many partitions so many rows need."""
-    return max(1, -(-rows // PARTITION_ROWS))

@@ -1,8 +1,4 @@
-"""Rows on their way from the bricks in which they were counted to the partition of their body.
-
-Example: a run has 5 million rows, so there are three partitions. Body 16777219 belongs to one of them, wherever its
-rows were counted.
-"""
+"""Rows on their way from the bricks in which they were counted to the partition of their body."""
 
 from __future__ import annotations
 
@@ -14,17 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from emseg.array_types import Counts, Ids
+from emseg.array_types import Ids
 from emseg.codec import decode_table, encode_table
 from emseg.codec.column_table import StoredTable
 from emseg.dvid import Claims, IndexTable
 from emseg.engine.exchange import Piece
 from emseg.phases.write.artefacts import COUNTS_SCHEMA
+from emseg.phases.write.portions import partition_of
 
 NEW, REPLACED, CLAIM = range(3)
 """Voxels of a new supervoxel and its body; of a replaced one and its inherited body; a claim, which has no voxels."""
-
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +72,3 @@ class SentRows(StoredTable):
     def received(cls, pieces: Iterable[bytes]) -> SentRows:
         """All rows of a partition; the order of the pieces does not matter to whoever orders them by body and block."""
         return cls.joined([cls.from_arrow(decode_table(piece, cls.SCHEMA)) for piece in pieces])
-
-
-def partition_of(ids: Ids, partitions: int) -> Counts:
-    """The number of the partition that each body belongs to; neighbours in space are spread over all of them."""
-    return (((ids * _MIX) >> np.uint64(33)) % np.uint64(partitions)).astype(np.int64)
