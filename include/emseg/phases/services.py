@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.config import RunSpec, dvid_connection, s3_connection
-from emseg.dvid import DvidServer, Grayscale, InheritedNames, Labelmap, Node, RoiInstance, voxels_of_bodies
+from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, RoiInstance, voxels_of_bodies
 from emseg.errors import IntegrityError
 from emseg.geometry import Box, Roi
 from emseg.phases.models import load_model
@@ -64,7 +64,6 @@ class DvidServices:
         self._rois: dict[str, Roi] = {}
         self._models: dict[str, ModelFolder] = {}
         self._labelmaps: dict[tuple[str, str], Labelmap] = {}
-        self._names: dict[tuple[str, str], InheritedNames] = {}
 
     def grayscale(self, spec: RunSpec) -> Grayscale:
         """Grayscale instance at the pinned node."""
@@ -100,13 +99,6 @@ class DvidServices:
     def inherited(self, spec: RunSpec) -> Labelmap:
         """The output instance as the segmented (locked) version has it."""
         return self.labelmap(spec.volume.node, spec.output.instance)
-
-    def inherited_names(self, spec: RunSpec) -> InheritedNames:
-        """Bodies and mappings of `inherited`, read once a process: the version is locked, so they never change."""
-        of = spec.volume.node, spec.output.instance
-        if of not in self._names:
-            self._names[of] = InheritedNames.of(self.inherited(spec))
-        return self._names[of]
 
     def labelmap(self, uuid: str, instance: str) -> Labelmap:
         """The same one for every task of a process: it asks for its settings once."""

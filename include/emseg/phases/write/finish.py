@@ -26,16 +26,15 @@ from emseg.engine.run import Scalars
 from emseg.phases.labelmaps import branch_name, inherited, segmentation, segmentation_uuid
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.phases.write.artefacts import SUBSTITUTES
+from emseg.phases.write.artefacts import CHANGED, POSTED, SUBSTITUTES
 from emseg.phases.write.branch import released_meanwhile
 from emseg.phases.write.finish_bodies import (
-    CHANGED,
     COUNTS,
     NAME,
-    POSTED,
     FinishBodies,
     FinishedBodies,
     SplitCounts,
+    inherited_names,
 )
 from emseg.phases.write.only_writer import kept, only_writer
 from emseg.phases.write.portions import groups_of, partitions_for
@@ -91,9 +90,10 @@ class FinishLabelmap:
         return SubstituteIds.joined(SUBSTITUTES.read_as(SubstituteIds, self.run.folder(NAME), renamed))
 
     def _contents(self, finished: Sequence[FinishedBodies]) -> LabelContents:
+        ancestor = inherited(self.run)
         return LabelContents(
-            ancestor=inherited(self.run),
-            names=self.run.open_services().inherited_names(self.run.spec),
+            ancestor=ancestor,
+            names=inherited_names(ancestor),
             parts=lambda: self._parts(finished),
             bodies=sum(each.indexed for each in finished),
             changed=self._changed(finished),

@@ -13,35 +13,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 
 from emseg.array_types import Ids
-from emseg.dvid import BodyContents, IndexTable
+from emseg.dvid import BodyContents, IndexTable, InheritedNames, Labelmap
 from emseg.engine.exchange import Piece
 from emseg.phases.artefact import TableArtefact
 from emseg.phases.labelmaps import inherited, segmentation
 from emseg.phases.resolve.artefacts import read_mapping
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
-from emseg.phases.write.artefacts import NEW_COUNTS, REPLACED_COUNTS, counted_rows
+from emseg.phases.write.artefacts import CHANGED, NEW_COUNTS, POSTED, REPLACED_COUNTS, counted_rows
 from emseg.phases.write.branch import released_meanwhile
 from emseg.phases.write.bricks import brick_grid, brick_number
 from emseg.phases.write.sent_rows import NEW, REPLACED, SentRows
 from emseg.phases.write.substitute_ids import SubstituteIds
-from emseg.stitch import MAPPING_SCHEMA
 from emseg.store import Artefact, ItemMarker
 
 NAME = "write"
 COUNTS = ("rows", "rows_replaced")
 """What a brick counts of the rows that it sends; claims are fewer."""
-
-POSTED = TableArtefact("posted", "body of each supervoxel of a partition", MAPPING_SCHEMA)
-CHANGED = TableArtefact(
-    "changed", "inherited bodies of a partition that lost voxels or their name", pa.schema([("body", pa.uint64())])
-)
-"""Both are for the driver alone: no marker names them, and nobody reads them afterwards."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ class SplitCounts:
 
     def __call__(self, bricks: Sequence[ItemMarker]) -> Iterator[Piece]:
         """The rows of some bricks."""
-        names = self.run.open_services().inherited_names(self.run.spec)
+        names = inherited_names(inherited(self.run))
         new, replaced = self._new(bricks), self._rows(bricks, REPLACED_COUNTS, "rows_replaced")
         replaced = replace(replaced, body=names.bodies_of(replaced.supervoxel))
         claims = names.claims(np.union1d(new.supervoxel, new.body))
@@ -123,9 +117,15 @@ class FinishBodies:
         )
 
     def _contents(self, rows: SentRows, new: IndexTable) -> BodyContents:
-        labels = self.run.open_services().inherited_names(self.run.spec).labels
+        labels = inherited_names(inherited(self.run)).labels
         return BodyContents.over(inherited(self.run), labels, new, rows.of(REPLACED), rows.claims)
 
     def _left(self, partition: int, artefact: TableArtefact, columns: Iterable[Ids]) -> Artefact:
         table = pa.table(list(columns), schema=artefact.schema)
         return artefact.write(self.run.folder(NAME), f"bodies-{partition:06d}", table)
+
+
+@lru_cache(maxsize=1)
+def inherited_names(ancestor: Labelmap) -> InheritedNames:
+    """Bodies and mappings of an ancestor, read once a process: its version is locked, so they never change."""
+    return InheritedNames.of(ancestor)
