@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from emseg.engine.exchange import Merge, S, Split, T, exchanged_on_disk
+from emseg.engine.failures import ItemFailure
 from emseg.engine.items import Outcome, Work, attempt_item
 from emseg.engine.progress import Progress
 
@@ -24,6 +26,12 @@ class Pool:
         for done, outcome in enumerate(self._pool.map(partial(attempt_item, work), items, chunksize=chunk), 1):
             yield outcome
             progress.reached(done)
+
+    def exchanged(
+        self, split: Split[S], sources: Sequence[S], merge: Merge[T], partitions: int, progress: Progress
+    ) -> Iterator[T | ItemFailure]:
+        """What `merge` makes of each partition, in this process."""
+        return exchanged_on_disk(split, sources, merge, partitions, progress)
 
     def each(self, call: Callable[[int], float], times: int) -> list[float]:
         """What `call` says in the processes, at least once in each of them if they are idle."""

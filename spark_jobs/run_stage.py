@@ -21,6 +21,8 @@ from pyspark import SparkConf, SparkContext
 from emseg.config.base import EVALUATIONS, INGESTIONS
 from emseg.config.evaluation import EvaluationSpec
 from emseg.config.ingestion import IngestSpec
+from emseg.engine.exchange import Merge, S, Split, T, attempt_merge, attempt_split
+from emseg.engine.failures import ItemFailure
 from emseg.engine.items import Outcome, Work, attempt_item
 from emseg.engine.progress import Progress
 from emseg.engine.report import Failure, StageReport
@@ -40,6 +42,8 @@ ITEMS_A_JOB = 20_000
 
 class SparkExecutor:
     """Runs items as Spark tasks, one item a task. Only item names go out, only markers come back.
+
+    Tables are exchanged by Spark's own shuffle, as bytes; no voxel goes through it.
 
     Spark is started for the first item that has to be computed: a stage whose markers are all there needs none.
     """
@@ -63,6 +67,21 @@ class SparkExecutor:
             for start in range(0, len(items), ITEMS_A_JOB):
                 some = items[start : start + ITEMS_A_JOB]
                 yield from context.parallelize(some, len(some)).map(partial(attempt_item, work)).collect()
+
+    def exchanged(
+        self, split: Split[S], sources: Sequence[S], merge: Merge[T], partitions: int, progress: Progress
+    ) -> Iterator[T | ItemFailure]:
+        """What `merge` makes of each partition, when all are there. A source or a partition is a Spark task.
+
+        What was split waits on the executors' disks, and a partition's pieces reach `merge` one after the other.
+        """
+        context = self._started()
+        group = f"{progress.what}-{uuid4().hex[:8]}"
+        context.setJobGroup(group, f"{progress.what}: {len(sources)} sources, {partitions} partitions")
+        with _watched(context, group, progress):
+            numbered = context.parallelize(list(enumerate(sources)), max(len(sources), 1))
+            sent = numbered.flatMap(partial(attempt_split, split, partitions)).partitionBy(partitions, int)
+            yield from sent.mapPartitionsWithIndex(partial(attempt_merge, merge)).collect()
 
     def stop(self) -> None:
         """Stop Spark, if it was started. A Spark that died says so in the log: the error that came first goes on."""

@@ -43,6 +43,7 @@ from emseg.dvid import (
 from emseg.errors import PermanentError
 from emseg.geometry import Box, cells_of
 from emseg.phases.segment.labels import SegmentedSubvolume
+from emseg.phases.write import portions
 from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.stitch.review import joins_of
@@ -123,10 +124,12 @@ def second(old, runs) -> RunSpec:
 
 @pytest.fixture(scope="module")
 def kept(second, runs) -> Labelmap:
-    """What it left, after it was killed before it posted mappings and before it posted indices."""
-    for attempt, sign in enumerate((0, 1)):
-        runs.killed(second, f"killed-{attempt}", sign)
-    return runs.stitched(second)
+    """What it left in many partitions, after it was killed before it posted indices and before it posted mappings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(portions, "PARTITION_ROWS", 60)
+        for attempt, sign in enumerate((0, 1)):
+            runs.killed(second, f"killed-{attempt}", sign)
+        return runs.stitched(second)
 
 
 @pytest.fixture(scope="module")

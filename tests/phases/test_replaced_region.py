@@ -128,12 +128,12 @@ def fresh(spec_of, runs) -> Labelmap:
 
 @pytest.fixture(scope="module")
 def over(spec_of, runs) -> Labelmap:
-    """The second run over the release, killed three times: before it posts mappings, indices, and their deletion.
+    """The second run over the release, killed three times: before it posts indices, mappings, and the largest label.
 
-    The mappings are there after the second time, so in the third the second sign of life is that of the deletion.
+    The indices are there after the second time. In the third the mappings are, too.
     """
     spec = spec_of(SEGMENTATION)
-    for attempt, sign in enumerate((0, 1, 1)):
+    for attempt, sign in enumerate((0, 1, 2)):
         runs.killed(spec, f"killed-{attempt}", sign)
     return runs.stitched(spec)
 

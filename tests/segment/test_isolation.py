@@ -16,7 +16,8 @@ from tests.refusals import refused
 from tests.segment.conftest import allowed
 
 from emseg.config.pipeline import Isolation, StepConfig
-from emseg.engine.items import ItemFailure, attempt_item
+from emseg.engine.failures import ItemFailure
+from emseg.engine.items import attempt_item
 from emseg.errors import NoRoomError, PermanentError, StepError
 from emseg.segment import Setting, StepKind
 from emseg.segment.running import PreparedStep

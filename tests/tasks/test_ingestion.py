@@ -19,12 +19,25 @@ from tests.running import spark_job
 from emseg.config.base import INGESTIONS
 from emseg.config.ingestion import INGEST, IngestParameters, IngestSpec
 from emseg.devstack import DevStack
-from emseg.dvid import DvidServer, Grayscale, Labelmap, Node, create_repo
+from emseg.dvid import (
+    DvidServer,
+    Grayscale,
+    IndexTable,
+    Labelmap,
+    Node,
+    block_counts,
+    create_repo,
+    indexed_labels,
+    indices,
+    post_indices,
+)
+from emseg.dvid.labels import index as label_index
 from emseg.engine.items import InProcess
 from emseg.engine.report import StageReport
 from emseg.errors import PermanentError
 from emseg.geometry import Box
 from emseg.phases.services import DvidServices
+from emseg.phases.write import portions
 from emseg.store import FolderStore, S3Store
 from emseg.tasks.ingestion import pin_ingestion, run_ingestion
 from emseg.tasks.ingestion.job import IngestBrick
@@ -100,6 +113,29 @@ def test_labels_are_there_with_their_indices(place: Place) -> None:
     np.testing.assert_array_equal(labelmap.read(Box.of_shape(SHAPE)), _volume())
     sizes = place.node.server.get_json(place.node.path("seg", "size", "7"))
     assert sizes["voxels"] == np.count_nonzero(_volume() == 7)
+
+
+def test_indices_in_many_parts_are_those_of_one_and_what_an_earlier_try_left_is_removed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kills a label that is cut between bricks, and one of an earlier try that keeps its index. Oracle: numpy."""
+    spec = place.pinned(kind="labels", instance="seg")
+    labelmap = Labelmap(place.node, "seg")
+    labelmap.create(1, (40, 4, 4))
+    gone = np.array([999, 1_000_000, 4], np.uint64)
+    post_indices(labelmap, IndexTable(np.full((3, 3), 9, np.int32), gone, gone, np.full(3, 5, np.uint32)))
+    monkeypatch.setattr(portions, "SOURCE_ROWS", 1)
+    monkeypatch.setattr(portions, "PARTITION_ROWS", 300)
+    monkeypatch.setattr(label_index, "PAGE_LABELS", 2)
+    place.run(spec)
+    whole_blocks = np.pad(_volume(), [(0, -side % 64) for side in SHAPE]).astype(np.uint64)
+    found, wanted = (
+        indices(labelmap, indexed_labels(labelmap).tolist()),
+        block_counts(whole_blocks, (0, 0, 0)).ordered(),
+    )
+    for one, other in zip(found.columns, wanted.columns, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert phase_folder(spec, place.services, "").phase_marker().results["labels"] == len(np.unique(_volume()))
 
 
 def test_another_ingestion_writes_everything_again(place: Place) -> None:

@@ -79,7 +79,7 @@ def labelmap(run) -> Iterator[Labelmap]:
     found = segmentation_of(run)
     yield found
     if not found.node.info().locked:
-        FinishLabelmap(run)(run.folder("write").manifest())
+        FinishLabelmap(run, InProcess())(run.folder("write").manifest())
 
 
 def publication_refused(run: RunContext[DvidServices], labelmap: Labelmap, *values: object) -> None:
@@ -120,7 +120,7 @@ def test_an_index_too_few(run, labelmap):
 def test_a_foreign_body(run, labelmap):
     one = np.array([123 << 24], np.uint64)
     post_indices(labelmap, IndexTable(np.zeros((1, 3), np.int32), one, one, np.array([5], np.uint32)))
-    publication_refused(run, labelmap, [[123 << 24]], [])
+    publication_refused(run, labelmap, 123 << 24)
     delete_indices(labelmap, [123 << 24])
 
 

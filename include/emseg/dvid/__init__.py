@@ -9,6 +9,7 @@ from emseg.dvid.errors import NodeLockedError, NotFoundError
 from emseg.dvid.grayscale import Grayscale, GrayscaleInfo
 from emseg.dvid.http import DvidServer
 from emseg.dvid.keyvalue import KeyValues
+from emseg.dvid.labels.bodies import BodyContents
 from emseg.dvid.labels.bricks import ForeignBlocksError, block_counts, write_blocks, write_brick
 from emseg.dvid.labels.contents import LabelContents
 from emseg.dvid.labels.downsample import downsample_labels
@@ -19,11 +20,13 @@ from emseg.dvid.labels.index import (
     delete_indices,
     indexed_labels,
     indices,
+    listed_labels,
     post_indices,
 )
 from emseg.dvid.labels.inherited import LabelClashError, surviving_by_index, surviving_in_box
+from emseg.dvid.labels.inherited_names import Claims, InheritedNames
 from emseg.dvid.labels.labelmap import Labelmap, LabelmapInfo
-from emseg.dvid.labels.mappings import MappingError, check_mappings, mappings, post_mappings
+from emseg.dvid.labels.mappings import MappingError, MappingPair, bodies_of, mappings, post_mappings
 from emseg.dvid.labels.points import labels_at
 from emseg.dvid.labels.preserved import voxels_of_bodies
 from emseg.dvid.labels.pyramid import LabelPyramid, NewLabels
@@ -36,12 +39,15 @@ from emseg.kernels.sub_blocks import BLOCK_VOX
 __all__ = [
     "BLOCK_VOX",
     "Annotations",
+    "BodyContents",
+    "Claims",
     "DvidServer",
     "ForeignBlocksError",
     "Grayscale",
     "GrayscaleInfo",
     "IndexTable",
     "IndexTableError",
+    "InheritedNames",
     "InstanceInfo",
     "KeyValues",
     "LabelClashError",
@@ -50,6 +56,7 @@ __all__ = [
     "Labelmap",
     "LabelmapInfo",
     "MappingError",
+    "MappingPair",
     "NewLabels",
     "Node",
     "NodeInfo",
@@ -59,14 +66,15 @@ __all__ = [
     "RoiInstance",
     "Synapses",
     "block_counts",
+    "bodies_of",
     "check_indices",
-    "check_mappings",
     "create_repo",
     "delete_indices",
     "downsample_labels",
     "indexed_labels",
     "indices",
     "labels_at",
+    "listed_labels",
     "mappings",
     "post_indices",
     "post_mappings",

@@ -1,41 +1,17 @@
-"""One item of a phase, wherever it runs: its marker, or a row that says why it failed.
-
-An exception that escaped a Spark task would bury its cause in the JVM, so errors travel as rows.
-"""
+"""One item of a phase, wherever it runs: its marker, or a row that says why it failed. And who runs items."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from emseg.engine.exchange import Merge, S, Split, T, exchanged_on_disk
+from emseg.engine.failures import ItemFailure, failure_of
 from emseg.engine.progress import Progress
-from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
 from emseg.store import ItemMarker
 
 Work = Callable[[str], ItemMarker]
 """Computes the item of a name and commits it. It may run in any process and any number of times."""
-
-
-@dataclass(frozen=True)
-class ItemFailure:
-    """Why an item was not committed: `kind` is the name of the class of errors, which decides about a retry."""
-
-    item: str
-    kind: str
-    message: str
-
-    @property
-    def is_permanent(self) -> bool:
-        """Whether the same item would fail again."""
-        return self.kind in {PermanentError.__name__, NoRoomError.__name__}
-
-    @property
-    def is_of_the_item(self) -> bool:
-        """Whether the item would fail on any machine, so that a run may go on without it."""
-        return self.kind == PermanentError.__name__
-
 
 Outcome = ItemMarker | ItemFailure
 
@@ -48,6 +24,20 @@ class Executor(Protocol):
         ...
 
 
+class StageExecutor(Executor, Protocol):
+    """An executor that also exchanges tables: what a stage is run by."""
+
+    def exchanged(
+        self, split: Split[S], sources: Sequence[S], merge: Merge[T], partitions: int, progress: Progress
+    ) -> Iterator[T | ItemFailure]:
+        """What `merge` makes of each of the partitions 0 to `partitions` - 1, in any order.
+
+        Where a source fails no partition is merged, and its failure comes one or more times instead. `progress` counts
+        sources and partitions. See `emseg.engine.exchange`.
+        """
+        ...
+
+
 class InProcess:
     """Runs the items one after the other in this process: for tests, the command line, and phases of one item."""
 
@@ -57,21 +47,16 @@ class InProcess:
             yield attempt_item(work, item)
             progress.reached(done)
 
+    def exchanged(
+        self, split: Split[S], sources: Sequence[S], merge: Merge[T], partitions: int, progress: Progress
+    ) -> Iterator[T | ItemFailure]:
+        """What `merge` makes of each partition, in order; one of them is in memory at a time."""
+        return exchanged_on_disk(split, sources, merge, partitions, progress)
+
 
 def attempt_item(work: Work, item: str) -> Outcome:
     """Run one item where it is; any error of it becomes an `ItemFailure`."""
     try:
         return work(item)
-    except EmsegError as error:
-        return ItemFailure(item, _kind_of(error), str(error))
-    except (MemoryError, OSError) as error:
-        if full := NoRoomError.of(error, "computing an item", item):
-            return ItemFailure(item, NoRoomError.__name__, str(full))
-        return ItemFailure(item, TransientError.__name__, traceback.format_exc(limit=-3))
-    except Exception:  # noqa: BLE001 - the border to steps written by others: any of their errors fails this item only
-        return ItemFailure(item, PermanentError.__name__, traceback.format_exc(limit=-5))
-
-
-def _kind_of(error: EmsegError) -> str:
-    kinds = (TransientError, IntegrityError, NoRoomError)
-    return next((kind.__name__ for kind in kinds if isinstance(error, kind)), PermanentError.__name__)
+    except Exception as error:  # noqa: BLE001 - the border to steps written by others: any of their errors fails this item only
+        return failure_of(item, error)

@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from itertools import islice
 
-from emseg.engine.items import Executor, ItemFailure, Work
+from emseg.engine.failures import ItemFailure, error_of
+from emseg.engine.items import Executor, Work
 from emseg.engine.progress import Progress
 from emseg.engine.report import PhaseSummary
-from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
+from emseg.errors import IntegrityError
 from emseg.store import ItemMarker, Markers, PhaseFolder, PhaseMarker
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def _computed(
     markers = Markers.of(_kept(_succeeded(phase, items, executor, probe, failures), folder))
     of_the_item = [failure for failure in failures if failure.is_of_the_item]
     if len(of_the_item) < len(failures) or len(of_the_item) > (phase.most_given_up or 0):
-        raise _error_of(phase, failures, len(items))
+        raise error_of(f"running {phase.phase}", failures, len(items))
     return _settled(phase, markers, failures, folder)
 
 
@@ -121,7 +122,8 @@ def _succeeded(
         if failures and phase.waves is not None:
             return
         if number < len(waves) and len(failures) == len(wave) and _alike(failures):
-            raise _error_of(phase, failures, probe, "the first ones all failed alike, so the rest was not tried: ")
+            note = "the first ones all failed alike, so the rest was not tried: "
+            raise error_of(f"running {phase.phase}", failures, probe, note)
 
 
 def _kept(markers: Iterable[ItemMarker], folder: PhaseFolder) -> Iterator[ItemMarker]:
@@ -162,23 +164,6 @@ def _probe(phase: PhaseRun, missing: int, found: int) -> int:
 def _alike(failures: Sequence[ItemFailure]) -> bool:
     """Whether all messages are one, but for numbers and names with numbers in them."""
     return len({(failure.kind, re.sub(r"[0-9]+", "#", failure.message)) for failure in failures}) == 1
-
-
-def _error_of(phase: PhaseRun, failures: Sequence[ItemFailure], total: int, note: str = "") -> EmsegError:
-    # A retry is worth while only if every failed item may succeed in it; the permanent ones are shown first.
-    retryable = {TransientError.__name__: TransientError, IntegrityError.__name__: IntegrityError}
-    permanent = [f for f in failures if f.is_permanent]
-    full = [f for f in permanent if not f.is_of_the_item]
-    shown = (full or permanent or list(failures))[:3]
-    kind: type[EmsegError] = PermanentError if permanent else retryable[shown[0].kind]
-    kind = NoRoomError if full else kind
-    remedy = "Correct the cause, then clear the task" if permanent else "A retry does only what is missing"
-    return kind(
-        f"running {phase.phase}",
-        f"{len(failures)} of {total} items failed: {', '.join(f.item for f in shown)}",
-        note + " | ".join(f.message.strip() for f in shown),
-        remedy,
-    )
 
 
 def _summary(folder: PhaseFolder, started: float, done: int, reused: int, marker: PhaseMarker) -> PhaseSummary:

@@ -7,11 +7,11 @@ a brick's coarser scales.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 
-from emseg.array_types import Labels64
+from emseg.array_types import Ids, Labels64
 from emseg.dvid import (
     BLOCK_VOX,
     IndexTable,
@@ -21,6 +21,7 @@ from emseg.dvid import (
     Node,
     delete_indices,
     indexed_labels,
+    listed_labels,
     mappings,
     post_indices,
 )
@@ -72,18 +73,35 @@ class LabelBricks:
             tables.append(pyramid.counts)
         return IndexTable.joined(tables)
 
-    def finish(self, table: IndexTable, before_post: Callable[[], object] = bool) -> int:
-        """Post the indices of all labels, remove those that an earlier, other try left, and set the extents.
-
-        Returns the number of labels. One process at a time may do it; `before_post` is called before each post.
-        """
-        if not len(table):
-            raise self._refused("every voxel is 0", "Check that this is the right volume")
-        count = post_indices(self._labelmap, table, before_post)
-        gone = np.setdiff1d(indexed_labels(self._labelmap), table.body)
-        delete_indices(self._labelmap, gone.tolist())
-        self._labelmap.set_extents(self._box)
+    def finish(self, table: IndexTable) -> int:
+        """Finish the labelmap in one process that has all counted rows; returns the number of labels."""
+        self.require_rows(len(table))
+        count = self.post_labels(table, indexed_labels(self._labelmap))
+        self.finish_volume()
         return count
+
+    def require_rows(self, rows: int) -> None:
+        """PermanentError where nothing was counted."""
+        if not rows:
+            raise self._refused("every voxel is 0", "Check that this is the right volume")
+
+    def post_labels(self, table: IndexTable, listed: Ids) -> int:
+        """Post the indices of some labels, and remove those of the `listed` labels that are not among them.
+
+        An earlier try of another source left these. Returns the number of labels. Doing it twice changes nothing, and
+        any number of processes may do it at a time, each for its own labels.
+        """
+        count = post_indices(self._labelmap, table)
+        delete_indices(self._labelmap, np.setdiff1d(listed, table.body).tolist())
+        return count
+
+    def finish_volume(self) -> None:
+        """Set the extents, when all labels are posted."""
+        self._labelmap.set_extents(self._box)
+
+    def listed(self, start: int = 0) -> Iterator[Ids]:
+        """The labels that have an index now, from `start` on, as pages."""
+        return listed_labels(self._labelmap, start)
 
     def _refused(self, found: str, remedy: str) -> PermanentError:
         return PermanentError(DOING, self._labelmap.instance, found, remedy)

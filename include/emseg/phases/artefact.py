@@ -86,7 +86,11 @@ class TableArtefact:
 
     def read(self, folder: PhaseFolder, marker: ItemMarker) -> pa.Table:
         """The table of a committed item, checksum and columns verified; IntegrityError where it is not as written."""
-        return decode_table(folder.read_artefact(marker.artefact(self.name)), self.schema)
+        return self.read_alone(folder, marker.artefact(self.name))
+
+    def read_alone(self, folder: PhaseFolder, artefact: Artefact) -> pa.Table:
+        """The same of a table that `write` returned."""
+        return decode_table(folder.read_artefact(artefact), self.schema)
 
     def read_as(self, kind: type[T], folder: PhaseFolder, markers: Iterable[ItemMarker]) -> Iterator[T]:
         """The tables of several items as those of a class, in the order of the items; a few are read ahead."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from emseg.config import RunSpec
-    from emseg.engine.items import Work
+    from emseg.engine.items import StageExecutor, Work
     from emseg.engine.run import Scalars
     from emseg.phases.artefact import LabelArtefact, TableArtefact
     from emseg.phases.run_context import RunContext
@@ -85,8 +85,11 @@ class Phase(ABC):
     def prepare(self, run: RunContext[Any]) -> Work:
         """The work on one item, for any process; called once in the driver before the first item."""
 
-    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002 - for subclasses
-        """What is done once in the driver after all items; the figures are kept in the phase marker."""
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker], executor: StageExecutor) -> Scalars:  # noqa: ARG002 - for subclasses
+        """What is done once, by the driver, after all items; the figures are kept in the phase marker.
+
+        The `executor` exchanges tables where one process would not hold them.
+        """
         return {}
 
     def also_for(self, run: RunContext[Any]) -> tuple[RunContext[Any], ...]:  # noqa: ARG002 - for subclasses

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from emseg.engine.items import Executor, InProcess, ItemFailure, Outcome, Work, attempt_item
+from emseg.engine.failures import ItemFailure
+from emseg.engine.items import Executor, InProcess, Outcome, Work, attempt_item
 from emseg.engine.progress import Progress
 from emseg.engine.run import phase_marker
 from emseg.errors import IntegrityError

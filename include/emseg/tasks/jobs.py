@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emseg.engine.items import Executor
+from emseg.engine.items import StageExecutor
 from emseg.engine.report import PhaseSummary, StageReport
 from emseg.engine.run import PhaseResult, PhaseRun, phase_marker, run_phase
 from emseg.phases import phase_named, phases_of
@@ -29,7 +29,7 @@ class StageResult:
     run: RunContext[Any]
 
 
-def run_stage(stage: str, run: RunContext[Any], executor: Executor) -> StageResult:
+def run_stage(stage: str, run: RunContext[Any], executor: StageExecutor) -> StageResult:
     """Run all phases of a stage. Items of the stage before that were set aside as damaged are computed again first."""
     first, *_ = declared = phases_of(stage)
     if first.follows is not None:
@@ -37,7 +37,7 @@ def run_stage(stage: str, run: RunContext[Any], executor: Executor) -> StageResu
     return run_phases(stage, declared, run, executor)
 
 
-def run_phases(stage: str, declared: tuple[Phase, ...], run: RunContext[Any], executor: Executor) -> StageResult:
+def run_phases(stage: str, declared: tuple[Phase, ...], run: RunContext[Any], executor: StageExecutor) -> StageResult:
     """Run some phases of a stage, one after the other."""
     summaries: list[PhaseSummary] = []
     given_up: dict[str, Mapping[str, str]] = {}
@@ -55,7 +55,7 @@ def run_phases(stage: str, declared: tuple[Phase, ...], run: RunContext[Any], ex
     return StageResult(report, run)
 
 
-def complete(name: str, run: RunContext[Any], executor: Executor) -> None:
+def complete(name: str, run: RunContext[Any], executor: StageExecutor) -> None:
     """Bring the input of a task to completion: nothing to do, unless something of it was lost or set aside as damaged.
 
     What that is made from is completed before it. Nothing is given up on behalf of the stage that the phase belongs to.
@@ -73,14 +73,14 @@ def complete(name: str, run: RunContext[Any], executor: Executor) -> None:
     log.warning("%s: the phase was not marked; %d items of it have been computed again", name, done)
 
 
-def _run(phase: Phase, run: RunContext[Any], executor: Executor, may_give_up: bool = False) -> PhaseResult:
+def _run(phase: Phase, run: RunContext[Any], executor: StageExecutor, may_give_up: bool = False) -> PhaseResult:
     """One phase. Items that this run does without are not tried."""
     items, without = phase.items(run), run.given_up.get(phase.name, {})
     bound = PhaseRun(
         phase=phase.name,
         items=items,
         prepare=lambda: phase.prepare(run),
-        finish=lambda markers: phase.finish(run, markers),
+        finish=lambda markers: phase.finish(run, markers, executor),
         most_given_up=phase.most_given_up(run.spec, len(items)) if may_give_up else None,
         waves=phase.waves(run),
     )

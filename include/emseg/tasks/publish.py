@@ -79,4 +79,4 @@ def _prepare(run: RunContext[DvidServices], quality: bytes) -> None:
 def _verify(run: RunContext[DvidServices]) -> None:
     with all_of_it(("write", "resolve"), run, InProcess()):
         complete("write", run, InProcess())
-        FinishLabelmap(run).verify()
+        FinishLabelmap(run, InProcess()).verify()

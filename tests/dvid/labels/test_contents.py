@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from emseg.dvid import (
+    BodyContents,
     ForeignBlocksError,
     IndexTable,
+    InheritedNames,
     LabelClashError,
     LabelContents,
     Labelmap,
@@ -64,11 +68,29 @@ def laid_over(labelmap: Labelmap, child: Labelmap, new: np.ndarray) -> LabelCont
     """`new` in the left block; mappings and indices follow."""
     inherited = dict(labelmap.stored_blocks(TWO, 0))
     write_blocks(child, 0, [(LEFT, pack_block(new))], TWO, inherited)
-    replaced = block_counts(labelmap.read(Box.of_shape((64, 64, 64)), supervoxels=True), LEFT)
-    contents = LabelContents.over(labelmap, block_counts(new, LEFT), replaced, Box.of_shape((64, 64, 64)))
+    names, rows_replaced = InheritedNames.of(labelmap), replaced_rows(labelmap)
+    replaced = replace(rows_replaced, body=names.bodies_of(rows_replaced.supervoxel))
+    counted = block_counts(new, LEFT)
+    claims = names.claims(np.unique(counted.supervoxel))
+    bodies = BodyContents.over(labelmap, names.labels, counted, replaced, claims)
+    bodies.post(child)
+    bodies.verify(child)
+    contents = LabelContents(
+        ancestor=labelmap,
+        names=names,
+        parts=lambda: iter([bodies.mapped]),
+        bodies=bodies.bodies,
+        changed=bodies.changed,
+        max_label=bodies.max_label,
+        bounds=Box.of_shape((64, 64, 64)),
+    )
     contents.post(child, bool)
     contents.verify(child)
     return contents
+
+
+def replaced_rows(labelmap: Labelmap) -> IndexTable:
+    return block_counts(labelmap.read(Box.of_shape((64, 64, 64)), supervoxels=True), LEFT)
 
 
 def rows(labelmap: Labelmap) -> set[tuple[int, int, int, int]]:

@@ -19,7 +19,6 @@ from emseg.dvid import (
     Labelmap,
     MappingError,
     Node,
-    check_mappings,
     delete_indices,
     indexed_labels,
     indices,
@@ -133,6 +132,22 @@ def test_bodies_are_never_cut_between_posts(labelmap: Labelmap, monkeypatch: pyt
     np.testing.assert_array_equal(indexed_labels(labelmap), [8])
 
 
+@pytest.mark.services
+def test_a_body_of_more_than_a_hundred_thousand_blocks_is_one_post(labelmap: Labelmap) -> None:
+    """Kills a body that is cut at the rows of a request, and numbers of 16 bits. Oracle: the server's own size."""
+    block = np.indices((120, 100, 10), np.int32).reshape(3, -1).T.astype(np.int32)
+    ids, rows = np.full(len(block), 5, np.uint64), 2 * len(block)
+    assert rows > label_index.POST_ROWS
+    two = np.concatenate([ids, np.full(len(block), 9, np.uint64)])
+    count = np.concatenate([np.full(len(block), 3, np.uint32), np.full(len(block), 4, np.uint32)])
+    table = IndexTable(np.concatenate([block, block]), two, np.full(rows, 5, np.uint64), count).ordered()
+    assert post_indices(labelmap, table) == 1
+    found = indices(labelmap, [5])
+    for one, other in zip(found.columns, table.columns, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert _sizes(labelmap, [5]) == [7 * len(block)]
+
+
 @pytest.mark.parametrize(
     ("rows", "wrong"),
     [
@@ -228,11 +243,16 @@ def test_a_body_that_is_posted_in_parts_is_one_body(counting: Labelmap, monkeypa
         ({5: [2**48]}, [2**48, 2**48]),  # a label, and the bound that it must be below
         ({2**48 + 1: [5]}, [2**48 + 1, 2**48]),
         ({5: [9], 9: [10]}, [9, 5]),  # a body, and the body that it is itself mapped to
-        ({5: [6], 6: [5]}, [6, 5]),
+        ({5: [6], 6: [5]}, [5, 6]),
     ],
 )
-def test_wrong_mappings_are_refused_before_anything_is_sent(bodies: dict[int, list[int]], named: list[int]) -> None:
+def test_wrong_mappings_are_refused_before_anything_is_sent(
+    bodies: dict[int, list[int]], named: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Kills chains and circles: DVID follows a mapping once, so that a reader would see neither body whole."""
+    none = np.empty(0, np.uint64)
+    monkeypatch.setattr(label_mappings, "mappings", lambda _: (none, none))
+    nowhere = Labelmap(Node(None, "none"), "none")  # type: ignore[arg-type]
     with pytest.raises(MappingError) as caught:
-        check_mappings({body: np.array(svs, np.uint64) for body, svs in bodies.items()})
+        post_mappings(nowhere, {body: np.array(svs, np.uint64) for body, svs in bodies.items()})
     assert numbers(caught.value.found) == named

@@ -28,7 +28,7 @@ def labelmap(server) -> Labelmap:
     labels[:, :, :40], labels[:, :, 40:80] = 5, 6
     rows = write_brick(found, 0, labels, (0, 0, 0))
     post_mappings(found, {5: np.array([6], np.uint64)}, bool)
-    post_indices(found, replace(rows, body=np.where(rows.supervoxel == 6, np.uint64(5), rows.supervoxel)), bool)
+    post_indices(found, replace(rows, body=np.where(rows.supervoxel == 6, np.uint64(5), rows.supervoxel)))
     found.set_extents(BOX)
     return found
 

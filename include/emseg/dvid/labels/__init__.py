@@ -30,9 +30,11 @@ What a writer calls, in this order:
     Labelmap(node, name).create(...)          makes the instance, or finds it                        labelmap.py
     LabelPyramid(...).write(labelmap)         blocks of one brick; any number of writers at a time   pyramid.py
         or write_brick(labelmap, 0, ...)      one scale of an array
-    LabelContents.over(ancestor, ...)         once all writers have ended, one writer computes       contents.py
-        .post(labelmap, before_post)          mappings, indices, largest label, extents: posts them
-        .verify(labelmap)                     and reads all of them back
+    BodyContents.over(ancestor, ...)          once all of these have ended, any number of writers    bodies.py
+        .post(labelmap), .verify(labelmap)    post indices, each of its own bodies, and read them back
+    LabelContents(...)                        then one writer posts mappings, largest label and      contents.py
+        .post(labelmap, before_post)          extents,
+        .verify(labelmap)                     and reads them back
     node.commit(note)                         DVID does not wait for open writes
 
 Each step can be repeated after a failure: it leaves the same state. `labelindex_pb2.py` is generated from

@@ -1,152 +1,120 @@
-"""Everything that a labelmap holds beside its blocks: mappings, indices, extents and the largest label.
+"""What a labelmap holds of all bodies together: mappings, the list of bodies, extents and the largest label.
 
-It is computed from counted voxels, posted by one writer and verified by reading back. All of it is checked before any
-of it is posted, and posting twice changes nothing. Inherited labels that the run does not overwrite are included.
+One writer posts it when every part of the bodies has its indices (`bodies.py`), and reads it back. Posting twice
+changes nothing. Inherited labels that the run does not overwrite are included.
+
+Memory: the mappings in force (`mappings`); over inherited labels twice, and 8 bytes a body of the ancestor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from emseg.array_types import Ids
+from emseg.array_types import Flags, Ids
 from emseg.dvid.extents import around
-from emseg.dvid.labels.index import IndexTable, check_indices, delete_indices, indexed_labels, indices, post_indices
-from emseg.dvid.labels.inherited import surviving_bodies
+from emseg.dvid.labels.differences import differs, require_equal
+from emseg.dvid.labels.index import listed_labels
+from emseg.dvid.labels.inherited_names import InheritedNames
 from emseg.dvid.labels.labelmap import Labelmap
-from emseg.dvid.labels.mappings import bodies_of, check_mappings, mappings, post_mappings
-from emseg.errors import IntegrityError
+from emseg.dvid.labels.mappings import MappingPair, bodies_of, mappings, post_mapping_parts
 from emseg.geometry import Box
-
-MappingPair = tuple[Ids, Ids]
-"""Supervoxels, ascending, and the body of each."""
+from emseg.sorted_ids import find, is_among
 
 
 @dataclass(frozen=True, eq=False)
 class LabelContents:
-    """What a labelmap must hold in the end. `indices` are the rows of all bodies that are new or changed.
+    """What a labelmap must hold in the end.
 
-    `gone` are the inherited bodies that end. `mapped` are the supervoxels to be mapped, with their bodies; `mapping`
-    are all mappings in force afterwards, `labels` all bodies. `bounds` are the voxels (scale 0) that the run looked at,
-    `extents` these and all that the ancestor held.
+    `parts` reads, each time anew, the supervoxels that the run maps with their bodies; they are in any parts, of which
+    no two share a supervoxel. `bodies` is the number of bodies that have an index because of the run, `changed` are the
+    inherited ones that lost voxels or their name, `max_label` is the largest id in these indices. `bounds` are the
+    voxels (scale 0) that the run looked at.
     """
 
-    indices: IndexTable
-    gone: Ids
-    mapped: MappingPair
-    mapping: MappingPair
-    labels: Ids
-    bounds: Box
-    extents: Box
+    ancestor: Labelmap
+    names: InheritedNames
+    parts: Callable[[], Iterator[MappingPair]]
+    bodies: int
+    changed: Ids
     max_label: int
-
-    @classmethod
-    def over(cls, ancestor: Labelmap, new: IndexTable, replaced: IndexTable, bounds: Box) -> LabelContents:
-        """A run replaced the rows `replaced` of `ancestor` by its rows `new`. Errors: see `surviving_bodies`."""
-        survivors = surviving_bodies(ancestor, replaced, np.union1d(new.supervoxel, new.body))
-        rows = IndexTable.joined([new, survivors.rows]).ordered()
-        to_map = IndexTable.joined([new, survivors.rows.rows(np.flatnonzero(survivors.renamed))])
-        supervoxels, first = np.unique(to_map.supervoxel, return_index=True)
-        mapped, before = (supervoxels, to_map.body[first]), mappings(ancestor)
-        bodies = np.unique(rows.body)
-        labels = indexed_labels(ancestor)
-        # An ancestor without this instance tells the extents of other branches, those of this run with them.
-        held = ancestor.info().extents if len(labels) else None
-        return cls(
-            indices=rows,
-            gone=np.setdiff1d(survivors.changed, bodies),
-            mapped=mapped,
-            mapping=_overlaid(before, mapped),
-            labels=np.union1d(np.setdiff1d(labels, survivors.changed), bodies),
-            bounds=bounds,
-            extents=around(bounds, held),
-            max_label=max(ancestor.max_label(), int(rows.supervoxel.max(initial=0)), int(rows.body.max(initial=0))),
-        )
+    bounds: Box
 
     def post(self, labelmap: Labelmap, before_post: Callable[[], object]) -> None:
-        """Post mappings, indices, largest label and extents, in this order. `before_post` comes before each request."""
-        groups = self._groups(mappings(labelmap))
-        check_mappings(groups)
-        check_indices(self.indices)
-        post_mappings(labelmap, groups, before_post)
-        post_indices(labelmap, self.indices, before_post)
+        """Post mappings, largest label and extents, in this order. `before_post` comes before each request."""
+        post_mapping_parts(labelmap, self.parts(), before_post)
         before_post()
-        delete_indices(labelmap, self.gone.tolist())
-        if self.max_label:
-            labelmap.raise_max_label(self.max_label)
-        labelmap.set_extents(self.extents)
+        if largest := self._largest():
+            labelmap.raise_max_label(largest)
+        labelmap.set_extents(self._extents())
 
     def verify(self, labelmap: Labelmap) -> None:
         """Read all of it back; IntegrityError names the first item that differs."""
-        found = indices(labelmap, np.union1d(self.labels[np.isin(self.labels, self.indices.body)], self.gone).tolist())
-        _require_equal(labelmap, "label indices", _index_rows(self.indices), _index_rows(found))
-        _require_equal(labelmap, "mappings", _pairs(self.mapping), _pairs(mappings(labelmap)))
-        _require_equal(labelmap, "bodies with an index", self.labels[:, None], indexed_labels(labelmap)[:, None])
-        extents, max_label = labelmap.info().extents, labelmap.max_label()
-        told = extents is not None and extents.contains(self.bounds) and self.extents.contains(extents)
-        if not told or max_label < self.max_label:
-            raise _differs(
-                labelmap,
-                "extents and largest label",
-                f"DVID says {extents} and {max_label} instead of {self.extents} and {self.max_label}",
-            )
+        self._verify_mappings(labelmap)
+        self._verify_labels(labelmap)
+        found, largest, wanted, least = labelmap.info().extents, labelmap.max_label(), self._extents(), self._largest()
+        told = found is not None and found.contains(self.bounds) and wanted.contains(found)
+        if not told or largest < least:
+            what = f"DVID says {found} and {largest} instead of {wanted} and {least}"
+            raise differs(labelmap, "extents and largest label", what)
 
-    def _groups(self, current: MappingPair) -> dict[int, Ids]:
-        """Supervoxels to map, by body. One that is its own body is left out, unless DVID maps it to another one."""
-        supervoxels, bodies = self.mapped
-        is_needed = (supervoxels != bodies) | (bodies_of(current, supervoxels) != bodies)
-        supervoxels, bodies = supervoxels[is_needed], bodies[is_needed]
-        order = np.argsort(bodies, kind="stable")
-        names, starts = np.unique(bodies[order], return_index=True)
-        groups = np.split(supervoxels[order], starts[1:])  # one empty group where there is nothing to map
-        return dict(zip(names.tolist(), groups, strict=False))
+    def _largest(self) -> int:
+        return max(self.ancestor.max_label(), self.max_label)
+
+    def _extents(self) -> Box:
+        # An ancestor without this instance tells the extents of other branches, those of this run with them.
+        return around(self.bounds, self.ancestor.info().extents if len(self.names.labels) else None)
+
+    def _verify_mappings(self, labelmap: Labelmap) -> None:
+        found, before = mappings(labelmap), self.names.mapping
+        of_others, inherited = np.ones(len(found[0]), bool), np.ones(len(before[0]), bool)
+        for supervoxels, bodies in self.parts():
+            of_dvid = bodies_of(found, supervoxels)
+            require_equal(labelmap, "mappings", np.stack([supervoxels, bodies], 1), np.stack([supervoxels, of_dvid], 1))
+            self._require_straight(labelmap, found, np.unique(bodies))
+            _clear(of_others, supervoxels, found[0])
+            _clear(inherited, supervoxels, before[0])
+        require_equal(labelmap, "mappings", _pairs(before, inherited), _pairs(found, of_others))
+
+    def _require_straight(self, labelmap: Labelmap, found: MappingPair, bodies: Ids) -> None:
+        """No body of the run is itself mapped by the run: DVID follows a mapping once."""
+        of_dvid = bodies_of(found, bodies)
+        moved = (of_dvid != bodies) & (of_dvid != bodies_of(self.names.mapping, bodies))
+        if moved.any():
+            what = f"body {bodies[moved][0]} is itself mapped to body {of_dvid[moved][0]}"
+            raise differs(labelmap, "mappings", what)
+
+    def _verify_labels(self, labelmap: Labelmap) -> None:
+        """The bodies with an index are those of the run, each of which was read back, and the unchanged inherited."""
+        unchanged = np.setdiff1d(self.names.labels, self.changed, assume_unique=True)
+        missing, others = np.ones(len(unchanged), bool), 0
+        for page in listed_labels(labelmap):
+            _clear(missing, page, unchanged)
+            others += int(np.count_nonzero(~is_among(page, unchanged)))
+        if missing.any():
+            raise differs(labelmap, "bodies with an index", f"there is none of body {unchanged[missing][0]}")
+        if others != self.bodies:
+            raise self._of_strays(labelmap, unchanged, others)
+
+    def _of_strays(self, labelmap: Labelmap, unchanged: Ids, others: int) -> Exception:
+        """The error of bodies that nobody counted, with one of them; only it needs a list of all bodies in memory."""
+        listed = np.concatenate([page[~is_among(page, unchanged)] for page in listed_labels(labelmap)] or [unchanged])
+        for known in (self.changed, *(np.unique(bodies) for _, bodies in self.parts())):
+            listed = listed[~is_among(listed, known)]
+        shown = f", for example {listed.min()}" if len(listed) else ""
+        return differs(labelmap, "bodies with an index", f"{others} in DVID, {self.bodies} were counted{shown}")
 
 
-def _overlaid(before: MappingPair, mapped: MappingPair) -> MappingPair:
-    kept = ~np.isin(before[0], mapped[0])
-    supervoxels = np.concatenate([before[0][kept], mapped[0]])
-    bodies = np.concatenate([before[1][kept], mapped[1]])
-    order = np.argsort(supervoxels)
-    return supervoxels[order], bodies[order]
+def _clear(flags: Flags, ids: Ids, ascending: Ids) -> None:
+    """Set the flags of those of `ascending` that are among `ids` to False."""
+    index, is_there = find(ids, ascending)
+    flags[index[is_there]] = False
 
 
-def _pairs(mapping: MappingPair) -> npt.NDArray[np.uint64]:
+def _pairs(mapping: MappingPair, which: Flags) -> npt.NDArray[np.uint64]:
     """Rows `supervoxel, body`, without supervoxels that are their own body: mapping them or not means the same."""
-    differs = mapping[0] != mapping[1]
-    return np.stack([mapping[0][differs], mapping[1][differs]], axis=1)
-
-
-def _index_rows(table: IndexTable) -> npt.NDArray[np.uint64]:
-    """Rows `body, supervoxel, z, y, x, voxels` of an ordered table (negative coordinates wrap around)."""
-    block = table.block.astype(np.int64).astype(np.uint64)
-    columns = [table.body[:, None], table.supervoxel[:, None], block, table.count.astype(np.uint64)[:, None]]
-    return np.concatenate(columns, axis=1)
-
-
-def _require_equal(
-    labelmap: Labelmap, what: str, wanted: npt.NDArray[np.uint64], found: npt.NDArray[np.uint64]
-) -> None:
-    if np.array_equal(wanted, found):
-        return
-    shorter = min(len(wanted), len(found))
-    different = np.flatnonzero((wanted[:shorter] != found[:shorter]).any(axis=1))
-    row = int(different[0]) if len(different) else shorter
-    wanted_row, found_row = wanted[row : row + 1].tolist(), found[row : row + 1].tolist()
-    raise _differs(
-        labelmap,
-        what,
-        f"{len(found)} rows in DVID, {len(wanted)} were counted; the first that differs is {found_row} instead of "
-        f"{wanted_row}",
-    )
-
-
-def _differs(labelmap: Labelmap, what: str, found: str) -> IntegrityError:
-    return IntegrityError(
-        f"checking {what}",
-        f"{labelmap.instance!r} in node {labelmap.node.uuid}",
-        found,
-        "Try again; if it stays, something else writes to this node",
-    )
+    wanted = which & (mapping[0] != mapping[1])
+    return np.stack([mapping[0][wanted], mapping[1][wanted]], axis=1)

@@ -7,7 +7,7 @@ twice is harmless, and a body must come with all its blocks at once. GET `/indic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +22,14 @@ from emseg.errors import IntegrityError, PermanentError
 from emseg.geometry import MAX_LABEL
 
 POST_ROWS = 200_000
-"""Rows of a request, about 5 MB; a body with more rows has a request of its own."""
+"""Rows of a request, about 5 MB; a body with more rows has a request of its own, at about 400 bytes of memory a row."""
 REQUEST_LABELS = 10_000
 """Indices asked for at once; the server refuses more than 50 000."""
+PAGE_LABELS = 1_000_000
+"""Labels listed at once."""
 _AXIS_BITS = 21
 _NEGATIVE = 1 << 20
+_ANSWER_ROW = np.dtype([("key", "<u8"), ("supervoxel", "<u8"), ("body", "<u8"), ("count", "<u4")])
 _REMEDY = "Correct the table: nothing of it was posted"
 
 
@@ -61,18 +64,22 @@ class IndexTableError(PermanentError):
     """Rows that are not indices: a label is out of range, a row occurs twice, or a supervoxel has two bodies."""
 
 
-def post_indices(labelmap: Labelmap, table: IndexTable, before_post: Callable[[], object] = bool) -> int:
-    """Replace the index of every body in `table`, which must hold all its blocks; returns the number of bodies.
-
-    `before_post` is called before each request: it shows that the one writer lives, or raises to stop it.
-    """
+def post_indices(labelmap: Labelmap, table: IndexTable) -> int:
+    """Replace the index of every body in `table`, which must hold all its blocks; returns the number of bodies."""
     table = table.ordered()
     _check(table)
-    starts = np.flatnonzero(np.diff(table.body, prepend=np.uint64(0)))
-    for first, stop in _batches(starts, len(table)):
-        before_post()
-        _post(labelmap, _message(table.rows(slice(first, stop))))
-    return len(starts)
+    for batch in batches(table):
+        _post(labelmap, _message(batch))
+    return len(_starts(table))
+
+
+def batches(table: IndexTable) -> Iterator[IndexTable]:
+    """An ordered table as whole bodies, about `POST_ROWS` rows at a time."""
+    first, starts, rows = 0, _starts(table), len(table)
+    for end in [*starts[1:].tolist(), rows] if rows else []:
+        if end - first >= POST_ROWS or end == rows:
+            yield table.rows(slice(first, end))
+            first = end
 
 
 def check_indices(table: IndexTable) -> None:
@@ -92,32 +99,29 @@ def delete_indices(labelmap: Labelmap, labels: Sequence[int]) -> None:
 def indices(labelmap: Labelmap, bodies: Sequence[int]) -> IndexTable:
     """The indices of `bodies` as a table in order of body, block, supervoxel; a body without index has no row."""
     where = labelmap.node.path(labelmap.instance, "indices")
-    columns: list[tuple[int, int, int, int]] = []
+    tables = [_NO_ROWS]
     for first in range(0, len(bodies), REQUEST_LABELS):
         asked = ",".join(str(int(body)) for body in bodies[first : first + REQUEST_LABELS])
-        columns += _rows(labelmap.node.server.get(where, body=f"[{asked}]".encode()), where)
-    keys, supervoxels, labels, counts = zip(*columns, strict=True) if columns else ((), (), (), ())
-    return IndexTable(
-        _blocks_of(np.array(keys, np.uint64)),
-        np.array(supervoxels, np.uint64),
-        np.array(labels, np.uint64),
-        np.array(counts, np.uint32),
-    ).ordered()
+        tables.append(_table_of(labelmap.node.server.get(where, body=f"[{asked}]".encode()), where))
+    return IndexTable.joined(tables).ordered()
 
 
 def indexed_labels(labelmap: Labelmap) -> Ids:
     """All labels that have an index in this node, ascending."""
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *listed_labels(labelmap)]))
+
+
+def listed_labels(labelmap: Labelmap, start: int = 0) -> Iterator[Ids]:
+    """The same from label `start` on, as pages, the smaller labels first."""
     where = labelmap.node.path(labelmap.instance, "listlabels")
-    found: list[Ids] = []
-    start = 0
     while True:
-        body = labelmap.node.server.get(where, {"start": str(start)})
+        body = labelmap.node.server.get(where, {"start": str(start), "number": str(PAGE_LABELS)})
         labels = np.frombuffer(body[: len(body) // 8 * 8], "<u8").astype(np.uint64)
         if len(body) % 8 or bool((labels < start).any()) or bool((labels == 0).any()):
             raise IntegrityError("listing labels", f"GET {where}", "the list is cut or damaged", "Try again")
         if len(labels) == 0:
-            return np.unique(np.concatenate([*found, labels]))
-        found.append(labels)
+            return
+        yield labels
         start = int(labels.max()) + 1
 
 
@@ -155,24 +159,21 @@ def _repeats(column: npt.NDArray[np.generic]) -> Flags:
     return equal
 
 
-def _batches(starts: npt.NDArray[np.intp], rows: int) -> Iterator[tuple[int, int]]:
-    """First row and end of each request: whole bodies, about POST_ROWS rows."""
-    first = 0
-    ends = [*starts[1:].tolist(), rows] if len(starts) else []
-    for end in ends:
-        if end - first >= POST_ROWS or end == rows:
-            yield first, end
-            first = end
+def _starts(table: IndexTable) -> npt.NDArray[np.intp]:
+    """The first row of each body of an ordered table."""
+    return np.flatnonzero(np.diff(table.body, prepend=np.uint64(0)))
 
 
 def _message(table: IndexTable) -> bytes:
     message = labelindex_pb2.LabelIndices()  # type: ignore[attr-defined]
     index = None
-    keys, supervoxels = _keys_of(table.block).tolist(), table.supervoxel.tolist()
-    for body, key, supervoxel, count in zip(table.body.tolist(), keys, supervoxels, table.count.tolist(), strict=True):
-        if index is None or index.label != body:
-            index = message.indices.add(label=body)
-        index.blocks[key].counts[supervoxel] = count
+    for first in range(0, len(table), POST_ROWS):  # a body may have any number of rows, and Python's numbers are large
+        some = table.rows(slice(first, first + POST_ROWS))
+        columns = (some.body, _keys_of(some.block), some.supervoxel, some.count)
+        for body, key, supervoxel, count in zip(*(column.tolist() for column in columns), strict=True):
+            if index is None or index.label != body:
+                index = message.indices.add(label=body)
+            index.blocks[key].counts[supervoxel] = count
     return bytes(message.SerializeToString(deterministic=True))
 
 
@@ -180,18 +181,23 @@ def _post(labelmap: Labelmap, message: bytes) -> None:
     labelmap.node.server.post(labelmap.node.path(labelmap.instance, "indices"), message, repeatable=True)
 
 
-def _rows(body: bytes, where: str) -> list[tuple[int, int, int, int]]:
+def _table_of(body: bytes, where: str) -> IndexTable:
+    """The rows of an answer, in its order."""
     message = labelindex_pb2.LabelIndices()  # type: ignore[attr-defined]
     try:
         message.ParseFromString(body)
     except DecodeError:
         raise IntegrityError("reading label indices", f"GET {where}", "the answer is damaged", "Try again") from None
-    return [
-        (key, supervoxel, index.label, count)
-        for index in message.indices
-        for key, block in index.blocks.items()
-        for supervoxel, count in block.counts.items()
-    ]
+    rows = np.fromiter(
+        (
+            (key, supervoxel, index.label, count)
+            for index in message.indices
+            for key, block in index.blocks.items()
+            for supervoxel, count in block.counts.items()
+        ),
+        _ANSWER_ROW,
+    )
+    return IndexTable(_blocks_of(rows["key"]), *(rows[name].copy() for name in ("supervoxel", "body", "count")))
 
 
 def _keys_of(block: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:

@@ -20,6 +20,7 @@ from emseg.array_types import Flags, Ids, Mask
 from emseg.dvid.coordinates import blocks_around, one_block, voxels_of
 from emseg.dvid.labels.block import unpack_block
 from emseg.dvid.labels.index import REQUEST_LABELS, IndexTable, indexed_labels, indices
+from emseg.dvid.labels.inherited_names import Claims
 from emseg.dvid.labels.labelmap import Labelmap
 from emseg.dvid.labels.mappings import bodies_of, mappings
 from emseg.errors import IntegrityError, PermanentError
@@ -99,17 +100,15 @@ def surviving_by_index(
     return np.unique(np.concatenate(found))
 
 
-def surviving_bodies(ancestor: Labelmap, replaced: IndexTable, new_ids: Ids) -> SurvivingBodies:
-    """What survives of the ancestor's bodies when `replaced` (voxels of inherited supervoxels) give way to `new_ids`.
+def surviving_bodies(ancestor: Labelmap, labels: Ids, replaced: IndexTable, claims: Claims) -> SurvivingBodies:
+    """What survives of the ancestor's bodies that lose the voxels `replaced`, or that `claims` concern.
 
-    IntegrityError where the ancestor's indices do not hold the replaced voxels. LabelClashError where a surviving
-    supervoxel has one of the new ids, or where no name is free for a body.
+    `labels` are all bodies of the ancestor. `replaced` are voxels of inherited supervoxels in their inherited bodies:
+    all that these bodies lose. `claims` are all those on these bodies. IntegrityError where the ancestor's indices do
+    not hold the replaced voxels. LabelClashError where a surviving supervoxel has a new id, or where no name is free
+    for a body.
     """
-    labels, mapping = indexed_labels(ancestor), mappings(ancestor)
-    known = np.union1d(labels, mapping[0])
-    lose_voxels = bodies_of(mapping, np.unique(replaced.supervoxel))
-    lose_names = np.union1d(np.intersect1d(labels, new_ids), bodies_of(mapping, np.intersect1d(known, new_ids)))
-    changed = np.union1d(lose_voxels, lose_names)
+    changed, new_ids = np.union1d(replaced.body, claims.body), np.unique(claims.new_id)
     changed = changed[changed > 0]
     rows = _less(indices(ancestor, changed.tolist()), replaced, ancestor)
     clashes = np.flatnonzero(np.isin(rows.supervoxel, new_ids))

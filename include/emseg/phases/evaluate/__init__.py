@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from emseg.config import RunSpec
-    from emseg.engine.items import Work
+    from emseg.engine.items import StageExecutor, Work
     from emseg.engine.run import Scalars
     from emseg.phases.artefact import TableArtefact
     from emseg.phases.run_context import RunContext
@@ -68,7 +68,7 @@ class Evaluate(EachSubvolume):
 
         return EvaluateSubvolume(run)
 
-    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker], executor: StageExecutor) -> Scalars:  # noqa: ARG002
         """Scores of the whole volume."""
         if run.spec.groundtruth is None:
             return {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from emseg.config import RunSpec
-    from emseg.engine.items import Work
+    from emseg.engine.items import StageExecutor, Work
     from emseg.engine.run import Scalars
     from emseg.phases.artefact import TableArtefact
     from emseg.phases.run_context import RunContext
@@ -62,7 +62,7 @@ class Resolve(Phase):
 
         return ResolveRegion.of(run)
 
-    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker], executor: StageExecutor) -> Scalars:  # noqa: ARG002
         """What was joined, refused and parked."""
         from emseg.phases.resolve.artefacts import COUNTS
         from emseg.phases.resolve.items import BODIES

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from emseg.config import RunSpec
-    from emseg.engine.items import Work
+    from emseg.engine.items import StageExecutor, Work
     from emseg.engine.run import Scalars
     from emseg.phases.artefact import LabelArtefact
     from emseg.phases.run_context import RunContext
@@ -52,7 +52,7 @@ class Segment(EachSubvolume):
 
         return SegmentSubvolume(run)
 
-    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker], executor: StageExecutor) -> Scalars:  # noqa: ARG002
         """Sums of what the items counted."""
         from emseg.store import sums
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from emseg.config import RunSpec
-    from emseg.engine.items import Work
+    from emseg.engine.items import StageExecutor, Work
     from emseg.engine.run import Scalars
     from emseg.phases.artefact import TableArtefact
     from emseg.phases.run_context import RunContext
@@ -52,7 +52,7 @@ class SurveyPhase(Phase):
 
         return SurveyVolume(run)
 
-    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:  # noqa: ARG002
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker], executor: StageExecutor) -> Scalars:  # noqa: ARG002
         """What was counted."""
         return dict(next(marker for marker in markers if marker.item == BODIES).statistics)
 

@@ -1,7 +1,7 @@
 """Phase `write`: labels and mapping in; a labelmap on the run's own DVID branch out.
 
-One item is one brick: whole DVID blocks at every scale. When every brick is written, one writer, the driver, posts
-mappings, indices and extents, and checks them.
+One item is one brick: whole DVID blocks at every scale. When every brick is written, executors post the indices of
+bodies, and one writer, the driver, posts mappings and extents (`finish.py`). All of it is checked.
 
 **Which voxels are overwritten, and which ids they get.** The output instance may hold labels already, for example those
 of an earlier release. In this example groups of voxels `a` to `f` lie in subvolume 1, `g` in subvolume 2. Ids encode
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from emseg.config import RunSpec
-    from emseg.engine.items import Work
+    from emseg.engine.items import StageExecutor, Work
     from emseg.engine.run import Scalars
     from emseg.phases.artefact import TableArtefact
     from emseg.phases.run_context import RunContext
@@ -79,12 +79,13 @@ class Write(Phase):
         with released_meanwhile(run):
             return WriteBrick(run, prepare_branch(run))
 
-    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:
-        """Mappings, indices and extents, posted by one writer and read back; compared where the result is released."""
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker], executor: StageExecutor) -> Scalars:
+        """Mappings, indices and extents, posted and read back; compared where the result is released."""
         from emseg.phases.write.branch import is_released
         from emseg.phases.write.finish import FinishLabelmap
 
-        return self.marking_anew().finish(run, markers) if is_released(run) else FinishLabelmap(run)(markers)
+        finish = FinishLabelmap(run, executor)
+        return finish.compare(markers) if is_released(run) else finish(markers)
 
     def marking_anew(self) -> MarkWrittenAnew:
         """The phase where DVID holds its labels already, and only markers are lost."""
@@ -108,11 +109,11 @@ class MarkWrittenAnew(Write):
         require_branch(run)
         return WriteBrick(run, held_elsewhere(run), only_compares=True)
 
-    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker]) -> Scalars:
+    def finish(self, run: RunContext[Any], markers: Sequence[ItemMarker], executor: StageExecutor) -> Scalars:
         """Mappings, indices and extents, compared."""
         from emseg.phases.write.finish import FinishLabelmap
 
-        return FinishLabelmap(run).compare(markers)
+        return FinishLabelmap(run, executor).compare(markers)
 
 
 PHASE = Write()

@@ -1,4 +1,4 @@
-"""What `write` leaves for each brick, beside the blocks in DVID."""
+"""What `write` leaves for each brick, beside the blocks in DVID, and at its end for the driver."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pyarrow as pa
 from emseg.dvid import IndexTable
 from emseg.phases.artefact import TableArtefact
 from emseg.phases.write.substitute_ids import SUBSTITUTES_SCHEMA
+from emseg.stitch import MAPPING_SCHEMA
 
 COUNTS_SCHEMA = pa.schema(
     [
@@ -19,9 +20,15 @@ COUNTS_SCHEMA = pa.schema(
     ]
 )
 
+CHANGED_SCHEMA = pa.schema([("body", pa.uint64())])
+
 NEW_COUNTS = TableArtefact("counts", "voxels of each new supervoxel in each block", COUNTS_SCHEMA)
 REPLACED_COUNTS = TableArtefact("replaced", "voxels of inherited supervoxels replaced, in each block", COUNTS_SCHEMA)
 SUBSTITUTES = TableArtefact("renamed", "new supervoxels whose default id a surviving one holds", SUBSTITUTES_SCHEMA)
+
+POSTED = TableArtefact("posted", "body of each supervoxel of a partition", MAPPING_SCHEMA)
+CHANGED = TableArtefact("changed", "inherited bodies of a partition that lost voxels or their name", CHANGED_SCHEMA)
+"""Tasks leave both for the one writer. No marker names them: they mean nothing when the phase is done."""
 
 
 def counts_table(rows: IndexTable) -> pa.Table:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import fastremap
 import numpy as np
 import pyarrow as pa
 
@@ -18,6 +17,7 @@ from emseg.array_types import Ids
 from emseg.codec.column_table import StoredTable
 from emseg.errors import PermanentError
 from emseg.geometry import cells_of
+from emseg.sorted_ids import find
 
 SUBSTITUTES_SCHEMA = pa.schema([("supervoxel", pa.uint64()), ("name", pa.uint64())])
 
@@ -67,13 +67,12 @@ class SubstituteIds(StoredTable):
 
     @property
     def reverse(self) -> SubstituteIds:
-        """From substitute ids back to default ids."""
+        """From substitute ids back to default ids; both ascend, because a substitute stays in its subvolume."""
         return SubstituteIds(self.substitute, self.default)
 
     def applied_to(self, ids: Ids) -> Ids:
         """`ids` (any shape) as they are in DVID; an id without a substitute stays."""
         if len(self.default) == 0:
             return ids
-        substitutes = dict(zip(self.default.tolist(), self.substitute.tolist(), strict=True))
-        in_dvid: Ids = fastremap.remap(ids, substitutes, preserve_missing_labels=True)
-        return in_dvid
+        row, is_known = find(ids, self.default)
+        return np.where(is_known, self.substitute[row], ids)

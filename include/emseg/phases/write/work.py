@@ -56,7 +56,13 @@ class WriteBrick:
             REPLACED_COUNTS.write(folder, item, counts_table(pyramid.replaced)),
             SUBSTITUTES.write(folder, item, substitutes.to_arrow()),
         ]
-        statistics = {"blocks": written, "voxels": int(counts.count.sum()), "renamed": len(substitutes.default)}
+        statistics = {
+            "blocks": written,
+            "voxels": int(counts.count.sum()),
+            "renamed": len(substitutes),
+            "rows": len(counts),
+            "rows_replaced": len(pyramid.replaced),
+        }
         return folder.commit_item(item, artefacts, statistics)
 
     def brick(self, item: str) -> tuple[LabelPyramid, RegionsOfBrick]:

@@ -10,7 +10,7 @@ from emseg.config.checks import ImageChecks
 from emseg.config.dataset import GatePolicy, Output, Stitching
 from emseg.config.evaluation import EvaluationSpec
 from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedVolume, TwoLabelmaps
-from emseg.engine.items import Executor
+from emseg.engine.items import StageExecutor
 from emseg.engine.report import StageReport
 from emseg.errors import PermanentError
 from emseg.phases import phase_named
@@ -23,7 +23,7 @@ EVALUATE = "evaluate"
 """The stage and its phase. In the store `EVALUATIONS` stands where the name of a dataset stands."""
 
 
-def run_evaluation(run: RunContext[DvidServices], executor: Executor) -> StageReport:
+def run_evaluation(run: RunContext[DvidServices], executor: StageExecutor) -> StageReport:
     """Count what has no marker; a report of one phase. PermanentError where the code is not that of the pin."""
     if run.spec.code[EVALUATE] != code_version(phase_named(EVALUATE)):
         raise PermanentError(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from emseg.config.base import INGESTIONS
 from emseg.config.ingestion import INGEST, IngestSpec
-from emseg.engine.items import Executor, Work
+from emseg.engine.items import StageExecutor, Work
 from emseg.engine.report import StageReport
 from emseg.engine.run import PhaseRun, Scalars, run_phase
 from emseg.errors import PermanentError
 from emseg.ingest.gray_pyramid import GrayPyramid
 from emseg.phases.services import DvidServices
-from emseg.phases.write.artefacts import NEW_COUNTS, counted_rows
+from emseg.phases.write.only_writer import LEASE_S, kept
 from emseg.store import ItemMarker, Lease, join_key
+from emseg.tasks.ingestion.labels import post_labels
 from emseg.tasks.ingestion.pinning import code_version
 from emseg.tasks.ingestion.turns import require_turn
 from emseg.tasks.ingestion.work import (
@@ -25,12 +27,9 @@ from emseg.tasks.ingestion.work import (
     phase_folder,
 )
 
-LEASE_S = 120.0
-"""A process that posts indices and extents and has renewed nothing for so long is taken for dead."""
-
 
 def run_ingestion(
-    spec: IngestSpec, attempt: str, open_services: Callable[[], DvidServices], executor: Executor
+    spec: IngestSpec, attempt: str, open_services: Callable[[], DvidServices], executor: StageExecutor
 ) -> StageReport:
     """Write what has no marker; a report of one phase.
 
@@ -39,7 +38,8 @@ def run_ingestion(
     _require_code(spec)
     ingestion = _Ingestion(spec, attempt, open_services)
     require_turn(open_services().store, spec)
-    phase = PhaseRun(INGEST, items_of(spec), ingestion.prepare, ingestion.finish)
+    finish = partial(ingestion.finish, executor)
+    phase = PhaseRun(INGEST, items_of(spec), ingestion.prepare, finish)
     result = run_phase(phase, phase_folder(spec, open_services(), attempt), executor)
     return StageReport(stage=INGEST, phases=(result.summary,))
 
@@ -60,7 +60,7 @@ class _Ingestion:
             self._target.create(self._spec.voxel_size_nm)
         return IngestBrick(self._spec, self._attempt, self._open_services, volume)
 
-    def finish(self, markers: Sequence[ItemMarker]) -> Scalars:
+    def finish(self, executor: StageExecutor, markers: Sequence[ItemMarker]) -> Scalars:
         services, labels = self._open_services(), 0
         require_turn(services.store, self._spec)
         key = join_key(INGESTIONS, "leases", f"{self._spec.node}-{self._spec.instance}.json")
@@ -68,8 +68,10 @@ class _Ingestion:
             if isinstance(self._target, GrayPyramid):
                 self._target.finish()
             else:
-                table = NEW_COUNTS.read_all(phase_folder(self._spec, services, self._attempt), markers)
-                labels = self._target.finish(counted_rows(table), lease.renew)
+                with kept(lease):
+                    labels = post_labels(self._spec, self._open_services, markers, executor)
+                lease.renew()
+                self._target.finish_volume()
         return {"voxels": box_of(self._spec).voxels, "labels": labels}
 
 

@@ -30,6 +30,8 @@ from emseg.phases.write.artefacts import NEW_COUNTS, counts_table
 from emseg.store import ItemMarker, PhaseFolder
 
 _PREFIX = "br-"
+ROWS = "rows"
+"""What a brick of labels counts: voxels of a label in a block."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class IngestBrick:
             gray_target(self.spec, services.server, self.volume).write(brick)
             return folder.commit_item(item, [], {"voxels": voxels})
         counts = label_target(self.spec, services.server).write(brick)
-        return folder.commit_item(item, [NEW_COUNTS.write(folder, item, counts_table(counts))], {"voxels": voxels})
+        table = NEW_COUNTS.write(folder, item, counts_table(counts))
+        return folder.commit_item(item, [table], {"voxels": voxels, ROWS: len(counts)})
 
 
 def items_of(spec: IngestSpec) -> tuple[str, ...]:
