@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
+from datetime import UTC, datetime
+from hashlib import md5, sha256
 from threading import RLock
 
-from emseg.store import ObjectMissingError
+from emseg.store import ObjectMissingError, StoredObject
+
+_BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class MemoryStore:
@@ -50,6 +53,11 @@ class MemoryStore:
         with self._lock:
             found = sorted(key for key in self.objects if not prefix or key.startswith(f"{prefix.rstrip('/')}/"))
         yield from found
+
+    def objects_under(self, prefix: str) -> Iterator[StoredObject]:
+        for key in self.keys_under(prefix):
+            data = self.objects[key]
+            yield StoredObject(key, len(data), _BEGINNING, md5(data, usedforsecurity=False).hexdigest())
 
     def delete(self, key: str) -> None:
         with self._lock:
