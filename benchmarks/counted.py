@@ -18,7 +18,7 @@ from emseg.config import RunParameters, RunSpec
 from emseg.dvid import BLOCK_VOX, DvidServer, IndexTable, Node, create_repo
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
-from emseg.phases.resolve import BODIES
+from emseg.phases.resolve.items import BODIES, RegionItem
 from emseg.phases.resolve.artefacts import MAPPING
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
@@ -71,8 +71,9 @@ def counted(run: RunContext[DvidServices], bricks: int) -> Markers:
     prepare_branch(run)
     folder = run.folder("resolve")
     mapping = BodyMapping.joined(_joined(bricks)) if bricks else BodyMapping.none()
-    table = MAPPING.write(folder, BODIES, mapping.to_arrow().cast(MAPPING_SCHEMA))
-    folder.commit_item(BODIES, [table], {})
+    item = RegionItem(BODIES, 0, 0).name
+    table = MAPPING.write(folder, item, mapping.to_arrow().cast(MAPPING_SCHEMA))
+    folder.commit_phase([folder.commit_item(item, [table], {})], {})
     return Markers.of(_marked(run, bricks))
 
 

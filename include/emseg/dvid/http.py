@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +25,6 @@ from requests.adapters import HTTPAdapter
 from emseg.config.connections import DvidConnection
 from emseg.dvid.errors import refusal
 from emseg.dvid.repetition import Failed, Patience, Repetition, retry_after_s
-from emseg.dvid.sent_body import SentBody
 from emseg.dvid.window import MOST, Window
 from emseg.errors import IntegrityError, PermanentError, TransientError
 from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
@@ -122,13 +121,13 @@ class DvidServer:
     def post(
         self,
         path: str,
-        body: bytes | Iterable[bytes],
+        body: bytes | Sequence[bytes],
         params: Mapping[str, str] | None = None,
         repeatable: bool = False,
     ) -> bytes:
         """Body of the answer to a POST; `repeatable` declares that the server may receive it twice without harm.
 
-        A body in parts is sent part by part. A repeatable one must give its parts again from the first.
+        A body in parts is sent part by part. All are made by now: a request under way waits for nothing but the server.
         """
         return self._request("POST", path, params, body, repeatable)
 
@@ -141,7 +140,7 @@ class DvidServer:
         method: str,
         path: str,
         params: Mapping[str, str] | None,
-        body: bytes | Iterable[bytes] | None,
+        body: bytes | Sequence[bytes] | None,
         repeatable: bool,
         most: int = MOST_BYTES_OF_JSON,
     ) -> bytes:
@@ -160,22 +159,21 @@ class DvidServer:
         method: str,
         path: str,
         params: Mapping[str, str] | None,
-        body: bytes | Iterable[bytes] | None,
+        body: bytes | Sequence[bytes] | None,
         most: int,
     ) -> bytes | Failed:
         """One exchange, when the window and the slots let it through; the window learns how it went."""
-        sent = SentBody(body)
         with self._window.turn((method, *path.split("/")[4:6])) as turn, self._slots.one():
             turn.starts()
-            outcome = self._once(method, path, params, sent, most)
+            outcome = self._once(method, path, params, body, most)
             if isinstance(outcome, bytes):
-                turn.answered(sent.size_bytes + len(outcome))
+                turn.answered(_size_bytes(body) + len(outcome))
             elif outcome.is_busy or outcome.is_silent:
                 turn.refused(outcome.retry_after_s)
             return outcome
 
     def _once(
-        self, method: str, path: str, params: Mapping[str, str] | None, body: SentBody, most: int
+        self, method: str, path: str, params: Mapping[str, str] | None, body: bytes | Sequence[bytes] | None, most: int
     ) -> bytes | Failed:
         """One exchange: the good body, or what came instead."""
         try:
@@ -183,7 +181,8 @@ class DvidServer:
                 method,
                 self.url + path,
                 params=dict(params or {}),
-                data=body.data(),
+                # As an iterator: requests takes a list for the fields of a form.
+                data=body if body is None or isinstance(body, bytes) else iter(body),
                 timeout=self._timeout_s,
                 allow_redirects=False,
                 stream=True,
@@ -245,6 +244,12 @@ class DvidServer:
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
+
+
+def _size_bytes(body: bytes | Sequence[bytes] | None) -> int:
+    if body is None:
+        return 0
+    return len(body) if isinstance(body, bytes) else sum(map(len, body))
 
 
 def _proxies_and_certificates(session: requests.Session, url: str) -> tuple[Any, Any]:

@@ -49,7 +49,7 @@ def write_blocks(
     box_blocks: Box,
     inherited: Mapping[Coordinate, bytes] = NOTHING,
 ) -> int:
-    """Write `blocks` of `scale`, each as soon as it is made, and read the whole box of blocks back.
+    """Write `blocks` of `scale` and read the whole box of blocks back.
 
     `inherited` are the blocks that an ancestor has in the box: they must be unchanged where no block is written.
     IntegrityError if a block is not as sent or inherited, ForeignBlocksError if an unexpected block is stored. Doing it

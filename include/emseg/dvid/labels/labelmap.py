@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import islice
 
 import numpy as np
 
@@ -43,37 +44,6 @@ class LabelmapInfo:
     extents: Box | None
     voxel_size_nm: VecNm
     max_scale: int
-
-
-class _Request:
-    """Up to `POST_BLOCKS` blocks as the body of a request.
-
-    A block is made while the server stores the one before it. All are kept, because a body may be sent again.
-    """
-
-    def __init__(self, first: PackedBlock, others: Iterator[PackedBlock]) -> None:
-        self._others = others
-        self._failure: Exception | None = None
-        self.blocks = [first]
-
-    def __iter__(self) -> Iterator[bytes]:
-        at = 0
-        while at < len(self.blocks) or (at < POST_BLOCKS and self._one_more()):
-            yield frame(*self.blocks[at])
-            at += 1
-
-    def _one_more(self) -> bool:
-        # A failed generator looks exhausted, so a retry would send a truncated body.
-        if self._failure is not None:
-            raise self._failure
-        try:
-            block = next(self._others, None)
-        except Exception as error:
-            self._failure = error
-            raise
-        if block is not None:
-            self.blocks.append(block)
-        return block is not None
 
 
 class Labelmap:
@@ -134,7 +104,7 @@ class Labelmap:
         return LabelmapInfo(found.extents, found.voxel_size_nm, found.max_scale)
 
     def ingest_supervoxels(self, scale: int, blocks: Iterable[PackedBlock]) -> dict[Coordinate, str]:
-        """Write blocks of `scale`, each as soon as it is made, and return the SHA-256 of each as stored.
+        """Write blocks of `scale`, `POST_BLOCKS` at a time, and return the SHA-256 of each as stored.
 
         A block of zeros hides the block of an ancestor; where no version has a block, labels are 0 anyway. The caller
         makes sure that no two writers share a block.
@@ -142,11 +112,10 @@ class Labelmap:
         self._check_scale(scale)
         where = self.node.path(self.instance, "ingest-supervoxels")
         digests: dict[Coordinate, str] = {}
-        others = iter(blocks)
-        for first in others:
-            request = _Request(first, others)
-            self.node.server.post(where, request, {"scale": str(scale)}, repeatable=True)
-            digests |= digests_of(request.blocks)
+        left = iter(blocks)
+        while some := list(islice(left, POST_BLOCKS)):
+            self.node.server.post(where, [frame(*each) for each in some], {"scale": str(scale)}, repeatable=True)
+            digests |= digests_of(some)
         return digests
 
     def stored_blocks(self, box_blocks: Box, scale: int) -> Iterator[PackedBlock]:
