@@ -16,16 +16,17 @@ from benchmarks.dvid import VOXEL_SIZE_NM
 from emseg.array_types import Ids
 from emseg.config import RunParameters, RunSpec
 from emseg.dvid import BLOCK_VOX, DvidServer, IndexTable, Node, create_repo
+from emseg.geometry import cells_of
 from emseg.ingest import ingest_grayscale, ingest_labels
 from emseg.ingest.arrays import ArrayVolume
-from emseg.phases.resolve import BODIES
 from emseg.phases.resolve.artefacts import MAPPING
+from emseg.phases.resolve.items import BODIES, RegionItem, regions_of, regions_used
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.phases.write.artefacts import NEW_COUNTS, REPLACED_COUNTS, SUBSTITUTES, counts_table
 from emseg.phases.write.branch import prepare_branch
 from emseg.phases.write.bricks import brick_name
-from emseg.stitch import MAPPING_SCHEMA, BodyMapping
+from emseg.stitch import BodyMapping
 from emseg.store import ItemMarker, Markers
 from emseg.tasks.pin import pin_run
 
@@ -69,10 +70,12 @@ def counted_run(server: DvidServer, folder: Path, bricks: int, name: str) -> Run
 def counted(run: RunContext[DvidServices], bricks: int) -> Markers:
     """Make the run's branch, its mapping and the tables of its bricks; the markers of these."""
     prepare_branch(run)
-    folder = run.folder("resolve")
-    mapping = BodyMapping.joined(_joined(bricks)) if bricks else BodyMapping.none()
-    table = MAPPING.write(folder, BODIES, mapping.to_arrow().cast(MAPPING_SCHEMA))
-    folder.commit_item(BODIES, [table], {})
+    mapping = BodyMapping.joined(_joined(bricks))
+    region, folder = regions_of(run).holding(cells_of(mapping.supervoxels), 0), run.folder("resolve")
+    for number in regions_used(run, 0):
+        item = RegionItem(BODIES, 0, number).name
+        folder.commit_item(item, [MAPPING.write(folder, item, mapping.rows(region == number).to_arrow())], {})
+    folder.commit_phase(folder.item_markers(sorted(folder.done_items())), {})
     return Markers.of(_marked(run, bricks))
 
 
