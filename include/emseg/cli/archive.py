@@ -19,5 +19,5 @@ def add_to(cli: typer.Typer) -> None:
 def archive(
     folder: Annotated[Path, typer.Argument(help="Where to put it; its name holds a digest of the code")],
 ) -> None:
-    """Write the library as one file for executors that have no emseg, and print its path."""
+    """Write the library as one file for Spark executors that have no emseg, and print its path."""
     console.out(str(write_archive(folder)))
