@@ -7,38 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dockerfile_parse import DockerfileParser
-
-PROJECT = Path(__file__).resolve().parents[2]
-DOCKERFILE = PROJECT / "Dockerfile"
-BIN = Path(sys.executable).parent
+from tests.docker.image import BIN, DOCKERFILE, PROJECT, commands, instructions
 
 NEVER_COPIED = [".git", ".venv", "tests", "build", "benchmarks", ".env"]
-
-
-@pytest.fixture(scope="module")
-def dockerfile(tmp_path_factory: pytest.TempPathFactory) -> DockerfileParser:
-    return DockerfileParser(fileobj=DOCKERFILE.open("rb"))
-
-
-def instructions(dockerfile: DockerfileParser, kind: str) -> list[str]:
-    return [entry["value"] for entry in dockerfile.structure if entry["instruction"] == kind]
-
-
-def commands(dockerfile: DockerfileParser) -> list[list[str]]:
-    """Every command of every RUN, as its words."""
-    runs = " && ".join(instructions(dockerfile, "RUN"))
-    return [shlex.split(command) for command in runs.split("&&")]
 
 
 def test_hadolint_finds_nothing() -> None:
@@ -115,41 +94,6 @@ def test_debian_has_the_packages(dockerfile: DockerfileParser) -> None:
             pytest.skip("the package lists are empty here: run apt-get update")
         versions = [line.split("|")[1].strip() for line in found.splitlines()]
         assert any(v.startswith(version.removesuffix("*")) for v in versions), (package, version, versions)
-
-
-@pytest.fixture(scope="module")
-def replayed(dockerfile: DockerfileParser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Python of a clean environment in which the `uv pip install` lines of the Dockerfile were run."""
-    folder = tmp_path_factory.mktemp("image")
-    _copy_context(folder / "context")
-    environment = folder / "venv"
-    uv = str(BIN / "uv")
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    installs = [words for words in commands(dockerfile) if words[:3] == ["uv", "pip", "install"]]
-    assert len(installs) == 2
-    for words in installs:
-        subprocess.run(_as_here(words, uv, environment, folder / "context"), check=True, capture_output=True)
-    yield environment / "bin" / "python"
-    shutil.rmtree(folder)
-
-
-def _as_here(words: list[str], uv: str, environment: Path, context: Path) -> list[str]:
-    """The command for the environment in place of the system, with uv's cache, from a copy of the build context."""
-    kept = [uv, *words[1:3], "--python", str(environment)]
-    return kept + [
-        word.replace("/opt/emseg", str(context)) for word in words[3:] if word not in ("--system", "--no-cache")
-    ]
-
-
-def _copy_context(target: Path) -> None:
-    lines = (PROJECT / ".dockerignore").read_text().splitlines()
-    for path in (line.removeprefix("!") for line in lines if line.startswith("!")):
-        source = PROJECT / path
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target / path, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy(source, target / path)
 
 
 def test_the_installed_packages_agree_with_each_other(replayed: Path) -> None:

@@ -6,6 +6,8 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,7 +63,12 @@ def _distribution(module: str) -> str:
     if top in TRANSITIVE:
         return TRANSITIVE[top]
     named = {"airflow": "apache-airflow", "asgiref": "apache-airflow", "google": "protobuf", "pyspark": "pyspark"}
-    return named.get(top) or packages_distributions()[top][0].lower().replace("_", "-")
+    return named.get(top) or _installed()[top][0].lower().replace("_", "-")
+
+
+@cache
+def _installed() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def declared(lines: list[str]) -> set[str]:
