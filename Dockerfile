@@ -42,6 +42,7 @@ ENV GX_ANALYTICS_ENABLED=false \
 # A number, so that Kubernetes can see that it is not root.
 USER 50000
 # tini passes signals on and reaps what Spark leaves behind. Commands: `airflow scheduler`, `airflow api-server`, ...;
-# `spark-class org.apache.spark.deploy.worker.Worker spark://HOST:7077` for a worker of a standalone cluster.
-ENTRYPOINT ["tini", "-g", "--"]
+# `spark-class org.apache.spark.deploy.worker.Worker spark://HOST:7077` for a worker of a standalone cluster; `driver`
+# and `executor`, which Spark on Kubernetes asks for.
+ENTRYPOINT ["tini", "-g", "--", "/opt/emseg/deploy/entrypoint.sh"]
 CMD ["airflow", "standalone"]

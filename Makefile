@@ -40,8 +40,8 @@ bench-quality: $(READY)  ## VI, time and memory of each shipped pipeline on held
 bench-scale: $(READY)  ## plan, markers, resolution and end of writing of volumes of up to 10^6 subvolumes: half an hour
 	$(BIN)/python -m benchmarks resume scale
 
-lock: $(READY)  ## compile the pinned requirements from the hand-written ones
-	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --generate-hashes -p 3.11 requirements.in -o requirements.txt
+lock: $(READY)  ## pin what pyproject.toml and requirements-dev.in name
+	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --generate-hashes -p 3.11 --extra airflow pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --generate-hashes -p 3.11 requirements-dev.in -o requirements-dev.txt
 
 clean: down  ## forget the environment, the servers' data and all results

@@ -3,7 +3,8 @@
 An ingestion is the stage `ingest` of a run in the folder `ingestions`, which stands where a dataset's name stands. An
 evaluation of any two labelmaps is the stage `evaluate` of a run in the folder `evaluations`.
 
-Services come from the environment. The exit code tells Airflow whether a retry is of use; the run folder says why.
+Services come from the environment. The exit code tells Airflow whether a retry is of use; the run folder says why. A
+driver in the cluster gets a fourth argument, its submission: it tells there that it lives, and how it ended.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from emseg.engine.progress import Progress
 from emseg.engine.report import Failure, StageReport
 from emseg.errors import EmsegError, NoRoomError
 from emseg.phases.services import DvidServices, services_of_run
+from emseg.tasks.driver_life import Driver
 from emseg.tasks.evaluation import run_evaluation
 from emseg.tasks.evaluation.job import context_of
 from emseg.tasks.ingestion import run_ingestion
 from emseg.tasks.jobs import run_stage
+from emseg.tasks.one_run import one_run_at_a_time
 from emseg.tasks.run_folder import RunFolder
 
 log = logging.getLogger("emseg.job")
@@ -119,16 +122,24 @@ def _watched(context: SparkContext, group: str, progress: Progress) -> Iterator[
     progress.reached(progress.total)
 
 
-def main(stage: str, dataset: str, run: str) -> int:
+def main(stage: str, dataset: str, run: str, submission: str = "") -> int:
     """One stage as a Spark driver; the exit code is 0, or that of the error."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
     try:
         folder = RunFolder(services_of_run(dataset, run)().store, dataset, run)
+        return Driver(folder, stage, submission).drive(lambda: _exit_code(stage, folder))
+    except EmsegError as error:
+        log.error("%s: %s", type(error).__name__, error)
+        return error.exit_code
+
+
+def _exit_code(stage: str, folder: RunFolder) -> int:
+    try:
         folder.remove(f"failure-{stage}")
         try:
             _run(stage, folder)
         except (EmsegError, OSError, MemoryError) as error:
-            known = error if isinstance(error, EmsegError) else NoRoomError.of(error, f"running {stage}", run)
+            known = error if isinstance(error, EmsegError) else NoRoomError.of(error, f"running {stage}", folder.run)
             if known is None:
                 raise
             folder.write(f"failure-{stage}", Failure.of(stage, known))
@@ -154,7 +165,8 @@ def _services(folder: RunFolder) -> Callable[[], DvidServices]:
 
 def _segmented(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
     run = folder.context(uuid4().hex[:12], _services(folder), before=stage)
-    report = run_stage(stage, run, executor).report
+    with one_run_at_a_time(folder.store, folder.dataset, folder.run):
+        report = run_stage(stage, run, executor).report
     folder.write_report(report, run)
     return report
 

@@ -42,10 +42,15 @@ settings.load_profile("emseg")
 
 
 class _AirflowOnce(LoadFileScheduling):
-    """Workers get whole files, and the files that need the running Airflow go to one of them: it is started once."""
+    """Workers get whole files, and the files that need the running Airflow go to one of them: it is started once.
+
+    So do the files that need the environment of the image.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
+        if file.startswith("tests/docker/"):
+            return "docker"
         needs_airflow = file.startswith("tests/pipeline/") or file == "tests/airflow/test_ui.py"
         return "airflow" if needs_airflow else file
 

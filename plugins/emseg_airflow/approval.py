@@ -32,7 +32,6 @@ def approve() -> EmsegApprovalOperator:
         subject="Publish this result?",
         params={WHY: why},
         execution_timeout=None,
-        max_active_tis_per_dag=None,
         doc_md=__doc__,
     )
 

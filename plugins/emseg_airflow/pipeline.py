@@ -25,7 +25,8 @@ TASK_TIMEOUT = timedelta(hours=2)
 JOB_TIMEOUT = timedelta(days=2)
 
 MAX_ACTIVE_RUNS = 16
-"""A run that waits for a person's approval must not hold the others. Each task but that one runs once at a time."""
+"""A run that waits for a person's approval must not hold the others. Jobs of one dataset wait for each other, because
+each takes the lease of the dataset (`emseg/tasks/one_run.py`); those of different datasets run at the same time."""
 
 READ_POOL = "dvid_read"
 WRITE_POOL = "dvid_write"
@@ -51,7 +52,7 @@ def segmentation_dag(
         params=form_params(datasets, presets, fixed=datasets[0] if schedule else None),
         on_failure_callback=notifier,
         deadline=deadlines(datasets, fixed=datasets[0] if schedule else None),
-        default_args={**default_args(RETRIES, TASK_TIMEOUT, notifier), "max_active_tis_per_dag": 1},
+        default_args=default_args(RETRIES, TASK_TIMEOUT, notifier),
     ) as dag:
         chain(
             tasks.pin(),

@@ -1,4 +1,7 @@
-"""The operator on a real Spark standalone cluster: one master and two workers on loopback, named by the connection."""
+"""The operator on a real Spark standalone cluster: one master and two workers on loopback, named by the connection.
+
+The Python of the workers has no emseg: the library reaches them as the archive that the Connection names.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,10 @@ import pyspark
 import pytest
 import requests
 from airflow.sdk import DAG
+from tests.airflow.bare_python import bare_python
 
 from emseg.config import RunParameters
+from emseg.config.resources import JobResources
 from emseg.devstack import DevStack
 from emseg.devstack.airflow_settings import airflow_connections
 from emseg.devstack.processes import free_port
@@ -27,6 +32,7 @@ from emseg.engine.report import StageReport
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.store import FolderStore, S3Store, SlotBoard
+from emseg.tasks.archive import write_archive
 from emseg.tasks.jobs import run_stage
 from emseg.tasks.pin import pin_run
 from emseg.tasks.run_folder import RunFolder
@@ -49,7 +55,17 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(devstack: DevStack, tmp_path: Path) -> Iterator[Cluster]:
+def python(tmp_path: Path) -> Path:
+    """The Python of the workers, which cannot import emseg."""
+    program = bare_python(tmp_path / "bare")
+    assert subprocess.run([program, "-c", "import numpy, numba"], check=False, cwd=tmp_path).returncode == 0
+    tried = subprocess.run([program, "-c", "import emseg"], capture_output=True, check=False, cwd=tmp_path)
+    assert b"No module named 'emseg'" in tried.stderr
+    return program
+
+
+@pytest.fixture
+def cluster(devstack: DevStack, tmp_path: Path, python: Path) -> Iterator[Cluster]:
     """Two workers of one core; executors inherit the services' addresses and keys from their worker's environment."""
     port, web = free_port(None), free_port(None)
     found = Cluster(f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{web}")
@@ -58,13 +74,15 @@ def cluster(devstack: DevStack, tmp_path: Path) -> Iterator[Cluster]:
         **devstack.environment(),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_WORKER_DIR": str(tmp_path / "work"),
-        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_PYTHON": str(python),
     }
     deploy = "org.apache.spark.deploy"
     master = [f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(web)]
     worker = [f"{deploy}.worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "2g", found.master]
     started = [
-        subprocess.Popen([SPARK_CLASS, *words], env=environment, start_new_session=True, stdout=log, stderr=log)
+        subprocess.Popen(
+            [SPARK_CLASS, *words], env=environment, start_new_session=True, stdout=log, stderr=log, cwd=tmp_path
+        )
         for words, log in ((w, (tmp_path / f"{i}.log").open("wb")) for i, w in enumerate((master, worker, worker)))
     ]
     try:
@@ -90,7 +108,9 @@ def _wait_for_workers(cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def connections(devstack: DevStack, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def connections(
+    devstack: DevStack, cluster: Cluster, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The connections of a deployment whose Spark is the cluster; nothing else tells the operator where to run.
 
     DVID has a limit of requests, of which the workers' own environment knows nothing.
@@ -99,6 +119,9 @@ def connections(devstack: DevStack, cluster: Cluster, monkeypatch: pytest.Monkey
     dvid = json.loads(made["AIRFLOW_CONN_EMSEG_DVID"]) | {"extra": {"max_requests": LIMIT}}
     for name, value in (made | {"AIRFLOW_CONN_EMSEG_DVID": json.dumps(dvid)}).items():
         monkeypatch.setenv(name, value)
+    spark = {"conn_type": "spark", "host": cluster.master, "extra": {"archive": str(write_archive(tmp_path))}}
+    monkeypatch.setenv("AIRFLOW_CONN_EMSEG_SPARK", json.dumps(spark))
+    monkeypatch.setenv("PYSPARK_PYTHON", str(python))
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
 
@@ -119,10 +142,12 @@ class TaskInstance:
 def test_both_jobs_run_on_a_cluster_named_by_the_connection_and_leave_the_bytes_of_one_process(
     connections, volume, dataset_files: Path, server, devstack: DevStack, cluster: Cluster, tmp_path: Path
 ):
-    """Kills jobs that need the driver's environment or files on the executors, results that depend on how many there
-    are, and secrets in what the master shows."""
+    """Kills jobs that need the driver's environment or a checkout on the executors, results that depend on how many
+    there are, and secrets in what the master shows."""
     services = DvidServices(S3Store.open(devstack.s3), server)
     spec = pin_run(RunParameters(dataset="cluster"), "on-a-cluster", dataset_files, server)
+    asked_for = JobResources(executors=2, cores=1, memory_mb=1100)
+    spec = spec.model_copy(update={"spark": dict.fromkeys(("segment", "stitch"), asked_for)})
     run = RunFolder(services.store, spec.dataset, spec.run)
     run.write("spec", spec)
     for stage in ("segment", "stitch"):
@@ -137,6 +162,8 @@ def test_both_jobs_run_on_a_cluster_named_by_the_connection_and_leave_the_bytes_
     assert devstack.s3_secret_key not in str(shown)
     never_used = list(SlotBoard(services.store, server.url, LIMIT).look().free.values()).count(None)
     assert never_used < LIMIT
+    asked = [(app["cores"], app["memoryperexecutor"]) for app in shown["completedapps"]]
+    assert set(asked) == {(2, 1100)}, "what the dataset file asks for"
 
     alone = DvidServices(FolderStore(tmp_path / "alone"), server)
     in_process = RunContext(spec, "alone", lambda: alone)

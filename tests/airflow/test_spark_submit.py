@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
-import stat
 import sys
 import threading
 import time
@@ -15,101 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.apache.spark.hooks import spark_submit as provider_hook
-from airflow.sdk import DAG
+from tests.airflow.submitting import (  # noqa: F401 (fixtures)
+    CANARIES,
+    MASTERS,
+    REASON,
+    REPORT,
+    RUN,
+    connections_fixture,
+    execute,
+    operator,
+    store_fixture,
+    submit_fixture,
+)
 from tests.refusals import refused
 
-from emseg.engine.report import Failure, PhaseSummary, StageReport
+from emseg.engine.report import Failure, StageReport
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
 from emseg.store import FolderStore
 from emseg.tasks.run_folder import RunFolder
+from emseg_airflow import driver_environment as environments
 from emseg_airflow import spark_submit
+from emseg_airflow.driver_environment import driver_environment
 from emseg_airflow.reference import PIN
-from emseg_airflow.spark_submit import EmsegSparkSubmitOperator
-
-CANARIES = {
-    "EMSEG_DVID_TOKEN": "canary-dvid-token",
-    "AWS_ACCESS_KEY_ID": "canary-access-key",
-    "AWS_SECRET_ACCESS_KEY": "canary-secret-key",
-}
-MASTERS = ["local[2]", "spark://master:7077", "yarn", "k8s://https://kubernetes:6443"]
-PHASE = PhaseSummary(phase="segment", key="k" * 32, seconds=1.5, items_done=7, items_reused=1, content_digest="c")
-REPORT = StageReport(stage="segment", phases=(PHASE,))
-RUN = {"dataset": "demo", "run": "manual-2026-1a2b3c4d"}
-REASON = "no such preset"
-
-SUBMIT = """#!{python}
-import json, os, sys, time
-json.dump({{"arguments": sys.argv[1:], "environment": dict(os.environ), "pid": os.getpid()}}, open({record!r}, "w"))
-print("a line of output")
-sys.stdout.flush()
-{then}
-"""
-
-
-class TaskInstance:
-    """What a task sees of Airflow: the return value of `pin`."""
-
-    def __init__(self, returned: Any) -> None:
-        self.returned = returned
-        self.stats_tags: dict[str, str] = {}
-
-    def xcom_pull(self, task_ids: str) -> Any:
-        return self.returned if task_ids == "pin" else None
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
-    store = FolderStore(tmp_path / "store")
-    monkeypatch.setattr(spark_submit, "object_store", lambda: store)
-    return store
-
-
-@pytest.fixture
-def connections(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    dvid = {"conn_type": "http", "host": "http://dvid:8000", "password": CANARIES["EMSEG_DVID_TOKEN"]}
-    s3 = {
-        "conn_type": "aws",
-        "login": CANARIES["AWS_ACCESS_KEY_ID"],
-        "password": CANARIES["AWS_SECRET_ACCESS_KEY"],
-        "extra": {"bucket": "neurons", "endpoint_url": "http://s3:9000"},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_EMSEG_DVID", json.dumps(dvid))
-    monkeypatch.setenv("AIRFLOW_CONN_EMSEG_S3", json.dumps(s3))
-    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "canary-fernet-key")
-    # The provider for Kubernetes is not installed here; the hook only asks whether it is.
-    monkeypatch.setattr(provider_hook, "kube_client", object(), raising=False)
-
-    def use(master: str) -> None:
-        monkeypatch.setenv("AIRFLOW_CONN_EMSEG_SPARK", json.dumps({"conn_type": "spark", "host": master}))
-
-    use("local[2]")
-    return use
-
-
-@pytest.fixture
-def submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Puts a `spark-submit` first on PATH that ends as told; returns where it writes what it was given."""
-
-    def put(then: str) -> Path:
-        record = tmp_path / "record.json"
-        program = tmp_path / "bin" / "spark-submit"
-        program.parent.mkdir()
-        program.write_text(SUBMIT.format(python=sys.executable, record=str(record), then=then))
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-        return record
-
-    return put
-
-
-def operator() -> EmsegSparkSubmitOperator:
-    with DAG("d", schedule=None):
-        return EmsegSparkSubmitOperator(task_id="segment", stage="segment")
-
-
-def execute(task: EmsegSparkSubmitOperator, returned: Any = RUN) -> Any:
-    return task.execute({"ti": TaskInstance(returned)})
 
 
 @pytest.mark.parametrize("master", MASTERS)
@@ -161,8 +86,7 @@ def test_the_job_runs_this_projects_main_in_client_mode_with_this_python(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
-    extra = {"conn_type": "spark", "host": "yarn", "extra": {"deploy-mode": "cluster"}}
-    monkeypatch.setenv("AIRFLOW_CONN_EMSEG_SPARK", json.dumps(extra))
+    connections("yarn")
     record = submit("sys.exit(0)")
     RunFolder(store, **RUN).write("report-segment", REPORT)
     execute(operator())
@@ -238,7 +162,7 @@ def test_without_spark_submit_on_the_path_nothing_is_tried_again(
 ) -> None:
     """Kills a FileNotFoundError, which Airflow would retry."""
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(spark_submit.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with refused(PermanentError, "spark-submit", RUN["run"]):
         execute(operator())
 
@@ -277,7 +201,7 @@ def test_the_role_of_a_worker_stays_where_the_connection_has_no_keys(
     role = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}
     for name, value in {**role, "EMSEG_S3_ENDPOINT": "http://elsewhere"}.items():
         monkeypatch.setenv(name, value)
-    given = spark_submit.driver_environment()
+    given = driver_environment()
     assert given.items() >= role.items()
     assert "EMSEG_S3_ENDPOINT" not in given
 
@@ -287,10 +211,10 @@ def test_a_spark_of_the_same_version_is_used_as_the_deployment_says(
 ) -> None:
     """Kills a deployment's `spark-defaults.conf` that is no longer read."""
     (tmp_path / "jars").mkdir()
-    for jar in (spark_submit._SPARK_OF_THIS_PYTHON / "jars").glob("spark-core_*.jar"):
+    for jar in (environments._SPARK_OF_THIS_PYTHON / "jars").glob("spark-core_*.jar"):
         (tmp_path / "jars" / jar.name).touch()
     monkeypatch.setenv("SPARK_HOME", str(tmp_path))
-    assert spark_submit.driver_environment()["SPARK_HOME"] == str(tmp_path)
+    assert driver_environment()["SPARK_HOME"] == str(tmp_path)
 
 
 def test_for_a_user_without_a_home_spark_is_told_a_folder(

@@ -7,37 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dockerfile_parse import DockerfileParser
-
-PROJECT = Path(__file__).resolve().parents[2]
-DOCKERFILE = PROJECT / "Dockerfile"
-BIN = Path(sys.executable).parent
+from tests.docker.image import BIN, DOCKERFILE, PROJECT, commands, instructions
 
 NEVER_COPIED = [".git", ".venv", "tests", "build", "benchmarks", ".env"]
-
-
-@pytest.fixture(scope="module")
-def dockerfile(tmp_path_factory: pytest.TempPathFactory) -> DockerfileParser:
-    return DockerfileParser(fileobj=DOCKERFILE.open("rb"))
-
-
-def instructions(dockerfile: DockerfileParser, kind: str) -> list[str]:
-    return [entry["value"] for entry in dockerfile.structure if entry["instruction"] == kind]
-
-
-def commands(dockerfile: DockerfileParser) -> list[list[str]]:
-    """Every command of every RUN, as its words."""
-    runs = " && ".join(instructions(dockerfile, "RUN"))
-    return [shlex.split(command) for command in runs.split("&&")]
 
 
 def test_hadolint_finds_nothing() -> None:
@@ -95,8 +75,9 @@ def test_every_requirement_is_pinned() -> None:
 
 
 def test_every_direct_requirement_is_locked() -> None:
-    """Kills a package added to requirements.in alone: it would be missing in the image."""
-    named = {_name(line) for line in (PROJECT / "requirements.in").read_text().splitlines()} - {None}
+    """Kills a package added to pyproject.toml alone: it would be missing in the image."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    named = {_name(line) for line in (*project["dependencies"], *project["optional-dependencies"]["airflow"])}
     locked = {_name(line) for line in (PROJECT / "requirements.txt").read_text().splitlines()}
     assert named <= locked
 
@@ -115,41 +96,6 @@ def test_debian_has_the_packages(dockerfile: DockerfileParser) -> None:
         assert any(v.startswith(version.removesuffix("*")) for v in versions), (package, version, versions)
 
 
-@pytest.fixture(scope="module")
-def replayed(dockerfile: DockerfileParser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Python of a clean environment in which the `uv pip install` lines of the Dockerfile were run."""
-    folder = tmp_path_factory.mktemp("image")
-    _copy_context(folder / "context")
-    environment = folder / "venv"
-    uv = str(BIN / "uv")
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    installs = [words for words in commands(dockerfile) if words[:3] == ["uv", "pip", "install"]]
-    assert len(installs) == 2
-    for words in installs:
-        subprocess.run(_as_here(words, uv, environment, folder / "context"), check=True, capture_output=True)
-    yield environment / "bin" / "python"
-    shutil.rmtree(folder)
-
-
-def _as_here(words: list[str], uv: str, environment: Path, context: Path) -> list[str]:
-    """The command for the environment in place of the system, with uv's cache, from a copy of the build context."""
-    kept = [uv, *words[1:3], "--python", str(environment)]
-    return kept + [
-        word.replace("/opt/emseg", str(context)) for word in words[3:] if word not in ("--system", "--no-cache")
-    ]
-
-
-def _copy_context(target: Path) -> None:
-    lines = (PROJECT / ".dockerignore").read_text().splitlines()
-    for path in (line.removeprefix("!") for line in lines if line.startswith("!")):
-        source = PROJECT / path
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target / path, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy(source, target / path)
-
-
 def test_the_installed_packages_agree_with_each_other(replayed: Path) -> None:
     """Kills a lock that pip can install and no program can use."""
     subprocess.run([BIN / "uv", "pip", "check", "--python", replayed], check=True, capture_output=True)
@@ -165,17 +111,17 @@ def test_the_image_runs_the_same_library_as_this_checkout(replayed: Path) -> Non
 
 
 def test_the_dags_of_the_image_are_imported(replayed: Path) -> None:
-    """Kills a DAG that needs a package only the developers have."""
+    """Kills a DAG that needs a package only the developers have, or a document that is not in the image."""
     script = (
-        "import runpy, sys; sys.path.append('plugins')\n"
-        "print(runpy.run_path('dags/segment_volume.py')['segment_volume'].dag_id)"
+        "import pathlib, runpy, sys; sys.path.append('plugins')\n"
+        "files = sorted(pathlib.Path('dags').glob('*.py'))\n"
+        "found = [runpy.run_path(str(file)) for file in files]\n"
+        "print(*(file.stem for file in files))"
     )
     context = replayed.parents[2] / "context"
     home = replayed.parents[2] / "airflow"
-    assert (
-        _run(replayed, script, cwd=context, env={"AIRFLOW_HOME": str(home), "PATH": "/usr/bin:/bin"})
-        == "segment_volume"
-    )
+    done = _run(replayed, script, cwd=context, env={"AIRFLOW_HOME": str(home), "PATH": "/usr/bin:/bin"})
+    assert done.split() == sorted(path.stem for path in (PROJECT / "dags").glob("*.py"))
 
 
 def test_spark_is_where_the_environment_says(replayed: Path, dockerfile: DockerfileParser) -> None:

@@ -126,6 +126,7 @@ def test_every_field_of_a_spec_is_in_a_key_or_is_known_not_to_shape_a_result():
         "publication",  # decided after the gate
         "approvers",  # asked after the gate
         "served",  # measured beside the result, under a key of its own
+        "spark",  # how fast, not what
         "max_failed_share",  # what is given up is in the keys by its name
         "code",  # part of every key, for its own phase
         "dataset",  # part of every key

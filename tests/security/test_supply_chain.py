@@ -9,7 +9,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMPILED = ("requirements.txt", "requirements-dev.txt")
-FILES = (*COMPILED, "requirements.in", "requirements-dev.in")
+FILES = (*COMPILED, "requirements-dev.in")
 
 OTHER_PEOPLES = {"gala", "elf", "nifty", "taskqueue", "cc3d", "funlib", "funlib-evaluate", "cremi", "cave-client"}
 """Names of packages that are something else than the tools of this field with that name, or nobody's yet."""

@@ -79,4 +79,4 @@ def started_devstack() -> DevStack:
 
 
 def _environment_names_services() -> bool:
-    return "EMSEG_DVID_URL" in os.environ
+    return bool({"EMSEG_DVID_URL", "EMSEG_SERVICES_FILE"} & os.environ.keys())

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "metrics",
         "List the figures that a dataset file may give limits: emseg's own and those of allowed packages.",
     ),
+    "archive": ("archive", "Write the library as one file for Spark executors that have no emseg, and print its path."),
     "devstack": ("devstack", "Start, stop and show a real DVID and S3, and if wished Airflow, on this computer."),
     "ingest": ("ingest", "Write volumes from files (image stack, npz/npy, HDF5, Zarr) into DVID."),
     "dvid": ("dvid", "Mend the logs of a DVID server, on its computer, and what it tells viewers."),

@@ -23,6 +23,7 @@ from emseg.phases.services import DvidServices
 from emseg.quality import Verdict
 from emseg.tasks.gate import gate_run
 from emseg.tasks.jobs import run_stage
+from emseg.tasks.one_run import one_run_at_a_time
 from emseg.tasks.pin import pin_run
 from emseg.tasks.plan import plan_run
 from emseg.tasks.publish import publish_run
@@ -72,7 +73,8 @@ def run(
 
 def _run_stages(context: RunContext[DvidServices], folder: RunFolder) -> RunContext[DvidServices]:
     for stage in stages():
-        result = run_stage(stage.name, context, InProcess())
+        with one_run_at_a_time(folder.store, folder.dataset, folder.run):
+            result = run_stage(stage.name, context, InProcess())
         context = result.run
         folder.write_report(result.report, context)
         show_report(result.report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -15,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from emseg.errors import PermanentError
 
 VARIABLES_OF_DVID = {"url": "EMSEG_DVID_URL", "token": "EMSEG_DVID_TOKEN", "max_requests": "EMSEG_DVID_MAX_REQUESTS"}
+SERVICES_FILE = "EMSEG_SERVICES_FILE"
+"""A file with lines NAME=VALUE of the variables below, for processes whose environment cannot hold a secret."""
+
 VARIABLES_OF_S3 = {
     "endpoint_url": "EMSEG_S3_ENDPOINT",
     "bucket": "EMSEG_S3_BUCKET",
@@ -29,7 +33,7 @@ VARIABLES_OF_S3 = {
 MOST_REQUESTS = 1000
 """Slots that one page of a listing of S3 shows."""
 
-_OF_SERVICES = ("EMSEG_DVID_", "EMSEG_S3_", "AWS_", "AIRFLOW", "_AIRFLOW")
+_OF_SERVICES = ("EMSEG_DVID_", "EMSEG_S3_", "EMSEG_SERVICES_", "AWS_", "AIRFLOW", "_AIRFLOW")
 """How the variables begin that bring a process to the services, or let it in there."""
 
 
@@ -74,12 +78,12 @@ class S3Connection(_Connection):
 
 
 def dvid_connection(environment: Mapping[str, str]) -> DvidConnection:
-    """Connection named by EMSEG_DVID_URL, EMSEG_DVID_TOKEN (where the server wants one), EMSEG_DVID_MAX_REQUESTS."""
+    """Connection named by EMSEG_DVID_URL, and EMSEG_DVID_TOKEN and EMSEG_DVID_MAX_REQUESTS, or EMSEG_SERVICES_FILE."""
     return _read(DvidConnection, VARIABLES_OF_DVID, environment)
 
 
 def s3_connection(environment: Mapping[str, str]) -> S3Connection:
-    """Connection named by EMSEG_S3_* and the usual AWS_* variables."""
+    """Connection named by EMSEG_S3_* and the usual AWS_* variables, or by EMSEG_SERVICES_FILE."""
     return _read(S3Connection, VARIABLES_OF_S3, environment)
 
 
@@ -100,7 +104,8 @@ def without_services(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read(kind: type[C], names: Mapping[str, str], environment: Mapping[str, str]) -> C:
-    given = {field: environment[variable] for field, variable in names.items() if environment.get(variable)}
+    variables = _service_variables(environment)
+    given = {field: variables[variable] for field, variable in names.items() if variables.get(variable)}
     try:
         return kind.model_validate(given)
     except ValidationError as error:
@@ -111,3 +116,29 @@ def _read(kind: type[C], names: Mapping[str, str], environment: Mapping[str, str
             f"{missing} not set or not usable",
             "Set it, or run through Airflow (connections emseg_dvid, emseg_s3); on a laptop: emseg devstack up",
         ) from None
+
+
+def _service_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the services: those of the file that EMSEG_SERVICES_FILE names, and over them the environment's.
+
+    PermanentError for a file that cannot be read, that everybody may read, or that holds another line.
+    """
+    names = {*VARIABLES_OF_DVID.values(), *VARIABLES_OF_S3.values()}
+    path = environment.get(SERVICES_FILE)
+    given = _lines_of(Path(path), names) if path else {}
+    return given | {name: environment[name] for name in names if environment.get(name)}
+
+
+def _lines_of(path: Path, names: set[str]) -> dict[str, str]:
+    doing, remedy = "reading the services", f"Give {SERVICES_FILE} a file of mode 0400 with lines NAME=VALUE"
+    try:
+        text, mode = path.read_text(encoding="utf-8"), path.stat().st_mode
+    except (OSError, UnicodeDecodeError) as error:
+        raise PermanentError(doing, str(path), type(error).__name__, remedy) from None
+    if mode & 0o007:
+        raise PermanentError(doing, str(path), f"everybody may use it (mode {mode & 0o777:o})", remedy)
+    lines = [line.partition("=") for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if unknown := [name for name, equals, _ in lines if not equals or name not in names]:
+        found = f"{len(unknown)} lines are no variable of a service"  # not what they hold: it may be a secret
+        raise PermanentError(doing, str(path), found, f"{remedy}; known names: {', '.join(sorted(names))}")
+    return {name: value for name, _, value in lines}

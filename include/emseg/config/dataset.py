@@ -22,6 +22,7 @@ from emseg.config.base import BESIDE_DATASETS, Core3, Margin3, Name, Record, val
 from emseg.config.checks import ImageChecks
 from emseg.config.documents import yaml_document
 from emseg.config.pipeline import ModelDigest, PipelineConfig
+from emseg.config.resources import JobResources
 from emseg.errors import PermanentError
 from emseg.geometry.coordinate import Coordinate
 from emseg.geometry.supervoxel_ids import MAX_CELLS, MAX_LABEL
@@ -418,6 +419,7 @@ class Dataset(Record):
     publication: Publication = Publication.AUTOMATIC
     approvers: tuple[UserId, ...] = Field(default=(), description="Who may approve; none: whoever may edit DAG runs")
     alerts: AlertPolicy = AlertPolicy()
+    spark: dict[Name, JobResources] = Field(default_factory=dict, description="What the job of each stage gets")
     schedule: Schedule | None = None
     watch: Watch | None = Field(default=None, description="Measures what is served again when its ground truth changes")
 

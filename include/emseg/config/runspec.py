@@ -26,6 +26,7 @@ from emseg.config.dataset import (
 )
 from emseg.config.edits import Edits
 from emseg.config.pipeline import Isolation, ModelDigest
+from emseg.config.resources import JobResources
 from emseg.geometry import Box
 
 SCHEMA = 1
@@ -182,6 +183,7 @@ class RunSpec(Record):
     max_failed_share: float
     publication: Publication = Publication.AUTOMATIC
     approvers: tuple[str, ...] = ()
+    spark: dict[Name, JobResources] = Field(default_factory=dict, description="By stage")
     code: dict[str, str]
 
 

@@ -49,16 +49,30 @@ class Lease:
     """A lease at `key`; `holder` names this process to people. One object belongs to one thread.
 
     Renew it more often than `ttl_s`: a holder that does not is taken for dead. As a context manager it is taken on
-    entry, within `patience_s`, and given back at the end; an error of the body goes before one of giving it back.
+    entry, within `patience_s`, and given back at the end; an error of the body goes before one of giving it back. With
+    `for_twins` a process takes over at once from another one that gave the same `holder`.
     """
 
-    def __init__(self, store: ObjectStore, key: str, holder: str, ttl_s: float, patience_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        key: str,
+        holder: str,
+        ttl_s: float,
+        patience_s: float = 0.0,
+        for_twins: bool = False,
+    ) -> None:
         if ttl_s <= 0:
             raise PermanentError("making a lease", key, f"ttl_s is {ttl_s}", "Give a positive time in seconds")
         self._store, self._key, self._holder, self._ttl_s = store, key, holder, float(ttl_s)
-        self._patience_s = patience_s
+        self._patience_s, self._for_twins = patience_s, for_twins
         self._fence: int | None = None
         self._seen: tuple[str, float] | None = None
+
+    def is_free(self) -> bool:
+        """Whether `take` would succeed now; to be asked again and again, as `take` is."""
+        found = self._stored()
+        return found is None or self._is_open(found[0])
 
     def take(self) -> int:
         """One try to take the lease; returns the fence. `LeaseHeldError` while another holds it: call again later."""
@@ -67,11 +81,11 @@ class Lease:
             taken = self._store.put_if_absent(self._key, self._record(fence=1))
             return self._taken(1) if taken else self._refuse("another process was faster")
         current, version = found
-        if current.is_held and not self._is_over(current):
+        if not self._is_open(current):
             return self._refuse(f"{current.holder} holds it, fence {current.fence}, ttl {current.ttl_s:g} s")
         if not self._store.replace_if(self._key, self._record(current.fence + 1), version):
             return self._refuse("another process was faster")
-        if current.is_held:
+        if current.is_held and current.holder != self._holder:
             _LOG.warning("lease %s: taken over from %s, which fell silent", self._key, current.holder)
         return self._taken(current.fence + 1)
 
@@ -119,6 +133,10 @@ class Lease:
         except IntegrityError as error:
             _LOG.error("%s", error)
             return _Record("a holder whose record is damaged", 1, self._ttl_s, version, True), version
+
+    def _is_open(self, current: _Record) -> bool:
+        mine = self._for_twins and current.holder == self._holder
+        return mine or not current.is_held or self._is_over(current)
 
     def _is_over(self, current: _Record) -> bool:
         """Whether the holder wrote nothing for its whole time, as this process saw it."""

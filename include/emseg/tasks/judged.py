@@ -87,7 +87,7 @@ def entry_of(run: RunContext[DvidServices], own: Measured | None, verdict: Verdi
         region=spec.volume.region,
         models=",".join(sorted({step.model for step in spec.segmentation.steps if step.model is not None})),
         code=digest_of(dict(spec.code)),
-        spec=digest_of(spec.model_dump(mode="json", exclude={"run"})),
+        spec=digest_of(spec.model_dump(mode="json", exclude={"run", "spark"})),
         verdict_passed=verdict.passed,
     )
     rows = [row for row in verdict.rows if row.scope != "subvolume"]

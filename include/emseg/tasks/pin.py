@@ -16,6 +16,7 @@ from emseg.config.runspec import PinnedBox, PinnedSegmentation, PinnedVolume
 from emseg.dvid import DvidServer, Labelmap, Node, indexed_labels, repo_info
 from emseg.errors import PermanentError
 from emseg.geometry import Coordinate, Grid, Roi, VoxelSize, selected_cells
+from emseg.phases import stages
 from emseg.phases.edits import EditSource, no_edits
 from emseg.phases.evaluate.figures import optional_figures_of
 from emseg.phases.keys import code_versions, phase_keys
@@ -41,6 +42,7 @@ def pin_run(
     own = load_dataset(datasets, parameters.dataset)
     dataset = parameters.applied_to(own)
     checked_steps(dataset.segmentation)  # before anything is asked
+    _check_stages(dataset)
     volume, roi = pinned_volume(dataset, server)
     if parameters.node is not None:
         _check_repo(own.volume.node, volume, server)
@@ -59,6 +61,7 @@ def pin_run(
         max_failed_share=dataset.limits.max_failed_share,
         publication=dataset.publication,
         approvers=dataset.approvers,
+        spark=dataset.spark,
         code=code_versions(),
     )
     spec = spec.model_copy(update={"edits": edits(spec.dataset, phase_keys(spec)["segment"])})
@@ -97,6 +100,14 @@ def pinned_segmentation(
     return PinnedSegmentation(
         core_vox=segmentation.core_vox, halo_vox=halo_vox, steps=pipeline.pinned, checks=segmentation.checks
     )
+
+
+def _check_stages(dataset: Dataset) -> None:
+    """Resources are given to stages that there are."""
+    known = [stage.name for stage in stages()]
+    for name in sorted(dataset.spark.keys() - set(known)):
+        remedy = f"Stages with a Spark job: {', '.join(known)}"
+        raise PermanentError(DOING, f"spark.{name}", "no stage has this name", remedy)
 
 
 def _check_repo(own: str, volume: PinnedVolume, server: DvidServer) -> None:

@@ -34,6 +34,7 @@ class Plan(Record):
     trained_on_voxels: int = 0
     phases: dict[str, PhasePlan]
     served: dict[str, PhasePlan] = Field(default_factory=dict, description="Of the release that it is compared with")
+    spark: dict[str, str] = Field(default_factory=dict, description="What the dataset file asks of Spark, by stage")
 
     def markdown(self) -> str:
         """The plan as a table for a person."""
@@ -47,7 +48,8 @@ class Plan(Record):
         ]
         rows = {**self.phases, **{f"{name}, served": plan for name, plan in self.served.items()}}
         lines += [f"| {n} | {p.items} | {p.items_done} | {p.items - p.items_done} |" for n, p in rows.items()]
-        return "\n".join(lines)
+        asked = [f"- Spark is asked for: `{stage}` {what}" for stage, what in self.spark.items()]
+        return "\n".join([*lines, *([""] if asked else []), *asked])
 
 
 def plan_run(run: RunContext[Any]) -> Plan:
@@ -63,6 +65,7 @@ def plan_run(run: RunContext[Any]) -> Plan:
         computed_voxels=sum(s.padded.voxels for s in subvolumes),
         trained_on_voxels=sum(box.box.clipped(run.grid.bounds).voxels for box in set(excluded)),
         phases={phase.name: _phase_plan(phase, run) for phase in phases()},
+        spark={stage: str(resources) or "nothing of its own" for stage, resources in spec.spark.items()},
         served={phase.name: _phase_plan(phase, other) for phase in phases() for other in phase.also_for(run)},
     )
 

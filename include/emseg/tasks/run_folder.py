@@ -70,6 +70,25 @@ class RunFolder:
         except ObjectMissingError as error:
             raise ObjectMissingError(f"reading {form.name}", error.on, error.found, form.remedy) from None
 
+    def update(self, name: str, kind: type[M], change: Callable[[M | None], M | None]) -> M | None:
+        """Change the document `NAME.json` in one step, even where others write it; what was written, if anything.
+
+        `change` gets the document, None where there is none, and gives the new one, None to leave it as it is.
+        """
+        key = self._key(f"{name}.json")
+        while True:
+            try:
+                data, version = self.store.get_with_version(key)
+                now = form_of(name, kind).open(data, key, self.store.address(key))
+            except ObjectMissingError:
+                version, now = None, None
+            new = change(now)
+            if new is None:
+                return None
+            data = self._sealed(name, new)
+            if self.store.put_if_absent(key, data) if version is None else self.store.replace_if(key, data, version):
+                return new
+
     def read_or_made(self, name: str, kind: type[M], make: Callable[[], M]) -> M:
         """The document kept as `NAME.json`; `make` makes and keeps it anew where it is damaged or missing."""
         try:
@@ -108,7 +127,7 @@ class RunFolder:
         """Keep the spec of a run that was pinned; what an earlier pin of it left is forgotten, but for its release."""
         for name in [
             *_OF_LATER_TASKS,
-            *(f"{kind}-{stage.name}" for kind in ("report", "failure") for stage in stages()),
+            *(f"{kind}-{stage.name}" for kind in ("report", "failure", "driver") for stage in stages()),
         ]:
             self.remove(name)
         self.write("spec", spec)

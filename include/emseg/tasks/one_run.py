@@ -1,0 +1,62 @@
+"""One run at a time of a dataset: which of its runs has a job now, whoever started it, Airflow or the command line.
+
+Two runs of one dataset do each other no harm, but each makes the other slower, and both may want to be published. So a
+job takes the lease `DATASET/leases/job.json` in the name of its run. Another run waits; another try of the same run
+does not. Runs of different datasets have different leases.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from emseg.errors import EmsegError
+from emseg.store import Lease, LeaseLostError, ObjectStore, join_key
+
+log = logging.getLogger(__name__)
+
+TTL_S = 60.0
+"""A job that is silent for so long is taken for dead."""
+PATIENCE_S = TTL_S + 5.0
+"""How long a job waits for that of another run: long enough to notice a dead one."""
+
+
+def job_lease(store: ObjectStore, dataset: str, run: str) -> Lease:
+    """The lease of the dataset, as `run` sees it."""
+    key = join_key(dataset, "leases", "job.json")
+    return Lease(store, key, f"run {run}", TTL_S, for_twins=True)
+
+
+@contextmanager
+def one_run_at_a_time(store: ObjectStore, dataset: str, run: str, renew_s: float = TTL_S / 4) -> Iterator[None]:
+    """Inside, no other run of the dataset has a job. LeaseHeldError, a TransientError, where one goes on having one."""
+    lease, over = job_lease(store, dataset, run), threading.Event()
+    if not lease.is_free():
+        log.info("another run of %s has a job; waiting up to %g s for it", dataset, PATIENCE_S)
+    lease.take_within(PATIENCE_S)
+    thread = threading.Thread(target=_kept, args=(lease, over, renew_s), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _kept(lease: Lease, over: threading.Event, renew_s: float) -> None:
+    """Renew the lease until all is over, then give it back. A twin of this job may have taken it: then it renews."""
+    try:
+        while not over.wait(renew_s):
+            try:
+                lease.renew()
+            except LeaseLostError:
+                raise
+            except EmsegError as error:
+                log.warning("the lease of the dataset is not renewed: %s", error)
+        lease.release()
+    except LeaseLostError:
+        log.info("another try of this run holds the lease of the dataset")
+    except EmsegError as error:
+        log.warning("the lease of the dataset is not given back, so the next run waits %g s: %s", TTL_S, error)
