@@ -38,7 +38,7 @@ bench-quality: $(READY)  ## VI, time and memory of each shipped pipeline on held
 	$(BIN)/python -m benchmarks quality
 
 bench-scale: $(READY)  ## plan, markers, resolution and end of writing of volumes of up to 10^6 subvolumes: half an hour
-	$(BIN)/python -m benchmarks resume scale
+	$(BIN)/python -m benchmarks resume scale finish
 
 lock: $(READY)  ## pin what pyproject.toml and requirements-dev.in name
 	$(BIN)/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --generate-hashes -p 3.11 --extra airflow pyproject.toml -o requirements.txt

@@ -58,8 +58,8 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "requests": requests.run,
     "quality": quality.run,
 }
-LONG = {"large", "quality", "scale"}
-"""Half an hour and more each: they run where they are named."""
+LONG = {"finish", "large", "quality", "scale"}
+"""Ten minutes to an hour each: they run where they are named."""
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench"
 
 

@@ -18,10 +18,14 @@ from emseg.config.connections import DvidConnection, s3_connection
 from emseg.dvid import DvidServer
 from emseg.store import RequestSlots, S3Store, SlotBoard, SlotTimes
 
+STANDSTILL_S = 1.5
+"""How long a process of a busy machine may stand still between the look at its slot and the first byte it sends."""
+
 
 def scaled(scale: float) -> SlotTimes:
-    """The times of production, shorter alike."""
-    return SlotTimes(**{name: scale * seconds for name, seconds in asdict(SlotTimes()).items()})
+    """The times of production, shorter alike; but a slot falls silent no earlier than a busy machine allows."""
+    times = {name: scale * seconds for name, seconds in asdict(SlotTimes()).items()}
+    return SlotTimes(**{**times, "silent_s": times["silent_s"] + STANDSTILL_S})
 
 
 def main(url: str, limit: str, run: str, threads: str, scale: str) -> None:
