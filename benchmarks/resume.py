@@ -95,7 +95,7 @@ def driven() -> list[Row]:
     unpacked = list(Made().outcomes(_never, few, Progress("", len(few))))
     unpacked_b, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    packed_b = sum(map(len, Markers.of(unpacked).packs))
+    packed_b = sum(map(len, Markers.of(unpacked).parts.values()))
     return [
         Row("a marker of segment, packed", packed_b / len(few), "bytes"),
         Row("a marker of segment, as an object of Python", unpacked_b / len(few), "bytes"),

@@ -164,6 +164,19 @@ def test_a_damaged_table_between_two_waves_is_set_aside_and_its_region_is_joined
     assert folder.phase_marker().content_digest == before
 
 
+@pytest.mark.usefixtures("_small_regions")
+def test_a_region_whose_marker_was_lost_meanwhile_is_no_empty_region(tmp_path):
+    """Kills a level that goes on without it: its bodies would be joined as if nothing were there."""
+    known, said = made(3)
+    run = matched(tmp_path, without_a_cell(known), said, np.empty((0, 2), np.uint64))
+    resolved(run)
+    folder, store = run.folder("resolve"), run.open_services().store
+    for item in ("join-0-00000003", "join-1-00000000"):
+        store.delete(folder._item_key(item))
+    with refused(IntegrityError, "join-0-00000003"):
+        work.ResolveRegion.of(replace(run, attempt="late"))("join-1-00000000")
+
+
 def test_a_small_volume_is_one_region(tmp_path):
     """The demo has two items: one that joins, and one that writes the result."""
     known, _ = made(4)

@@ -35,7 +35,7 @@ def test_markers_come_back_in_the_order_of_their_items(markers, cut):
     assert [packed[number] for number in range(len(markers))] == by_item
     assert packed[1:cut] == by_item[1:cut]
     resumed = Markers.of([*by_item[cut:], *by_item[:cut]])
-    assert resumed.packs == packed.packs
+    assert resumed.parts == packed.parts
     assert Markers.stored(packed.parts, ADDRESS) == by_item
 
 
@@ -43,7 +43,7 @@ def test_markers_come_back_in_the_order_of_their_items(markers, cut):
 def test_markers_of_two_tries_are_joined(markers, cut):
     """Kills an order of tries, and a try without a marker that hides the other."""
     joined = Markers.joined(Markers.of(markers[cut:]), Markers.of(markers[:cut]))
-    assert joined.packs == Markers.of(markers).packs
+    assert joined.parts == Markers.of(markers).parts
     assert Markers.joined() == []
 
 
@@ -93,7 +93,7 @@ def test_few_are_unpacked_at_once_where_they_come_in_order():
 
 def test_what_is_no_manifest_is_damaged():
     """Kills lz4's and pydantic's own exceptions, bytes after the end, and frames that end early."""
-    (data,) = Markers.of([MARKER]).packs
+    (data,) = Markers.of([MARKER]).parts.values()
     other = lz4.frame.compress(b'[{"item": "sv-1"}]')
     for bad in (b"", data[:-1], data[: len(data) // 2], data + b"x", data + data, b"no frame at all", other):
         with refused(IntegrityError, ADDRESS):

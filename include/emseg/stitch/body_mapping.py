@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from emseg.array_types import Counts, Flags, Ids
+from emseg.array_types import Counts, Ids
 from emseg.codec.column_table import StoredTable
-from emseg.sorted_ids import find
+from emseg.sorted_ids import find, is_among
 
 MAPPING_SCHEMA = pa.schema([("supervoxel", pa.uint64()), ("body", pa.uint64())])
 
@@ -33,10 +33,6 @@ class BodyMapping(StoredTable):
         row, is_mapped = find(ids, self.supervoxels)
         return np.where(is_mapped, self.bodies[row], ids)
 
-    def is_among(self, ids: Ids) -> Flags:
-        """Which of `ids` belong to a body of several."""
-        return find(ids, self.supervoxels)[1]
-
     @classmethod
     def of_components(cls, nodes: Ids, component: Counts) -> BodyMapping:
         """Bodies of `nodes` (ascending) from the number of the component of each; single ones are left out."""
@@ -53,6 +49,6 @@ class BodyMapping(StoredTable):
         """
         names, several = nodes, np.zeros(len(nodes), bool)
         for step in steps:
-            several = several | step.is_among(names)
+            several = several | is_among(names, step.supervoxels)
             names = step.body_of(names)
         return cls(nodes[several], names[several])

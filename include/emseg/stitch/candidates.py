@@ -14,12 +14,11 @@ from math import prod
 import fastremap
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from emseg.array_types import Flags, Ids
 from emseg.config.dataset import Stitching
 from emseg.geometry import cells_of
-from emseg.sorted_ids import is_among
+from emseg.sorted_ids import find_pairs, is_among
 from emseg.stitch.modes import NEARLY_EQUAL, REFUSALS, decide
 from emseg.stitch.votes import Votes, VoxelSize
 
@@ -96,10 +95,5 @@ def disputed_supervoxels(votes: Votes, floor_vox: float) -> Ids:
 def _is_dropped(votes: Votes, dropped: Ids | None) -> Flags:
     if dropped is None or len(dropped) == 0:
         return np.zeros(len(votes), bool)
-    pairs = np.sort(dropped, axis=1)
-    known = pa.table({"first": pairs[:, 0], "second": pairs[:, 1], "dropped": np.ones(len(pairs), bool)})
-    rows = pa.table({"first": votes.first, "second": votes.second, "row": np.arange(len(votes))})
-    found = rows.join(known, ["first", "second"], join_type="inner")["row"].to_numpy()
-    flags = np.zeros(len(votes), bool)
-    flags[found] = True
-    return flags
+    first, second = np.sort(dropped, axis=1).T
+    return find_pairs((votes.first, votes.second), (first, second))[1]

@@ -35,20 +35,24 @@ _by_item = attrgetter("item")
 class Markers(Sequence[ItemMarker]):
     """Item markers in the order of their items, held packed."""
 
-    def __init__(self, packs: Sequence[bytes], count: int, address: str = "memory") -> None:
-        """All `packs` but the last hold `PACK` markers; `count` is the number of all. `Markers.of` makes them."""
-        self.packs, self._count, self._address = tuple(packs), count, address
+    def __init__(self, parts: Mapping[str, bytes], count: int, address: str = "memory") -> None:
+        """`parts` are the packs, which are stored so, each under the name of its first item; `count` markers in all.
+
+        All packs but the last hold `PACK` markers. `Markers.of` makes them.
+        """
+        self.parts, self._count, self._address = dict(parts), count, address
+        self._packs = tuple(self.parts.values())
         self._unpacked: tuple[int, list[ItemMarker]] = (-1, [])
 
     @classmethod
     def of(cls, markers: Iterable[ItemMarker]) -> Markers:
         """Markers in any order. Those that come in the order of their items are never all unpacked at once."""
         runs = [list(_packed(group)) for _, group in groupby(_numbered_runs(markers), itemgetter(0))]
-        if len(runs) == 1:
-            return cls([pack for pack, _ in runs[0]], sum(count for _, count in runs[0]))
-        unpacked = (chain.from_iterable(_read(pack, "memory") for pack, _ in run) for run in runs)
-        merged = list(_packed((0, marker) for marker in heapq.merge(*unpacked, key=_by_item)))
-        return cls([pack for pack, _ in merged], sum(count for _, count in merged))
+        if len(runs) != 1:
+            unpacked = (chain.from_iterable(_read(pack, "memory") for _, pack, _ in run) for run in runs)
+            runs = [list(_packed((0, marker) for marker in heapq.merge(*unpacked, key=_by_item)))]
+        (run,) = runs
+        return cls({first: pack for first, pack, _ in run}, sum(count for _, _, count in run))
 
     @classmethod
     def joined(cls, *several: Markers) -> Markers:
@@ -59,20 +63,14 @@ class Markers(Sequence[ItemMarker]):
     @classmethod
     def stored(cls, parts: Mapping[str, bytes], address: str) -> Markers:
         """The markers of a stored manifest, whose checksums were verified; `IntegrityError` where it is none."""
-        packs = list(parts.values())
-        counts = [len(_read(pack, address)) for pack in packs[-1:]]
-        return cls(packs, PACK * max(len(packs) - 1, 0) + sum(counts), address)
-
-    @property
-    def parts(self) -> dict[str, bytes]:
-        """What is stored: each pack under the name of its first item."""
-        return {self[number * PACK].item: pack for number, pack in enumerate(self.packs)}
+        counts = [len(_read(pack, address)) for pack in list(parts.values())[-1:]]
+        return cls(parts, PACK * max(len(parts) - 1, 0) + sum(counts), address)
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[ItemMarker]:
-        return chain.from_iterable(map(partial(_read, address=self._address), self.packs))
+        return chain.from_iterable(map(partial(_read, address=self._address), self._packs))
 
     @overload
     def __getitem__(self, index: int) -> ItemMarker: ...
@@ -85,7 +83,7 @@ class Markers(Sequence[ItemMarker]):
             return [self[number] for number in range(*index.indices(len(self)))]
         number, place = divmod(range(len(self))[index], PACK)
         if self._unpacked[0] != number:
-            self._unpacked = (number, _read(self.packs[number], self._address))
+            self._unpacked = (number, _read(self._packs[number], self._address))
         return self._unpacked[1][place]
 
     def __eq__(self, other: object) -> bool:
@@ -125,12 +123,12 @@ def _numbered_runs(markers: Iterable[ItemMarker]) -> Iterator[tuple[int, ItemMar
         yield run, marker
 
 
-def _packed(numbered: Iterable[tuple[int, ItemMarker]]) -> Iterator[tuple[bytes, int]]:
-    """Packs, and how many markers each holds."""
+def _packed(numbered: Iterable[tuple[int, ItemMarker]]) -> Iterator[tuple[str, bytes, int]]:
+    """Packs, each with its first item, and how many markers it holds."""
     markers = (marker for _, marker in numbered)
     while some := list(islice(markers, PACK)):
         content = json.dumps(_ADAPTER.dump_python(some), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        yield bytes(lz4.frame.compress(content.encode())), len(some)
+        yield some[0].item, bytes(lz4.frame.compress(content.encode())), len(some)
 
 
 def _read(pack: bytes, address: str) -> list[ItemMarker]:

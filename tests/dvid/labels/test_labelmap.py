@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha256
@@ -24,6 +25,7 @@ from emseg.dvid import (
 from emseg.dvid.coordinates import xyz_text
 from emseg.dvid.labels import labelmap as labelmap_module
 from emseg.dvid.labels.block import pack_block
+from emseg.dvid.labels.labelmap import PackedBlock
 from emseg.dvid.labels.stream import frame, frames
 from emseg.errors import PermanentError, TransientError
 from emseg.geometry import Box, Coordinate
@@ -218,3 +220,19 @@ def test_the_stored_stream_is_ours_byte_for_byte(labelmap: Labelmap) -> None:
     stream = labelmap.node.server.get(where, {"blocks": "3,1,-2", "supervoxels": "true"})
     assert stream == frame((-2, 1, 3), pack_block(labels))
     assert [block for block, _ in frames(stream, "test")] == [(-2, 1, 3)]
+
+
+def test_blocks_that_are_made_from_what_the_server_holds_do_not_wait_for_themselves(labelmap: Labelmap) -> None:
+    """Kills a request that is begun before its body is made: with one request at a time, reading waits for writing."""
+    labelmap.node.server._window.size = 1.0
+
+    def made() -> Iterator[PackedBlock]:
+        for z in range(2):
+            assert not list(labelmap.stored_blocks(Box((z, 0, 0), (z + 1, 1, 1)), 0))
+            yield Coordinate(z, 0, 0), pack_block(np.full(BLOCK, z + 1, np.uint64))
+
+    written = threading.Thread(target=labelmap.ingest_supervoxels, args=(0, made()), daemon=True)
+    written.start()
+    written.join(timeout=20)
+    assert not written.is_alive()
+    assert labelmap.read(Box((0, 0, 0), (128, 1, 1)))[:, 0, 0].tolist() == [1] * 64 + [2] * 64

@@ -57,15 +57,10 @@ class RegionOfVotes:
     def own_votes(self) -> JudgedVotes:
         """The votes whose earlier side is in the region, by ids."""
         parts = list(self._judged(margin=0))
-        votes, refusal = (
-            Votes.concatenated([Votes.none(), *(part.votes for part in parts)]),
-            [
-                np.empty(0, np.int8),
-                *(part.refusal for part in parts),
-            ],
-        )
+        votes = Votes.concatenated([Votes.none(), *(part.votes for part in parts)])
+        refusal = np.concatenate([np.empty(0, np.int8), *(part.refusal for part in parts)])
         order = np.lexsort((votes.second, votes.first))
-        return JudgedVotes(votes.rows(order), np.concatenate(refusal)[order], np.empty(0, np.uint64))
+        return JudgedVotes(votes.rows(order), refusal[order], np.empty(0, np.uint64))
 
     def contacts(self) -> Iterator[Contacts]:
         """Who touches whom in each subvolume of the region."""

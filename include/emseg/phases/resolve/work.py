@@ -24,7 +24,7 @@ from emseg.phases.resolve.artefacts import (
     OPEN_CANDIDATES,
 )
 from emseg.phases.resolve.evidence import RegionOfVotes, pair_constraints_of
-from emseg.phases.resolve.items import BODIES, JOIN, STRONG, RegionItem, regions_of
+from emseg.phases.resolve.items import BODIES, JOIN, STRONG, RegionItem, regions_of, regions_used
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import Services
 from emseg.stitch import BodyMapping, Votes, contradicted
@@ -77,8 +77,9 @@ class ResolveRegion:
     def _joined_above(self, region: RegionItem) -> ItemMarker:
         regions, folder = regions_of(self.run), self.run.folder(NAME)
         smaller = np.unique(regions.holding(regions.cells(region.level, region.number), region.level - 1)).tolist()
-        names = [RegionItem(region.does, region.level - 1, number).name for number in smaller]
-        markers = folder.item_markers(sorted(set(names) & folder.done_items()))
+        used = sorted(set(smaller) & set(regions_used(self.run, region.level - 1)))
+        # A marker that is missing by now is an error: without its region the others would join as if it were empty.
+        markers = folder.item_markers(RegionItem(region.does, region.level - 1, number).name for number in used)
         parts = (
             Undecided(*each)
             for each in zip(
