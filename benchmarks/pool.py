@@ -33,7 +33,7 @@ class Pool:
         """What `merge` makes of each partition, in this process."""
         return exchanged_on_disk(split, sources, merge, partitions, progress)
 
-    def each(self, call: Callable[[int], float], times: int) -> list[float]:
+    def each(self, call: Callable[[int], T], times: int) -> list[T]:
         """What `call` says in the processes, at least once in each of them if they are idle."""
         return list(self._pool.map(call, range(times)))
 

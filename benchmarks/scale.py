@@ -8,6 +8,7 @@ requests and may answer later. Each size runs in a process of its own, so that t
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -228,8 +229,6 @@ def _cpu(pool: Pool) -> list[float]:
 
 
 def _cpu_s(_: int) -> tuple[int, float]:
-    import os
-
     time.sleep(0.01)
     return os.getpid(), time.process_time()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emseg.stitch import BodyMapping, BodyParts, Supervoxels, counts_of, parts_of
+from emseg.stitch import BodyMapping, BodyParts, Supervoxels, body_counts, body_parts
 from emseg.stitch.body_sums import KEPT, BodyCounts
 
 
@@ -19,9 +19,9 @@ def counted(mapping: BodyMapping, orphan_max_vox: float, *parts: Supervoxels) ->
     """What regions that have these supervoxels count together."""
     several, alone = [], BodyCounts(orphan_max_vox)
     for part in parts:
-        of_several, of_one = parts_of(mapping, part, orphan_max_vox)
+        of_several, of_one = body_parts(mapping, part, orphan_max_vox)
         several, alone = [*several, of_several], alone + of_one
-    return counts_of(BodyParts.joined(several), alone)
+    return body_counts(BodyParts.joined(several), alone)
 
 
 def test_three_bodies_of_four_supervoxels_by_hand():

@@ -3,7 +3,7 @@
 from emseg.array_types import Ids
 from emseg.geometry.supervoxel_ids import LOCAL_BITS, cells_of, supervoxel_ids
 from emseg.stitch.body_mapping import MAPPING_SCHEMA, BodyMapping
-from emseg.stitch.body_sums import BodyCounts, BodyParts, counts_of, parts_of
+from emseg.stitch.body_sums import BodyCounts, BodyParts, body_counts, body_parts
 from emseg.stitch.crossings import CROSSING_SCHEMA, Crossings, Ends, ends_at, inside_crossings, seam_crossings
 from emseg.stitch.ledger import LEDGER_SCHEMA
 from emseg.stitch.pair_constraints import PairConstraints, contradicted
@@ -38,14 +38,14 @@ __all__ = [
     "Resolution",
     "Supervoxels",
     "Votes",
+    "body_counts",
+    "body_parts",
     "cells_of",
     "contacts_of",
     "contradicted",
     "count_votes",
-    "counts_of",
     "ends_at",
     "inside_crossings",
-    "parts_of",
     "resolve",
     "seam_crossings",
     "supervoxel_ids",

@@ -109,7 +109,7 @@ class BodyParts(StoredTable):
         return BodyParts(names, voxels, faces)
 
 
-def parts_of(mapping: BodyMapping, some: Supervoxels, orphan_max_vox: float) -> tuple[BodyParts, BodyCounts]:
+def body_parts(mapping: BodyMapping, some: Supervoxels, orphan_max_vox: float) -> tuple[BodyParts, BodyCounts]:
     """What some supervoxels are: parts of bodies of several, and bodies of their own, which are counted.
 
     `mapping` must hold each of them that belongs to a body of several.
@@ -121,7 +121,7 @@ def parts_of(mapping: BodyMapping, some: Supervoxels, orphan_max_vox: float) -> 
     return several.whole(), counts
 
 
-def counts_of(parts: BodyParts, alone: BodyCounts) -> BodyCounts:
+def body_counts(parts: BodyParts, alone: BodyCounts) -> BodyCounts:
     """All bodies, from the parts of all regions and those that are complete in one."""
     bodies, several = parts.whole(), BodyCounts(alone.orphan_max_vox)
     several.add(bodies.body, bodies.voxels, bodies.faces)

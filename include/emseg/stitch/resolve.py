@@ -73,7 +73,7 @@ def resolve(
         whole = contesting(whole, members(strong.names, strong.contested))
     joining = join_region(whole, stitching.constraints, voxel_size_nm)
     ledger = ledger_of(found, weak, joining.decided)
-    return Resolution(joining.names, ledger, counts_of(ledger, joining.names, [evidence.contacts]))
+    return Resolution(joining.names, ledger, join_counts(ledger, joining.names, [evidence.contacts]))
 
 
 def members(names: BodyMapping, bodies: Ids) -> Ids:
@@ -81,7 +81,7 @@ def members(names: BodyMapping, bodies: Ids) -> Ids:
     return names.supervoxels[np.isin(names.bodies, bodies)]
 
 
-def counts_of(ledger: pa.Table, mapping: BodyMapping, contacts: Iterable[Contacts]) -> dict[str, int]:
+def join_counts(ledger: pa.Table, mapping: BodyMapping, contacts: Iterable[Contacts]) -> dict[str, int]:
     """Candidates by what became of them; `self_touching` are pairs of one subvolume that touch and are one body now."""
     joined, parked = (int(ledger[name].to_numpy().sum()) for name in ("joined", "parked"))
     kept_apart = ledger.num_rows - ledger["apart_first"].null_count

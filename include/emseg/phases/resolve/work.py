@@ -39,7 +39,7 @@ from emseg.stitch.joining import (
     strong_only,
 )
 from emseg.stitch.ledger import ledger_of
-from emseg.stitch.resolve import counts_of
+from emseg.stitch.resolve import join_counts
 from emseg.store import Artefact, ItemMarker
 
 NAME = "resolve"
@@ -168,7 +168,7 @@ class WriteBodies:
             MAPPING.write(folder, self.region.name, mapping.to_arrow()),
             LEDGER.write(folder, self.region.name, ledger),
         ]
-        return folder.commit_item(self.region.name, artefacts, counts_of(ledger, mapping, region.contacts()))
+        return folder.commit_item(self.region.name, artefacts, join_counts(ledger, mapping, region.contacts()))
 
     def _mapping(self, levels: Sequence[Level]) -> BodyMapping:
         """Bodies of the supervoxels of the region: those that were joined in it, and those that were left open."""

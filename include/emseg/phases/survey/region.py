@@ -21,7 +21,7 @@ from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import ASKED, quarantined_cells
 from emseg.phases.services import Services
 from emseg.phases.survey.artefacts import LARGEST, PARTS, SIZES
-from emseg.stitch import BodyCounts, BodyParts, Crossings, Ends, Supervoxels, ends_at, parts_of
+from emseg.stitch import BodyCounts, BodyParts, Crossings, Ends, Supervoxels, body_parts, ends_at
 from emseg.store import Artefact, ItemMarker, PhaseFolder
 
 NAME = "survey"
@@ -57,7 +57,7 @@ class SurveyRegion:
         several, alone, seams, inside = [BodyParts.none()], BodyCounts(orphan_max_vox(self.run)), Ends(), Ends()
         supervoxels = SUPERVOXELS.read_as(Supervoxels, folder, markers)
         for some, crossings in zip(supervoxels, CROSSINGS.read_as(Crossings, folder, markers), strict=True):
-            parts, counts = parts_of(mapping, some, alone.orphan_max_vox)
+            parts, counts = body_parts(mapping, some, alone.orphan_max_vox)
             several, alone = [*several, parts], alone + counts
             at_seams, at_planes = ends_at(crossings, mapping.body_of)
             seams, inside = seams + at_seams, inside + at_planes

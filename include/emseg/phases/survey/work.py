@@ -26,7 +26,7 @@ from emseg.phases.survey.region import (
 )
 from emseg.phases.write.artefacts import SUBSTITUTES
 from emseg.phases.write.substitute_ids import SubstituteIds
-from emseg.stitch import BodyCounts, BodyParts, counts_of
+from emseg.stitch import BodyCounts, BodyParts, body_counts
 from emseg.store import ItemMarker, sums
 
 NAME = "survey"
@@ -68,7 +68,7 @@ class SurveyVolume:
         alone = BodyCounts(orphan_vox)
         for marker in markers:
             alone = alone + counts_read(folder, marker, orphan_vox)
-        bodies = counts_of(BodyParts.joined(PARTS.read_as(BodyParts, folder, markers)), alone)
+        bodies = body_counts(BodyParts.joined(PARTS.read_as(BodyParts, folder, markers)), alone)
         largest, voxels = bodies.in_order()
         return replace(bodies, largest=largest, largest_vox=voxels)
 
