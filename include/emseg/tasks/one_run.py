@@ -8,7 +8,6 @@ does not. Runs of different datasets have different leases.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,29 +31,20 @@ def job_lease(store: ObjectStore, dataset: str, run: str) -> Lease:
 @contextmanager
 def one_run_at_a_time(store: ObjectStore, dataset: str, run: str, renew_s: float = TTL_S / 4) -> Iterator[None]:
     """Inside, no other run of the dataset has a job. LeaseHeldError, a TransientError, where one goes on having one."""
-    lease, over = job_lease(store, dataset, run), threading.Event()
+    lease = job_lease(store, dataset, run)
     if not lease.is_free():
         log.info("another run of %s has a job; waiting up to %g s for it", dataset, PATIENCE_S)
     lease.take_within(PATIENCE_S)
-    thread = threading.Thread(target=_kept, args=(lease, over, renew_s), daemon=True)
-    thread.start()
     try:
-        yield
+        with lease.kept(renew_s):
+            yield
     finally:
-        over.set()
-        thread.join()
+        _given_back(lease)
 
 
-def _kept(lease: Lease, over: threading.Event, renew_s: float) -> None:
-    """Renew the lease until all is over, then give it back. A twin of this job may have taken it: then it renews."""
+def _given_back(lease: Lease) -> None:
+    """Give it back, unless a twin of this job has taken it: then that renews it."""
     try:
-        while not over.wait(renew_s):
-            try:
-                lease.renew()
-            except LeaseLostError:
-                raise
-            except EmsegError as error:
-                log.warning("the lease of the dataset is not renewed: %s", error)
         lease.release()
     except LeaseLostError:
         log.info("another try of this run holds the lease of the dataset")

@@ -36,7 +36,7 @@ from emseg.phases.write.finish_bodies import (
     SplitCounts,
     inherited_names,
 )
-from emseg.phases.write.only_writer import kept, only_writer
+from emseg.phases.write.only_writer import only_writer
 from emseg.phases.write.portions import groups_of, partitions_for
 from emseg.phases.write.substitute_ids import SubstituteIds
 from emseg.stitch import BodyMapping
@@ -55,11 +55,11 @@ class FinishLabelmap:
         labelmap = segmentation(self.run)
         with only_writer(self.run) as lease, released_meanwhile(self.run):
             lease.renew()
-            with kept(lease):
+            with lease.kept():
                 finished = self._bodies(markers, only_compares=False)
             contents = self._contents(finished)
             contents.post(labelmap, lease.renew)
-            with kept(lease):
+            with lease.kept():
                 contents.verify(labelmap)
         return self._figures(finished)
 

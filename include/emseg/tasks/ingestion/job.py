@@ -13,7 +13,7 @@ from emseg.engine.run import PhaseRun, Scalars, run_phase
 from emseg.errors import PermanentError
 from emseg.ingest.gray_pyramid import GrayPyramid
 from emseg.phases.services import DvidServices
-from emseg.phases.write.only_writer import LEASE_S, kept
+from emseg.phases.write.only_writer import LEASE_S
 from emseg.store import ItemMarker, Lease, join_key
 from emseg.tasks.ingestion.labels import post_labels
 from emseg.tasks.ingestion.pinning import code_version
@@ -68,7 +68,7 @@ class _Ingestion:
             if isinstance(self._target, GrayPyramid):
                 self._target.finish()
             else:
-                with kept(lease):
+                with lease.kept():
                     labels = post_labels(self._spec, self._open_services, markers, executor)
                 lease.renew()
                 self._target.finish_volume()

@@ -1,4 +1,4 @@
-"""The lease of the process that finishes a labelmap, while it waits for executors."""
+"""A lease that is renewed while its holder waits for others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from tests.refusals import refused
 
 from emseg.errors import TransientError
-from emseg.phases.write.only_writer import kept
 from emseg.store import FolderStore, Lease, LeaseHeldError, LeaseLostError
 
 TTL_S = 0.4
@@ -20,7 +19,7 @@ def test_a_lease_is_kept_as_long_as_others_work(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     with Lease(store, "lease.json", "first", TTL_S) as lease:
         other = Lease(store, "lease.json", "second", TTL_S)
-        with kept(lease, TTL_S / 8):
+        with lease.kept(TTL_S / 8):
             for _ in range(3):
                 with pytest.raises(LeaseHeldError):
                     other.take()
@@ -33,7 +32,7 @@ def test_a_lost_lease_is_told_to_the_next_who_would_write(tmp_path: Path) -> Non
     store = FolderStore(tmp_path)
     lease = Lease(store, "lease.json", "first", TTL_S)
     lease.take()
-    with kept(lease, 0.02):
+    with lease.kept(0.02):
         store.delete("lease.json")
         time.sleep(0.2)
     assert not store.exists("lease.json")
@@ -54,7 +53,7 @@ def test_one_failed_renewal_loses_nothing(tmp_path: Path, monkeypatch: pytest.Mo
         return renew()
 
     monkeypatch.setattr(lease, "renew", flaky)
-    with kept(lease, 0.02):
+    with lease.kept(0.02):
         time.sleep(0.2)
     assert len(calls) > 2
     lease.renew()
