@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks import (
@@ -34,7 +34,7 @@ from benchmarks import (
 from benchmarks.rows import Row, save, shown
 from emseg.errors import EmsegError
 
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+BENCHMARKS: dict[str, Callable[[], Iterable[Row]]] = {
     "contingency": contingency.run,
     "label_block": label_block.run,
     "arrays": arrays.run,
@@ -75,8 +75,12 @@ def main(names: Sequence[str]) -> int:
 
 def _ran(name: str) -> bool:
     started = time.perf_counter()
+    rows: list[Row] = []
     try:
-        rows = BENCHMARKS[name]()
+        for row in BENCHMARKS[name]():
+            rows.append(row)
+            if name in LONG:
+                print(f"after {time.perf_counter() - started:.0f} s: {shown([row])}", file=sys.stderr, flush=True)
     except EmsegError as error:
         print(f"\n{name}: not measured: {error}", file=sys.stderr)
         return False

@@ -1,8 +1,9 @@
 """Real runs of 8, 64 and 512 subvolumes, the last of 2.1 gigavoxels: `python -m benchmarks large`, an hour on 2 cores.
 
 The volume is real EM, mirrored and laid side by side, in a real DVID, with a real S3 server, on Spark with two cores.
-In the run of 512 the driver of each stage is killed once in the middle, and started again. Beside Spark, the 64 are
-done by a bare pool of two processes. CPU is that of the drivers and all that they start; servers are not in it.
+In the run of 512 the driver of each stage is killed once in the middle, and started again. 64 subvolumes of 256^3 are
+done by Spark and by a bare pool of two processes. CPU is that of the drivers and all that they start; servers are not
+in it.
 """
 
 from __future__ import annotations
@@ -42,54 +43,67 @@ from emseg.tasks.run_folder import RunFolder
 CORE_VOX = (128, 128, 256)
 SIDES = (2, 4, 8)
 """Subvolumes a side."""
-COMPARED = 4
+COMPARED_CORE_VOX, COMPARED_SIDE = (256, 256, 256), 4
 VOXEL_SIZE_NM = (8.0, 8.0, 8.0)
 STAGES = ("segment", "stitch", "evaluate")
 KILLED_AT = 0.4
 """Share of a stage's items after which its driver is killed."""
 
 
-def run() -> list[Row]:
+def run() -> Iterator[Row]:
     """CPU and wall time of a voxel by size, what a kill cost, and Spark beside a pool."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
         stack = up(root / "servers", PROJECT / "build" / "tools")
         try:
-            return _rows(Large(stack, root))
+            large = Large(stack, root)
+            yield _beside_pool(large)
+            yield from _by_size(large)
         finally:
             down(root / "servers")
 
 
-def _rows(large: Large) -> list[Row]:
-    rows, costs = [], {}
+def _beside_pool(large: Large) -> Row:
+    volume = large.ingested(COMPARED_SIDE, COMPARED_CORE_VOX)
+    on_spark, in_pool = large.on_spark(volume, kills=False).wall_s, large.in_pool(volume)
+    return Row(f"{volume.what}: Spark {on_spark:.0f} s / a bare pool of two {in_pool:.0f} s", on_spark / in_pool, "x")
+
+
+def _by_size(large: Large) -> Iterator[Row]:
+    costs = {}
     for side in SIDES:
-        volume = large.ingested(side)
+        volume = large.ingested(side, CORE_VOX)
         done = large.on_spark(volume, kills=side == max(SIDES))
         costs[side] = done.cpu_s / volume.mvox
-        what = f"{volume.name}: {side**3} subvolumes, {volume.mvox:.0f} Mvoxels"
-        rows += [
-            Row(f"{what}: CPU, all stages", costs[side], "s/Mvoxel"),
-            Row(f"{what}: wall on Spark, all stages", done.wall_s / volume.mvox, "s/Mvoxel"),
-            *(Row(f"{what}: {stage}, wall", seconds, "s") for stage, seconds in done.stages.items()),
-            *(Row(f"{what}: {stage}, items found after a kill", n, "items") for stage, n in done.found.items()),
-            *(Row(f"{what}: {stage}, of these done again", n, "items") for stage, n in done.twice.items()),
-        ]
-        if side == COMPARED:
-            rows.append(Row(f"{what}: Spark / a bare pool of two, wall", done.wall_s / large.in_pool(volume), "x"))
-    first = costs[SIDES[0]]
-    rows += [Row(f"CPU of a voxel: {side**3} / {SIDES[0] ** 3} subvolumes", costs[side] / first, "x") for side in SIDES]
-    return rows
+        yield Row(f"{volume.what}: CPU, all stages", costs[side], "s/Mvoxel")
+        yield Row(f"{volume.what}: wall on Spark, all stages", done.wall_s / volume.mvox, "s/Mvoxel")
+        for stage in STAGES:
+            yield Row(f"{volume.what}: {stage}, CPU", done.cpu_by_stage[stage] / volume.mvox, "s/Mvoxel")
+            yield Row(f"{volume.what}: {stage}, wall", done.stages[stage], "s")
+            if stage in done.found:
+                yield Row(f"{volume.what}: {stage}, items found after a kill", done.found[stage], "items")
+                yield Row(f"{volume.what}: {stage}, of these done again", done.twice[stage], "items")
+        yield Row(f"{volume.what}: CPU of a voxel, times that of {SIDES[0] ** 3}", costs[side] / costs[SIDES[0]], "x")
 
 
 @dataclass
 class Done:
     """What a run took; and by stage how many items a driver found after a kill, and how many of them it did again."""
 
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
+    cpu_by_stage: dict[str, float] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
     twice: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def wall_s(self) -> float:
+        """Of all stages."""
+        return sum(self.stages.values())
+
+    @property
+    def cpu_s(self) -> float:
+        """Of all stages."""
+        return sum(self.cpu_by_stage.values())
 
 
 @dataclass(frozen=True)
@@ -98,7 +112,19 @@ class Volume:
 
     name: str
     node: str
-    mvox: float
+    side: int
+    core_vox: tuple[int, int, int]
+
+    @property
+    def mvox(self) -> float:
+        """Millions of voxels."""
+        return float(np.prod(self.core_vox)) * self.side**3 / 1e6
+
+    @property
+    def what(self) -> str:
+        """Where it is from and how large it is."""
+        size = "x".join(map(str, self.core_vox))
+        return f"{self.name}: {self.side**3} subvolumes of {size}, {self.mvox:.0f} Mvoxels"
 
 
 @dataclass(frozen=True)
@@ -108,30 +134,29 @@ class Large:
     stack: DevStack
     root: Path
 
-    def ingested(self, side: int) -> Volume:
+    def ingested(self, side: int, core_vox: tuple[int, int, int]) -> Volume:
         """Real EM, mirrored, over `side` subvolumes a side."""
-        em, shape = unlabelled_em(), tuple(side * each for each in CORE_VOX)
+        em, shape = unlabelled_em(), tuple(side * each for each in core_vox)
         server = DvidServer(self.stack.dvid)
         node = Node(server, create_repo(server, f"large-{side}", "benchmark"))
         ingest_grayscale(node, "grayscale", ArrayVolume(Mirrored(em.grayscale, shape), em.name), VOXEL_SIZE_NM)
         node.commit("benchmark volume")
-        return Volume(f"{em.name}, mirrored", node.uuid, float(np.prod(shape)) / 1e6)
+        return Volume(f"{em.name}, mirrored", node.uuid, side, core_vox)
 
     def on_spark(self, volume: Volume, kills: bool) -> Done:
         """All stages, each a Spark driver."""
         folder, done = self._pinned(volume), Done()
         for stage in STAGES:
-            started = time.perf_counter()
+            started, cpu_s = time.perf_counter(), 0.0
             if kills:
-                done.cpu_s += self._killed(folder, stage)
+                cpu_s = self._killed(folder, stage)
                 before = self._committed(folder, stage)
-            done.cpu_s += self._driven(folder, stage)
+            done.cpu_by_stage[stage] = cpu_s + self._driven(folder, stage)
             if kills:
                 after = self._committed(folder, stage)
                 done.twice[stage] = sum(after[item] != attempt for item, attempt in before.items())
                 done.found[stage] = len(before)
             done.stages[stage] = time.perf_counter() - started
-            done.wall_s += done.stages[stage]
         return done
 
     def in_pool(self, volume: Volume) -> float:
@@ -153,7 +178,7 @@ class Large:
             "name": name,
             "description": "benchmark",
             "volume": {"node": volume.node, "groundtruth": "none"},
-            "segmentation": {"core_vox": list(CORE_VOX), "preset": "classical"},
+            "segmentation": {"core_vox": list(volume.core_vox), "preset": "classical"},
         }
         (self.root / f"{name}.yaml").write_text(yaml.safe_dump(document))
         services = self._services()
