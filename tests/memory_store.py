@@ -54,8 +54,8 @@ class MemoryStore:
             found = sorted(key for key in self.objects if not prefix or key.startswith(f"{prefix.rstrip('/')}/"))
         yield from found
 
-    def objects_under(self, prefix: str) -> Iterator[StoredObject]:
-        for key in self.keys_under(prefix):
+    def objects_under(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        for key in (key for key in self.keys_under(prefix) if key > after):
             data = self.objects[key]
             yield StoredObject(key, len(data), _BEGINNING, md5(data, usedforsecurity=False).hexdigest())
 

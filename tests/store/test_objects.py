@@ -191,6 +191,9 @@ def test_a_listing_with_sizes_and_times_names_the_same_keys(store):
     assert [each.key for each in listed] == list(store.keys_under(""))
     assert {each.key: each.size for each in listed} == {key: min(5, len(key)) for key in keys}
     assert [each.key for each in store.objects_under("a")] == ["a/0/x", "a/1/x", "a/2/x"]
+    assert [each.key for each in store.objects_under("a", after="a/0/x")] == ["a/1/x", "a/2/x"]
+    assert [each.key for each in store.objects_under("", after="a/1")] == ["a/1/x", "a/2/x", "b/c"]
+    assert list(store.objects_under("a", after="a/2/x")) == []
     (before,) = (each.modified for each in listed if each.key == "b/c")
     assert abs((datetime.now(UTC) - before).total_seconds()) < 600
     sleep(1.1)

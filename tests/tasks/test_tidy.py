@@ -344,8 +344,8 @@ class Counting(FolderStore):
 
     listed = deleted = most = 0
 
-    def objects_under(self, prefix: str) -> Iterator[StoredObject]:
-        for each in super().objects_under(prefix):
+    def objects_under(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        for each in super().objects_under(prefix, after):
             self.listed += 1
             self.most = max(self.most, self.listed - self.deleted)
             yield each

@@ -80,9 +80,9 @@ class FolderStore:
         names = (Path(at, name) for at, _, names in os.walk(folder) for name in names if not name.startswith("."))
         yield from sorted(path.relative_to(self._root).as_posix() for path in names)
 
-    def objects_under(self, prefix: str) -> Iterator[StoredObject]:
+    def objects_under(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         """The same with sizes and times; what is deleted meanwhile is left out."""
-        for key in self.keys_under(prefix):
+        for key in (key for key in self.keys_under(prefix) if key > after):
             with suppress(FileNotFoundError):
                 found = (self._root / key).stat()
                 yield StoredObject(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))

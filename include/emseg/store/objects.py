@@ -82,8 +82,8 @@ class ObjectStore(Protocol):
     def keys_under(self, prefix: str) -> Iterator[str]:
         """Full keys of all objects in folder `prefix` (`""`: all), at any depth, in ascending order."""
 
-    def objects_under(self, prefix: str) -> Iterator[StoredObject]:
-        """The same listing with sizes and times."""
+    def objects_under(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        """The same listing with sizes and times, of the keys that come after `after`, a full key."""
 
     def versions_under(self, prefix: str) -> Iterator[tuple[StoredObject, str]]:
         """The same listing with the version of each object that `replace_if` compares, for folders of small objects."""

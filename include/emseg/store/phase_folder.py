@@ -22,7 +22,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import md5, sha256
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import NoReturn, TypeVar
 
 from emseg.errors import IntegrityError, PermanentError
@@ -37,6 +37,8 @@ _LOG = logging.getLogger(__name__)
 
 READ_ONE_BY_ONE = 1000
 """Markers that are read faster by themselves than by a search for where they were kept together."""
+LISTED_AT_ONCE = 20_000
+"""Items whose markers one thread looks for in the listing: twenty pages of it."""
 _SO_FAR, _SUMS = "so-far", "md5"
 
 Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
@@ -143,7 +145,9 @@ class PhaseFolder:
 
     def keep_so_far(self, markers: Markers) -> None:
         """Keep markers of committed items as one object: `committed` then finds them with one request."""
-        sums = [md5(ITEM.seal(each, self._item_key(each.item)), usedforsecurity=False).hexdigest() for each in markers]
+        sums = [
+            md5(ITEM.seal_again(each, self._item_key(each.item)), usedforsecurity=False).hexdigest() for each in markers
+        ]
         draft, data = joined(_SO_FAR, "", {**markers.parts, _SUMS: "\n".join(sums).encode()})
         name = f"{_SO_FAR}-{self._writing_attempt()}-{draft.index}-{draft.sha256}"
         self.store.put(self._key("manifests", name), data)
@@ -153,15 +157,23 @@ class PhaseFolder:
 
         A marker that was kept counts where the listing says that its object still has the same bytes.
         """
-        prefix, listed = self._key("items"), self.store.objects_under(self._key("items"))
-        found = {each.key[len(prefix) + 1 : -len(".json")]: each.md5 for each in listed}
-        wanted = {item: found[item] for item in items if item in found}
+        names = sorted(f"{item}.json" for item in items)
+        found = ahead(self._listed, (names[at : at + LISTED_AT_ONCE] for at in range(0, len(names), LISTED_AT_ONCE)))
+        wanted = {item: checksum for some in found for item, checksum in some.items()}
         for markers, sums in self._so_far() if len(wanted) > READ_ONE_BY_ONE else ():
             for marker, checksum in zip(markers, sums, strict=True):
                 if wanted.get(marker.item) == checksum:
                     del wanted[marker.item]
                     yield marker
         yield from self.whole_markers(item for item in items if item in wanted)
+
+    def _listed(self, names: Sequence[str]) -> dict[str, str]:
+        """MD5 of those of the item markers `names`, ascending, that there are, as the listing tells it; by item."""
+        folder, wanted = self._key("items"), set(names)
+        before = f"{folder}/{names[0][:-1]}"  # no other marker comes between the two
+        found = ((each.key[len(folder) + 1 :], each.md5) for each in self.store.objects_under(folder, before))
+        listed = takewhile(lambda each: each[0] <= names[-1], found)
+        return {name.removesuffix(".json"): checksum for name, checksum in listed if name in wanted}
 
     def _so_far(self) -> Iterator[tuple[Markers, list[str]]]:
         """What `keep_so_far` kept; what is damaged or of another release is left out."""

@@ -48,15 +48,18 @@ class Form(Generic[T]):
         PermanentError for what JSON cannot keep.
         """
         try:
-            content = self._plain(document)
-            body = {"content": content, "key": key, "kind": self.kind, "schema": self.schema}
-            data = _json(body | {"sha256": _digest(body)})
+            data = self.seal_again(document, key)
             self.open(data, key, key)
         except (TypeError, ValueError, EmsegError) as error:
             raise PermanentError(
                 f"writing {self.name}", key, str(error), "Give finite numbers and text in every field"
             ) from error
         return data
+
+    def seal_again(self, document: T, key: str) -> bytes:
+        """The bytes that `seal` gave or would give, in a third of its time: whether they open is not tried."""
+        body = _json({"content": self._plain(document), "key": key, "kind": self.kind, "schema": self.schema})
+        return body[:-1] + b',"sha256":"' + sha256(body).hexdigest().encode() + b'"}'
 
     def open(self, data: bytes, key: str, address: str) -> T:
         """The document stored as `data` under `key`; `address` is for people.
