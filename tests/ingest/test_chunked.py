@@ -359,6 +359,26 @@ def test_a_torn_chunk_is_named_with_its_place(tmp_path: Path, kind: str) -> None
         open_source(str(folder)).read(WHOLE)
 
 
+@pytest.mark.parametrize(
+    ("write", "description", "compression", "name"),
+    [
+        (lambda folder: bare(folder, voxels(), 2), ".zarray", {"compressor": {"id": "jpegxl"}}, "jpegxl"),
+        (lambda folder: bare(folder, voxels(), 3), "zarr.json", {"codecs": [{"name": "x.lz4"}]}, "x.lz4"),
+        (lambda folder: n5(folder / "v.n5", voxels()), "attributes.json", {"compression": {"type": "lz4"}}, "lz4"),
+    ],
+    ids=["zarr2", "zarr3", "n5"],
+)
+def test_a_compression_that_is_not_read_is_named_and_another_advised(
+    tmp_path: Path, write: Callable[[Path], Path], description: str, compression: dict[str, object], name: str
+) -> None:
+    """Kills the advice to copy a file that is whole."""
+    folder = write(tmp_path)
+    file = folder / description
+    file.write_text(json.dumps(json.loads(file.read_text()) | compression))
+    with refused(PermanentError, description, name, "gzip"):
+        open_source(str(folder))
+
+
 @pytest.mark.parametrize("head", [(0, 3, 4, 4, 3), (0, 3, 0, 4, 8), (1, 3, 4, 4, 8)])
 def test_a_block_of_n5_that_does_not_fill_its_place_is_refused_by_name(tmp_path: Path, head: tuple[int, ...]) -> None:
     """Kills zeros in place of what a smaller block lacks; a block of an edge may be as large as any other."""

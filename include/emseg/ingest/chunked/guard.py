@@ -16,9 +16,17 @@ _PASSING = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED",
 
 _MISSING = re.compile(r"NOT_FOUND: chunk \{")
 
+_UNKNOWN = "Error parsing object member"
+"""In a message about a description: TensorStore does not read what it asks for, such as LZ4 in N5."""
+
 EMPTY_REMEDY = (
     "Copy the source again, or let its writer end. Where the writer leaves out chunks that hold nothing but the fill "
     "value, say so: --missing-chunks empty"
+)
+
+_UNKNOWN_REMEDY = (
+    "Where emseg does not read the kind that is named last, write the volume again with another, for example gzip; "
+    "where the writer did not write it so, the file is damaged: copy it again"
 )
 
 
@@ -41,4 +49,6 @@ def _error(on: str, message: str) -> EmsegError:
         return TransientError("reading a volume", on, found, "Try again; a retry reads only what is missing")
     if _MISSING.match(found):
         return PermanentError("reading a volume", on, found, EMPTY_REMEDY)
+    if _UNKNOWN in found:
+        return PermanentError("reading a volume", on, found, _UNKNOWN_REMEDY)
     return PermanentError("reading a volume", on, found, "Copy the named file again, or give another address")
