@@ -234,7 +234,7 @@ class Large:
 
 
 class Mirrored:
-    """An array that goes on as its mirror image; only what is asked for is made."""
+    """An array that goes on as its mirror image, no section of which comes twice; only what is asked for is made."""
 
     def __init__(self, array: np.ndarray, shape: tuple[int, ...]) -> None:
         self._array, self.shape, self.dtype = array, shape, array.dtype
@@ -242,8 +242,8 @@ class Mirrored:
     def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
         axes = []
         for along, length, size in zip(index, self.shape, self._array.shape, strict=True):
-            at = np.arange(*along.indices(length)) % (2 * size)
-            axes.append(np.where(at < size, at, 2 * size - 1 - at))
+            at = np.arange(*along.indices(length)) % (2 * size - 2)
+            axes.append(np.minimum(at, 2 * size - 2 - at))
         return self._array[np.ix_(*axes)]
 
 

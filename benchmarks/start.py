@@ -1,4 +1,4 @@
-"""What a start costs: `emseg --help`, and the first task of a Spark worker, beside a bare `import numpy`.
+"""What a start costs: `emseg --help`, a task of Airflow, and the first task of a Spark worker.
 
 Each runs in a process of its own, several times in turn; figures are CPU time of the whole process. A worker is made as
 Spark makes one: it unpickles the work on an item, which imports what the work needs, and calls it.
@@ -17,11 +17,14 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from benchmarks.data import PROJECT
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
 
 ROUNDS = 5
 EMSEG = Path(sys.executable).with_name("emseg")
+PLUGINS, DAG = PROJECT / "plugins", PROJECT / "dags" / "segment_volume.py"
+_PARSE = "import importlib, sys; sys.path[:0] = sys.argv[1:3]; importlib.import_module(sys.argv[3])"
 
 
 def run() -> list[Row]:
@@ -34,6 +37,8 @@ def run() -> list[Row]:
             {
                 "import numpy": _process(sys.executable, "-c", "import numpy"),
                 "emseg --help": _process(str(EMSEG), "--help"),
+                "import airflow.sdk": _process(sys.executable, "-c", "import airflow.sdk"),
+                "parse of a DAG": _process(sys.executable, "-c", _PARSE, *map(str, (PLUGINS, DAG.parent)), DAG.stem),
                 "two tasks": lambda: later.append(_two_tasks(work)),
             },
             ROUNDS,
@@ -45,6 +50,8 @@ def run() -> list[Row]:
         Row("import numpy: CPU of the process", bare, "s"),
         Row("emseg --help: CPU of the process", shown, "s"),
         Row("emseg --help, beside import numpy", found.ratio("emseg --help", "import numpy"), "x"),
+        Row("parse of a DAG, as each task of Airflow does: CPU of the process", found.median_s("parse of a DAG"), "s"),
+        Row("parse of a DAG, beside import airflow.sdk", found.ratio("parse of a DAG", "import airflow.sdk"), "x"),
         Row("first task of a worker, above a later one: CPU", two - 2 * second, "s"),
         Row("a later task, of 64^3 voxels: CPU", second, "s"),
     ]

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException
 
 from emseg.child_environment import has_name
@@ -25,6 +24,7 @@ from emseg_airflow.deployment import SparkDeployment, check_master, spark_deploy
 from emseg_airflow.driver_environment import PLACES_WITHOUT_A_HOME, driver_environment, submitter_environment
 from emseg_airflow.reference import RunReference
 from emseg_airflow.spark_conf import conf_of
+from emseg_airflow.spark_operator import SparkSubmitOperator
 from emseg_airflow.triggers import DriverTrigger, RunTrigger, TurnTrigger
 
 if TYPE_CHECKING:

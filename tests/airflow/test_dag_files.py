@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -52,6 +53,24 @@ def test_every_dag_file_is_imported_and_only_scheduled_datasets_get_a_dag_of_the
 def test_the_dataset_files_of_the_project_are_all_usable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMSEG_DATASETS", raising=False)
     assert parsed().import_errors == {}
+
+
+def test_a_dag_file_loads_no_client_of_kubernetes_until_the_hook_uses_it() -> None:
+    """Kills three seconds of CPU in each task and each parse, and a hook that cannot find its client any more."""
+    script = """
+import sys
+from airflow.dag_processing.dagbag import DagBag
+assert "segment_volume" in DagBag(sys.argv[1], collect_dags=True).dags
+assert not {"kubernetes", "kubernetes_asyncio"} & set(sys.modules)
+from airflow.providers.apache.spark.hooks import spark_submit
+assert issubclass(spark_submit.kube_client.ApiException, Exception)
+assert callable(spark_submit.kube_client.get_kube_client)
+assert "kubernetes" in sys.modules
+"""
+    command = [sys.executable, "-c", script, str(PROJECT / "dags" / "segment_volume.py")]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_a_broken_dataset_file_is_an_import_error_that_leaves_the_dag_for_all_datasets(datasets: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from tests.running import PUBLISHED_RUNS
 
 from emseg.devstack import DevStack
 from emseg.engine.report import StageReport
@@ -153,6 +154,7 @@ def test_a_person_starts_an_unchanged_run_that_computes_nothing_and_keeps_the_re
         page.show_run(DAG_ID, run_id)
         page.show_graph()
         page.picture("graph")
+    PUBLISHED_RUNS.append(run_id)
     folder = RunFolder(store, "demo", run_name(run_id))
     done = {stage.name: folder.read(f"report-{stage.name}", StageReport).items_done for stage in stages()}
     assert done == dict.fromkeys(("segment", "stitch", "evaluate"), 0)

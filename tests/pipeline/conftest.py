@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from tests.running import PUBLISHED_RUNS
 
 from emseg.devstack import DevStack
 from emseg.devstack.airflow import AirflowService
@@ -20,9 +21,6 @@ from emseg.tasks.run_folder import RunFolder, run_name
 
 DAG_ID = "segment_volume"
 RUN_TIMEOUT_S = 420.0
-PUBLISHED = {"dataset": "demo", "stitch": "medium"}
-"""As in `tests/airflow/test_ui.py`: where that ran before, its results are found again."""
-
 
 COMMANDS: set[str] = set()
 """Command lines of all processes that were seen while runs were going on: /proc shows them to every user."""
@@ -77,9 +75,14 @@ def trigger(airflow: AirflowService, services: DvidServices) -> Callable[[Mappin
 
 
 @pytest.fixture(scope="session")
-def published(trigger: Callable[[Mapping[str, Any]], DagRun], volume: object) -> DagRun:
-    """A run of dataset `demo` that passed its gate."""
-    run = trigger(PUBLISHED)
+def published(
+    airflow: AirflowService, services: DvidServices, trigger: Callable[[Mapping[str, Any]], DagRun], volume: object
+) -> DagRun:
+    """A run of dataset `demo` that passed its gate: that of `tests/airflow/test_ui.py` where it was made before."""
+    if PUBLISHED_RUNS:
+        (run_id,) = PUBLISHED_RUNS
+        return DagRun(airflow, run_id, RunFolder(services.store, "demo", run_name(run_id)))
+    run = trigger({"dataset": "demo", "stitch": "medium"})
     assert run.ended() == "success", run.tasks()
     return run
 
