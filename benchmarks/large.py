@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -167,6 +167,8 @@ class Large:
                 done.twice[stage] = sum(after[item] != attempt for item, attempt in before.items())
                 done.found[stage] = len(before)
             done.stages[stage] = time.perf_counter() - started
+            told = f"CPU {done.cpu_by_stage[stage]:.0f} s, wall {done.stages[stage]:.0f} s"
+            print(f"{volume.what}: {stage}: {told}, found {done.found.get(stage)}", file=sys.stderr, flush=True)
         return done
 
     def in_pool(self, volume: Volume) -> float:
@@ -212,12 +214,17 @@ class Large:
         items = sum(len(phase.items(context)) for phase in phases_of(stage))
         driver = self._driver(folder, stage)
         with _cpu_of(driver.pid) as cpu:
-            while driver.poll() is None and len(self._committed(folder, stage)) < KILLED_AT * items:
-                time.sleep(5)
-            os.killpg(driver.pid, signal.SIGKILL)
+            while driver.poll() is None and self._done_items(folder, stage) < KILLED_AT * items:
+                time.sleep(0.5)
+            with suppress(ProcessLookupError):  # it has ended: the driver after it finds all items
+                os.killpg(driver.pid, signal.SIGKILL)
             driver.wait()
         time.sleep(1)
         return cpu.seconds
+
+    def _done_items(self, folder: RunFolder, stage: str) -> int:
+        context = folder.pinned_context(self._services)
+        return sum(len(context.folder(phase.name).done_items()) for phase in phases_of(stage))
 
     def _committed(self, folder: RunFolder, stage: str) -> dict[str, str]:
         """The attempt of each item that is done."""
