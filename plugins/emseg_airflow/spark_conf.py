@@ -44,7 +44,8 @@ def resources_conf(master: str, resources: JobResources) -> Conf:
             given["spark.executor.instances"] = resources.executors
     if resources.gpus:
         given["spark.executor.resource.gpu.amount"] = resources.gpus
-        given["spark.task.resource.gpu.amount"] = round(1 / resources.tasks_per_gpu, 6)
+        # Rounded down: six times 0.166667 is more than one GPU, so Spark would run five tasks.
+        given["spark.task.resource.gpu.amount"] = 1_000_000 // resources.tasks_per_gpu / 1_000_000
     return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in given.items() if value}
 
 

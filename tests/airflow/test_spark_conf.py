@@ -60,6 +60,13 @@ def test_a_gpu_of_its_own_is_one_and_no_fraction() -> None:
     }
 
 
+@pytest.mark.parametrize("tasks", range(1, 65))
+def test_as_many_tasks_share_a_gpu_as_were_asked_for(tasks: int) -> None:
+    """Spark runs as many as the share goes into one. Kills a share that was rounded up: 0.166667 lets five run, not six."""
+    given = resources_conf("yarn", JobResources(cores=tasks, gpus=1, tasks_per_gpu=tasks))
+    assert int(1 / float(given["spark.task.resource.gpu.amount"])) == tasks
+
+
 def test_what_is_not_asked_for_is_left_to_the_deployment() -> None:
     """Kills a default of emseg that overrules `spark-defaults.conf`."""
     assert resources_conf("yarn", JobResources()) == {}
