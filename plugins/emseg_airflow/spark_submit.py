@@ -51,26 +51,17 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the job when it is this run's turn; the error of a failed job is the one it left in the run folder."""
-        self._deployment = spark_deployment()  # the hook would quietly submit to YARN where there is no Connection
         run = RunReference.of(context)
         if not self._is_our_turn(run):
             self._wait_for_our_turn(run)
-        self._resources = self._resources_of(run)
-        self.application_args = [self.stage, run.dataset, run.run]
-        if self._deployment.is_cluster:
-            self._execute_in_the_cluster(run)
-        try:
-            super().execute(context)
-        except AirflowException:
-            process = self._hook._submit_sp if self._hook else None
-            raise self._ended_badly(run, process.returncode if process else 0) from None
-        except FileNotFoundError as error:
-            raise self._cannot_start(run, f"{error.filename} is not on PATH") from None
-        return self._report(run)
+        return self._submitted(context, run)
 
     def execute_in_turn(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Go on when no other run of the dataset has a job."""
-        return self.execute(context)
+        """Go on when no other run of the dataset has a job.
+
+        It does not look again: to whoever has just begun to look, the lease of a killed job is held.
+        """
+        return self._submitted(context, RunReference.of(context))
 
     def execute_ended(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on when the driver in the cluster has ended, or is given up."""
@@ -89,6 +80,22 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
         """Stop what was submitted, if anything was; a driver in the cluster is called off by its trigger."""
         if self._hook is not None:
             self._hook.on_kill()
+
+    def _submitted(self, context: Context, run: RunReference) -> dict[str, Any]:
+        """The report of the job, which takes over from a job that was killed; in the cluster it is waited for."""
+        self._deployment = spark_deployment()  # the hook would quietly submit to YARN where there is no Connection
+        self._resources = self._resources_of(run)
+        self.application_args = [self.stage, run.dataset, run.run]
+        if self._deployment.is_cluster:
+            self._execute_in_the_cluster(run)
+        try:
+            super().execute(context)
+        except AirflowException:
+            process = self._hook._submit_sp if self._hook else None
+            raise self._ended_badly(run, process.returncode if process else 0) from None
+        except FileNotFoundError as error:
+            raise self._cannot_start(run, f"{error.filename} is not on PATH") from None
+        return self._report(run)
 
     def _execute_in_the_cluster(self, run: RunReference) -> NoReturn:
         """Submit, and leave the worker: `execute_ended` goes on."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from emseg.errors import EmsegError
+from emseg.errors import EmsegError, IntegrityError
 from emseg_airflow.connections import object_store
 
 LOOK_S = 20.0
@@ -77,7 +77,14 @@ class DriverTrigger(RunTrigger):
 
         folder = RunFolder(object_store(probe=False), self.dataset, self.run_name)
         watch = Watch(self.more["submission"], self.more["start_s"], self.more["limit_s"])
-        return lambda: watch.seen(driver_life(folder, self.stage), time.monotonic())
+
+        def look() -> dict[str, Any] | None:
+            try:
+                return watch.seen(driver_life(folder, self.stage), time.monotonic())
+            except IntegrityError as error:  # no driver writes over a damaged record, so nothing else is to come
+                return watch.over(None, str(error))
+
+        return look
 
     async def on_kill(self) -> None:
         """Somebody marked or cleared the task: the driver ends at its next beat."""
@@ -101,19 +108,20 @@ class Watch:
     def seen(self, life: Any, now_s: float) -> dict[str, Any] | None:
         """What is over, if anything: `exit_code`, or None in its place with `why`."""
         if life.submission != self._submission:
-            return self._over(None, "another try of this task has taken over, or the driver was called off")
+            return self.over(None, "another try of this task has taken over, or the driver was called off")
         if life.exit_code is not None:
-            return self._over(life.exit_code, "")
+            return self.over(life.exit_code, "")
         if life.beat != self._beat:
             self._beat, self._changed_s = life.beat, now_s
             self._began_s = now_s if self._began_s < 0 else self._began_s
         if life.beat == 0 and now_s - self._changed_s >= self._start_s:
-            return self._over(None, f"its driver did not start within {self._start_s:g} s: see the log of the cluster")
+            return self.over(None, f"its driver did not start within {self._start_s:g} s: see the log of the cluster")
         if life.beat and now_s - self._changed_s >= SILENT_S:
-            return self._over(None, f"its driver has been silent for {SILENT_S:g} s: see the log of the cluster")
+            return self.over(None, f"its driver has been silent for {SILENT_S:g} s: see the log of the cluster")
         if self._limit_s is not None and now_s - self._began_s >= self._limit_s:
-            return self._over(None, f"it took longer than {self._limit_s:g} s, the time limit of the task")
+            return self.over(None, f"it took longer than {self._limit_s:g} s, the time limit of the task")
         return None
 
-    def _over(self, exit_code: int | None, why: str) -> dict[str, Any]:
+    def over(self, exit_code: int | None, why: str) -> dict[str, Any]:
+        """What a task is told: the exit code of its driver, or None and why it is given up."""
         return {"submission": self._submission, "exit_code": exit_code, "why": why}

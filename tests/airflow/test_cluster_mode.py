@@ -35,6 +35,7 @@ from emseg.engine.report import Failure
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
 from emseg.geometry import Box
 from emseg.store import FolderStore
+from emseg.tasks import one_run
 from emseg.tasks.driver_life import Driver, DriverLife, driver_life
 from emseg.tasks.one_run import one_run_at_a_time
 from emseg.tasks.run_folder import RunFolder
@@ -217,6 +218,20 @@ def test_a_task_whose_dataset_has_another_job_waits_without_a_worker(
     assert record.exists()
 
 
+def test_a_task_that_waited_for_a_job_that_was_killed_goes_on(
+    connections: Connections, submit: Submit, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kills a task that looks anew after its trigger has fired, and so waits for ever."""
+    monkeypatch.setattr(one_run, "TTL_S", 0.2)
+    monkeypatch.setattr(triggers, "LOOK_S", 0.05)
+    record, task = submit("sys.exit(0)"), operator()
+    RunFolder(store, **RUN).write("report-segment", REPORT)
+    one_run.job_lease(store, RUN["dataset"], "killed").take()
+    waiting = deferred(task)
+    assert resumed(task, waiting)["stage"] == "segment"
+    assert record.exists()
+
+
 def test_a_driver_that_found_another_run_is_no_failure(
     connections: Connections, submit: Submit, store: FolderStore
 ) -> None:
@@ -227,6 +242,21 @@ def test_a_driver_that_found_another_run_is_no_failure(
     task._is_our_turn = lambda _: next(looked)  # the other run came in between
     with held:
         assert isinstance(deferred(task).trigger, TurnTrigger)
+
+
+def test_a_damaged_record_of_a_driver_ends_the_wait_and_a_retry_writes_it_anew(
+    connections: Connections, submit: Submit, store: FolderStore
+) -> None:
+    """Kills a task that waits for ever: no driver can write over the record, and no watcher can read it."""
+    connections("yarn", **{"deploy-mode": "cluster"})
+    submit("sys.exit(0)")
+    task, folder = operator(), RunFolder(store, **RUN)
+    waiting, (key,) = deferred(task), [key for key in store.keys_under("demo") if "driver-segment" in key]
+    store.put(key, b"?" + store.get(key)[1:])
+    with refused(IntegrityError, "driver-segment"):
+        resumed(task, waiting)
+    again = deferred(operator())
+    assert driver_life(folder, "segment").submission == again.trigger.more["submission"]
 
 
 def test_what_a_watcher_concludes() -> None:
