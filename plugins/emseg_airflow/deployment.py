@@ -27,7 +27,9 @@ class SparkDeployment(Record):
     model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"))
 
     deploy_mode: Literal["client", "cluster"] = Field(default="client", description="Where the driver runs")
-    archive: str = Field(default="", description="Path or URL of what `emseg archive` made")
+    archive: str = Field(
+        default="", pattern=r"^[^,#]*$", description="Path or URL of what `emseg archive` made, without , and #"
+    )
     main: str = Field(default="", description="Where the cluster finds spark_jobs/run_stage.py, if not here")
     secret: str = Field(
         default="", pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$", description="Secret of Kubernetes"

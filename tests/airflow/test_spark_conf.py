@@ -62,7 +62,7 @@ def test_a_gpu_of_its_own_is_one_and_no_fraction() -> None:
 
 @pytest.mark.parametrize("tasks", range(1, 65))
 def test_as_many_tasks_share_a_gpu_as_were_asked_for(tasks: int) -> None:
-    """Spark runs as many as the share goes into one. Kills a share that was rounded up: 0.166667 lets five run, not six."""
+    """Kills a share that was rounded up: 0.166667 goes into one GPU five times, not six."""
     given = resources_conf("yarn", JobResources(cores=tasks, gpus=1, tasks_per_gpu=tasks))
     assert int(1 / float(given["spark.task.resource.gpu.amount"])) == tasks
 
@@ -126,6 +126,8 @@ def test_kubernetes_in_client_mode_has_a_driver_with_an_environment_of_its_own()
     [
         ({"deploy-mode": "yarn"}, "deploy-mode = 'yarn'"),
         ({"archiv": "a.zip"}, "archiv = 'a.zip'"),
+        ({"archive": "/a,b/emseg.zip"}, "archive = '/a,b/emseg.zip'"),
+        ({"archive": "/a#b/emseg.zip"}, "archive = '/a#b/emseg.zip'"),
         ({"secret": "a,b"}, "secret = 'a,b'"),
         ({"services-file": "services"}, "services-file = 'services'"),
         ({"driver-start-s": 1}, "driver-start-s = 1"),
