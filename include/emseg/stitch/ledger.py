@@ -63,7 +63,7 @@ def _outcomes(judged: JudgedVotes, weak: Flags, decided: Decided) -> tuple[npt.N
             "writing the ledger",
             f"the vote of supervoxels {candidates.first[lost[0]]} and {candidates.second[lost[0]]}",
             f"nothing says what became of it and of {len(lost) - 1} others",
-            "Clear the task `stitch`: tables of phase `resolve` are of other evidence",
+            "Remove the folder of phase `resolve` with this key: its tables are of other evidence; then try again",
         )
     outcome, apart = np.full(len(candidates), JOINED, np.int8), np.zeros((2, len(candidates)), np.uint64)
     outcome[found] = decided.outcome[row[found]]
