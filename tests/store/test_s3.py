@@ -69,7 +69,9 @@ def test_a_put_survives_faults_and_stores_the_object_once(faulty_proxy, faulty_s
 
 
 @services
-@pytest.mark.parametrize("faults", [["lose"], ["lose", "reset"], ["conflict", "lose"], ["conflict"] * 3])
+@pytest.mark.parametrize(
+    "faults", [["lose"], ["lose", "reset"], ["conflict", "lose"], ["lose", "conflict"], ["conflict"] * 3]
+)
 @pytest.mark.fault("F8")
 def test_a_conditional_put_that_won_says_so_whatever_happened_to_its_reply(faulty_proxy, faulty_store, faults):
     """The retry of a put whose reply was lost gets 412 from itself. Kills taking that for somebody else's win."""
@@ -82,7 +84,7 @@ def test_a_conditional_put_that_won_says_so_whatever_happened_to_its_reply(fault
 
 
 @services
-@pytest.mark.parametrize("faults", [["lose"], ["conflict", "lose"]])
+@pytest.mark.parametrize("faults", [["lose"], ["conflict", "lose"], ["lose", "conflict"]])
 @pytest.mark.fault("F8")
 def test_a_replacement_that_won_says_so_whatever_happened_to_its_reply(faulty_proxy, faulty_store, faults):
     """Kills a lease that its holder believes lost, though its renewal was stored."""

@@ -150,7 +150,10 @@ def edits(
 def _without(known: tuple[Edit, ...], number: int) -> tuple[Edit, ...]:
     if number > len(known):
         raise PermanentError(
-            "taking a decision out", f"number {number}", f"there are {len(known)}", "List them: emseg stitch edits"
+            "taking a decision out",
+            f"number {number}",
+            f"there are {len(known)}",
+            "List them: emseg stitch edits --dataset NAME",
         )
     return known[: number - 1] + known[number:]
 

@@ -49,5 +49,5 @@ def contradicted(doing: str, pair: Ids) -> PermanentError:
         doing,
         f"supervoxels {pair[0]} and {pair[1]}",
         "people said that they are two bodies, and other pairs that they joined make one body of them",
-        "Take one of these edits back: emseg stitch edits",
+        "Take one of these edits back: emseg stitch edits --dataset NAME --forget NUMBER",
     )

@@ -176,7 +176,7 @@ class PhaseFolder:
         return {name.removesuffix(".json"): checksum for name, checksum in listed if name in wanted}
 
     def _so_far(self) -> Iterator[tuple[Markers, list[str]]]:
-        """What `keep_so_far` kept; what is damaged or of another release is left out."""
+        """What `keep_so_far` kept; what is damaged is left out. Another release has another phase key."""
         for kept in self.store.objects_under(self._key("manifests")):
             name, _, ends = kept.key.rpartition("/")[2].partition(f"{_SO_FAR}-")
             if name or not ends:

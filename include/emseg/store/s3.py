@@ -32,7 +32,7 @@ from emseg.config.connections import S3Connection
 from emseg.errors import EmsegError, PermanentError
 from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
 from emseg.store.objects import ObjectMissingError, StoredObject, checked_folder, checked_key
-from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
+from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -87,9 +87,7 @@ class S3Store:
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Store `data` unless the key is taken; True where the key then holds exactly `data`."""
-        if self._conditional_put(key, data, IfNoneMatch="*") is None:
-            return True
-        return self._is_stored(key, data)
+        return self._conditional_put(key, data, IfNoneMatch="*") or self._is_stored(key, data)
 
     def get(self, key: str) -> bytes:
         """The object; `ObjectMissingError` where there is none, IntegrityError where S3's own checksum fails."""
@@ -118,13 +116,10 @@ class S3Store:
     def replace_if(self, key: str, data: bytes, version: str) -> bool:
         """Store `data` if the object's ETag is still `version`.
 
-        Where botocore had to repeat the request, a refusal may be the answer to the second try of one that succeeded:
-        then the stored bytes decide. Callers whose rivals might write the same bytes put something of their own in.
+        A refusal may be the answer to the second try of a request that succeeded, sent by botocore or after a conflict:
+        so the stored bytes decide. Callers whose rivals might write the same bytes put something of their own in.
         """
-        refusal = self._conditional_put(key, data, IfMatch=version)
-        if refusal is None:
-            return True
-        return was_repeated(refusal) and self._is_stored(key, data)
+        return self._conditional_put(key, data, IfMatch=version) or self._is_stored(key, data)
 
     def exists(self, key: str) -> bool:
         """Whether there is an object (one HEAD request)."""
@@ -212,8 +207,8 @@ class S3Store:
         except ObjectMissingError:
             return False
 
-    def _conditional_put(self, key: str, data: bytes, **condition: str) -> ClientError | None:
-        """One conditional PUT, sent again on a 409 conflict: None where it was done, else the server's refusal."""
+    def _conditional_put(self, key: str, data: bytes, **condition: str) -> bool:
+        """One conditional PUT, sent again on a 409 conflict: False where the server refuses it."""
         with self._errors("writing an object conditionally", key):
             try:
                 _repeated(
@@ -224,8 +219,8 @@ class S3Store:
             except ClientError as error:
                 if status_of(error) != 412 and not is_missing(error):
                     raise
-                return error
-        return None
+                return False
+        return True
 
     @contextmanager
     def _errors(self, doing: str, key: str) -> Iterator[None]:
