@@ -64,6 +64,7 @@ def test_plain_triples_and_coordinates_make_equal_boxes():
     box = Box(np.array([1, 2, 3]), (4, 5, 6))
     assert box == Box(Coordinate(1, 2, 3), Coordinate(4, 5, 6))
     assert {type(corner) for corner in (box.start, box.stop, box.shape)} == {Coordinate}
+    assert str(box) == "(1, 2, 3) to (4, 5, 6)"
     assert (hash(box), repr(box)) == (hash(Box((1, 2, 3), (4, 5, 6))), "Box(start=(1, 2, 3), stop=(4, 5, 6))")
 
 

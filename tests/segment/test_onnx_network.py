@@ -174,6 +174,28 @@ def test_a_network_that_is_not_as_described_is_refused_before_anything_runs(data
         step(model(data, **changes))
 
 
+def of_halves(at: str) -> bytes:
+    """The network with an `input` or `output` of float16."""
+    made = onnx.load_from_string(GOOD)
+    graph, to = made.graph, TensorProto.FLOAT if at == "input" else TensorProto.FLOAT16
+    if at == "input":
+        graph.node[0].input[0] = "image32"
+        graph.node.insert(0, helper.make_node("Cast", ["image"], ["image32"], to=to))
+    else:
+        graph.node[-1].output[0] = "boundary32"
+        graph.node.append(helper.make_node("Cast", ["boundary32"], ["boundary"], to=to))
+    getattr(graph, at)[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    onnx.checker.check_model(made)
+    return made.SerializeToString()
+
+
+@pytest.mark.parametrize("at", ["input", "output"])
+def test_a_network_of_another_type_is_refused_with_advice_that_helps(at):
+    """Kills advice to correct the description, which has no word about the type."""
+    with refused(PermanentError, "float16", "an input and an output of float32"):
+        step(model(of_halves(at)))
+
+
 def test_a_gpu_that_is_asked_for_and_absent_is_refused():
     """Kills a silent run on the CPU, a hundred times slower than planned."""
     with refused(PermanentError, "cuda", "CPUExecutionProvider"):

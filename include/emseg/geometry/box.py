@@ -29,6 +29,10 @@ class Box:
         first = start if isinstance(start, Coordinate) else Coordinate.of(start)
         return cls(first, first + (shape if isinstance(shape, Coordinate) else Coordinate.of(shape)))
 
+    def __str__(self) -> str:
+        """For people: `(0, 0, 0) to (64, 64, 64)`."""
+        return f"{self.start} to {self.stop}"
+
     @property
     def shape(self) -> Coordinate:
         """Voxels along Z, Y, X (never negative)."""

@@ -23,7 +23,7 @@ from emseg.segment.protocol import Gray, Margin, Mask, PredictStep, Probability,
 from emseg.segment.tiling import tiled
 
 SECTION = "network"
-
+_AS_FLOAT32 = "Export the network with an input and an output of float32"
 
 _ONNX_NAME = {
     Provider.CPU: "CPUExecutionProvider",
@@ -169,8 +169,10 @@ class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
         fits = len(real.shape) == len(given) and all(
             not isinstance(r, int) or r == g for r, g in zip(real.shape, given, strict=True)
         )
-        if real.type != "tensor(float)" or not fits:
-            raise self._unfit(f"its input is {real.type} {real.shape}, and the description says float32 {given}")
+        if real.type != "tensor(float)":
+            raise self._unfit(f"its input is {real.type}", _AS_FLOAT32)
+        if not fits:
+            raise self._unfit(f"its input is {real.shape}, and the description says {given}")
         if network.dimensions == 2 and (network.tile_vox[0], network.halo_vox[0]) != (1, 0):
             raise self._unfit(f"it has 2 dimensions, but tiles of {network.tile_vox} and a halo of {network.halo_vox}")
         gray = np.random.default_rng(0).integers(0, 256, given).astype(np.float32)
@@ -192,10 +194,10 @@ class OnnxNetwork(PredictStep[OnnxNetworkParameters]):
                 "Choose another `tile_vox` (multiples of 16 for one that halves four times), or export it again",
             ) from error
         channels = 1 if self._network.offsets is None else len(self._network.offsets)
-        if found.shape != (1, channels, *tile.shape[2:]) or found.dtype != np.float32:
-            raise self._unfit(
-                f"it gives {found.dtype} {found.shape}, and the description says {(1, channels, *tile.shape[2:])}"
-            )
+        if found.dtype != np.float32:
+            raise self._unfit(f"it gives {found.dtype}", _AS_FLOAT32)
+        if found.shape != (1, channels, *tile.shape[2:]):
+            raise self._unfit(f"it gives {found.shape}, and the description says {(1, channels, *tile.shape[2:])}")
         if not np.isfinite(found).all():
             raise self._unfit("it gives NaN or infinity for average gray, or for noise of all gray values")
 
