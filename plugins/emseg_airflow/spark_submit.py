@@ -51,6 +51,7 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the job when it is this run's turn; the error of a failed job is the one it left in the run folder."""
+        self._deployment = spark_deployment()  # the hook would quietly submit to YARN where there is no Connection
         run = RunReference.of(context)
         if not self._is_our_turn(run):
             self._wait_for_our_turn(run)
@@ -61,6 +62,7 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
 
         It does not look again: to whoever has just begun to look, the lease of a killed job is held.
         """
+        self._deployment = spark_deployment()
         return self._submitted(context, RunReference.of(context))
 
     def execute_ended(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +85,6 @@ class EmsegSparkSubmitOperator(SparkSubmitOperator):
 
     def _submitted(self, context: Context, run: RunReference) -> dict[str, Any]:
         """The report of the job, which takes over from a job that was killed; in the cluster it is waited for."""
-        self._deployment = spark_deployment()  # the hook would quietly submit to YARN where there is no Connection
         self._resources = self._resources_of(run)
         self.application_args = [self.stage, run.dataset, run.run]
         if self._deployment.is_cluster:

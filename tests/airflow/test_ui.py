@@ -28,6 +28,7 @@ from emseg.tasks.run_folder import RunFolder, run_name
 
 DAG_ID = "segment_volume"
 RUN_TIMEOUT_S = 600.0
+LOOKS_S = 6.0
 PLANNED = ("pin", "plan", "unless_dry_run")
 DONE_AFTER = ("segment", "stitch", "evaluate", "gate", "approve", "publish")
 
@@ -92,12 +93,17 @@ def _approve(airflow: Any, run_id: str) -> Any:
 
 
 def _answer_when_asked(airflow: Any, run_id: str, answer: Callable[[], None]) -> None:
-    """Answer, and once more where Airflow asks again: it loses an answer that comes within seconds of the question."""
-    deadline, answered = time.monotonic() + RUN_TIMEOUT_S, 0
+    """Answer, and once more where Airflow asks again: it loses an answer that comes within seconds of the question.
+
+    A person looks first, and each question that is asked again costs Airflow another task.
+    """
+    deadline, answered, asked_s = time.monotonic() + RUN_TIMEOUT_S, 0, 0.0
     while (task := _approve(airflow, run_id)).state != "success":
         assert time.monotonic() < deadline
         assert airflow.api.run_state(DAG_ID, run_id) != "failed"
-        if task.state == "awaiting_input" and task.try_number > answered:
+        is_asked = task.state == "awaiting_input" and task.try_number > answered
+        asked_s = (asked_s or time.monotonic()) if is_asked else 0.0
+        if is_asked and time.monotonic() - asked_s >= LOOKS_S:
             answered = task.try_number
             answer()
         time.sleep(1)

@@ -32,7 +32,7 @@ from emseg.config.connections import S3Connection
 from emseg.errors import EmsegError, PermanentError
 from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
 from emseg.store.objects import ObjectMissingError, StoredObject, checked_folder, checked_key
-from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of
+from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -116,10 +116,11 @@ class S3Store:
     def replace_if(self, key: str, data: bytes, version: str) -> bool:
         """Store `data` if the object's ETag is still `version`.
 
-        A refusal may be the answer to the second try of a request that succeeded, sent by botocore or after a conflict:
-        so the stored bytes decide. Callers whose rivals might write the same bytes put something of their own in.
+        Where botocore had to repeat the request, a refusal may be the answer to the second try of one that succeeded:
+        then the stored bytes decide. Callers whose rivals might write the same bytes put something of their own in.
         """
-        return self._conditional_put(key, data, IfMatch=version) or self._is_stored(key, data)
+        is_done = self._conditional_put(key, data, IfMatch=version)
+        return self._is_stored(key, data) if is_done is None else is_done
 
     def exists(self, key: str) -> bool:
         """Whether there is an object (one HEAD request)."""
@@ -207,19 +208,27 @@ class S3Store:
         except ObjectMissingError:
             return False
 
-    def _conditional_put(self, key: str, data: bytes, **condition: str) -> bool:
-        """One conditional PUT, sent again on a 409 conflict: False where the server refuses it."""
+    def _conditional_put(self, key: str, data: bytes, **condition: str) -> bool | None:
+        """One conditional PUT, sent again on a 409 conflict: False where the server refuses it.
+
+        None: it refuses it, and an earlier try may have succeeded unseen.
+        """
+        replies: list[ClientError] = []
+
+        def send() -> None:
+            try:
+                self._client.put_object(Bucket=self._bucket, Key=self._full(key), Body=data, **condition)
+            except ClientError as error:
+                replies.append(error)
+                raise
+
         with self._errors("writing an object conditionally", key):
             try:
-                _repeated(
-                    lambda: self._client.put_object(Bucket=self._bucket, Key=self._full(key), Body=data, **condition),
-                    is_conflict,
-                    _CONFLICT_TRIES,
-                )
+                _repeated(send, is_conflict, _CONFLICT_TRIES)
             except ClientError as error:
                 if status_of(error) != 412 and not is_missing(error):
                     raise
-                return False
+                return None if any(map(was_repeated, replies)) else False
         return True
 
     @contextmanager

@@ -45,6 +45,11 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def was_repeated(error: ClientError) -> bool:
+    """Whether botocore sent the request more than once, so that an earlier one may have done its work unseen."""
+    return int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0
+
+
 def is_conflict(error: Exception) -> bool:
     """Whether two conditional writes met and this one shall simply be sent again (HTTP 409)."""
     return isinstance(error, ClientError) and status_of(error) == 409 and code_of(error) in _CONFLICTS
