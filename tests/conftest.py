@@ -36,6 +36,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 EXAMPLE = PROJECT / "tests" / "plugin_package"
 """The package of docs/plugins.md, with a step and a metric."""
 
+# As a driver on this computer has it (`emseg_airflow/spark_conf.py`): Java's second compiler never pays in a test.
+os.environ["SPARK_SUBMIT_OPTS"] = os.environ["SPARK_DAEMON_JAVA_OPTS"] = "-XX:TieredStopAtLevel=1"
+
 # No deadline: machines are shared and noisy, and no test here is about time.
 settings.register_profile("emseg", deadline=None, max_examples=60)
 settings.load_profile("emseg")

@@ -139,6 +139,13 @@ def test_a_wrong_field_of_the_extra_is_named(extra: dict[str, Any], fault: str) 
         deployment(**extra)
 
 
+def test_java_compiles_once_where_the_driver_is_all_there_is() -> None:
+    """Kills a setting for drivers of seconds that an executor of hours gets, too."""
+    given = conf_of("local[2]", SparkDeployment(), JobResources(), ())
+    assert given == {"spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1"}
+    assert conf_of("spark://m:7077", SparkDeployment(), JobResources(), ()) == {}
+
+
 @pytest.mark.parametrize("master", ["local[2]", "spark://m:7077"])
 def test_only_yarn_and_kubernetes_take_a_driver(master: str) -> None:
     """Kills a submission at which Spark fails with a stack trace, four times."""
