@@ -1,6 +1,6 @@
 """Many small requests at once.
 
-Example: a store that answers after 20 ms gives 50 objects a second to one thread, and 800 to sixteen.
+Example: a store that answers after 20 ms gives 50 objects a second to one thread, and 1600 to thirty-two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
-READERS = 16
+READERS = 32
 """Threads that wait for small objects."""
 
 

@@ -31,6 +31,7 @@ from emseg.config.base import PROBES
 from emseg.config.connections import S3Connection
 from emseg.errors import EmsegError, PermanentError
 from emseg.outside_addresses import is_readable_on_the_way, is_this_computer
+from emseg.store.ahead import READERS
 from emseg.store.objects import ObjectMissingError, StoredObject, checked_folder, checked_key
 from emseg.store.s3_errors import emseg_error, is_broken_body, is_conflict, is_missing, status_of, was_repeated
 
@@ -264,7 +265,7 @@ def s3_client(connection: S3Connection) -> Any:
         connect_timeout=5,
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": 5},
-        max_pool_connections=32,
+        max_pool_connections=2 * READERS,
     )
     if endpoint is not None and is_readable_on_the_way(endpoint):
         _log.warning("the S3 server is addressed by plain http: what is stored can be read on the way")

@@ -1,6 +1,6 @@
 """What a region of the first level knows: its candidates, sizes and contacts, read from what `match` left.
 
-Memory: the candidates and supervoxels of 4096 subvolumes, and the tables of 32 subvolumes at a time. Votes that join
+Memory: the candidates and supervoxels of 4096 subvolumes, and the tables of 64 subvolumes at a time. Votes that join
 nothing are looked at and forgotten.
 """
 

@@ -1,6 +1,6 @@
 """What one region of the volume counts: its bodies of one supervoxel, its parts of the others, and ends at seams.
 
-Memory: the mapping of the region and of those around it, and the tables of 32 subvolumes.
+Memory: the mapping of the region and of those around it, and the tables of 64 subvolumes.
 """
 
 from __future__ import annotations
