@@ -1,4 +1,4 @@
-"""Real runs of 8, 64 and 512 subvolumes, the last of 2.1 gigavoxels: `python -m benchmarks large`, an hour on 2 cores.
+"""Real runs of 8, 64 and 512 subvolumes, the last of 2.1 gigavoxels: `python -m benchmarks large`, 75 minutes.
 
 The volume is real EM, mirrored and laid side by side, in a real DVID, with a real S3 server, on Spark with two cores.
 In the run of 512 the driver of each stage is killed once in the middle, and started again. 64 subvolumes of 256^3 are
