@@ -1,4 +1,4 @@
-"""Real runs of 8, 64 and 512 subvolumes, the last of 2.1 gigavoxels: `python -m benchmarks large`, 75 minutes.
+"""Real runs of 8, 64 and 512 subvolumes, the last of 2.1 gigavoxels: `python -m benchmarks large`, an hour on 2 cores.
 
 The volume is real EM, mirrored and laid side by side, in a real DVID, with a real S3 server, on Spark with two cores.
 In the run of 512 the driver of each stage is killed once in the middle, and started again. 64 subvolumes of 256^3 are
@@ -29,6 +29,7 @@ from benchmarks.data import PROJECT, unlabelled_em
 from benchmarks.pool import Pool
 from benchmarks.rows import Row
 from emseg.config import RunParameters
+from emseg.config.resources import ONE_COMPILER
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.ingest import ingest_grayscale
@@ -243,7 +244,8 @@ class Large:
             "PATH": os.pathsep.join([str(submit.parent), os.environ["PATH"]]),
         }
         main = PROJECT / "spark_jobs" / "run_stage.py"
-        command = [str(submit), "--master", "local[2]", "--conf=spark.ui.enabled=false", str(main), stage]
+        conf = ["--conf=spark.ui.enabled=false", f"--conf=spark.driver.defaultJavaOptions={ONE_COMPILER}"]
+        command = [str(submit), "--master", "local[2]", *conf, str(main), stage]
         with (self.root / "driver.log").open("wb") as log:
             return subprocess.Popen(
                 [*command, folder.dataset, folder.run], env=environment, stdout=log, stderr=log, start_new_session=True

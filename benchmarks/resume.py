@@ -150,7 +150,7 @@ def _kept(folder: PhaseFolder, markers: Iterator[ItemMarker]) -> Iterator[Stored
         folder.keep_so_far(Markers.of(some))
         for each in some:
             key = f"bench/phases/segment/{folder.phase_key}/items/{each.item}.json"
-            data = ITEM.seal_again(each, key)
+            data = ITEM.stored_form(each, key)
             yield StoredObject(key, len(data), NOW, md5(data, usedforsecurity=False).hexdigest())
 
 

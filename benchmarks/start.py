@@ -7,6 +7,7 @@ Spark makes one: it unpickles the work on an item, which imports what the work n
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -20,17 +21,23 @@ from tempfile import TemporaryDirectory
 from benchmarks.data import PROJECT
 from benchmarks.rows import Row
 from benchmarks.side_by_side import side_by_side
+from emseg.config.resources import ONE_COMPILER
 
 ROUNDS = 5
 EMSEG = Path(sys.executable).with_name("emseg")
 PLUGINS, DAG = PROJECT / "plugins", PROJECT / "dags" / "segment_volume.py"
+_TINY = """from pyspark import SparkContext
+with SparkContext() as context:
+    assert context.parallelize(range(4), 4).map(abs).collect() == [0, 1, 2, 3]
+"""
 _PARSE = "import importlib, sys; sys.path[:0] = sys.argv[1:3]; importlib.import_module(sys.argv[3])"
 
 
 def run() -> list[Row]:
     """CPU seconds of each start, and how they compare."""
     with TemporaryDirectory() as folder:
-        work = Path(folder) / "work"
+        work, tiny = Path(folder) / "work", Path(folder) / "tiny.py"
+        tiny.write_text(_TINY)
         work.write_bytes(_pickled_work(Path(folder)))
         later: list[float] = []
         found = side_by_side(
@@ -39,6 +46,8 @@ def run() -> list[Row]:
                 "emseg --help": _process(str(EMSEG), "--help"),
                 "import airflow.sdk": _process(sys.executable, "-c", "import airflow.sdk"),
                 "parse of a DAG": _process(sys.executable, "-c", _PARSE, *map(str, (PLUGINS, DAG.parent)), DAG.stem),
+                "Spark": _on_spark(tiny),
+                "Spark, one compiler": _on_spark(tiny, f"--conf=spark.driver.defaultJavaOptions={ONE_COMPILER}"),
                 "two tasks": lambda: later.append(_two_tasks(work)),
             },
             ROUNDS,
@@ -52,6 +61,8 @@ def run() -> list[Row]:
         Row("emseg --help, beside import numpy", found.ratio("emseg --help", "import numpy"), "x"),
         Row("parse of a DAG, as each task of Airflow does: CPU of the process", found.median_s("parse of a DAG"), "s"),
         Row("parse of a DAG, beside import airflow.sdk", found.ratio("parse of a DAG", "import airflow.sdk"), "x"),
+        Row("Spark driver with a tiny job: CPU", found.median_s("Spark"), "s"),
+        Row("Spark driver with a tiny job, one compiler of Java", found.ratio("Spark, one compiler", "Spark"), "x"),
         Row("first task of a worker, above a later one: CPU", two - 2 * second, "s"),
         Row("a later task, of 64^3 voxels: CPU", second, "s"),
     ]
@@ -59,6 +70,14 @@ def run() -> list[Row]:
 
 def _process(*command: str) -> Callable[[], object]:
     return partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _on_spark(program: Path, *options: str) -> Callable[[], object]:
+    here = Path(sys.executable).parent
+    environment = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment |= {"PATH": os.pathsep.join([str(here), os.environ["PATH"]])}
+    command = [str(here / "spark-submit"), "--master", "local[2]", *options, str(program)]
+    return partial(subprocess.run, command, check=True, capture_output=True, env={**os.environ, **environment})
 
 
 def _children_cpu_s() -> float:

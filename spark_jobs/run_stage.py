@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +27,7 @@ from emseg.engine.items import Outcome, Work, attempt_item
 from emseg.engine.progress import Progress
 from emseg.engine.report import Failure, StageReport
 from emseg.errors import EmsegError, NoRoomError
+from emseg.meanwhile import meanwhile
 from emseg.phases.services import DvidServices, services_of_run
 from emseg.tasks.driver_life import Driver
 from emseg.tasks.evaluation import run_evaluation
@@ -103,22 +103,16 @@ class SparkExecutor:
 
 @contextmanager
 def _watched(context: SparkContext, group: str, progress: Progress) -> Iterator[None]:
-    ended = threading.Event()
+    tracker = context.statusTracker()
 
-    def watch() -> None:
-        tracker = context.statusTracker()
-        while not ended.wait(1.0):
-            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
-            stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
-            progress.reached(sum(stage.numCompletedTasks for stage in stages if stage))
+    def watch() -> bool:
+        jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+        stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+        progress.reached(sum(stage.numCompletedTasks for stage in stages if stage))
+        return True
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    with meanwhile(watch, 1.0):
         yield
-    finally:
-        ended.set()
-        watcher.join()
     progress.reached(progress.total)
 
 

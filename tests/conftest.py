@@ -23,6 +23,7 @@ from tests.planted import WEBHOOK_KEY, with_secrets
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from emseg.config.resources import ONE_COMPILER
 from emseg.devstack import DevStack, down, up
 from emseg.devstack import airflow as airflow_service
 from emseg.devstack.airflow import AirflowService, airflow_down, airflow_up
@@ -36,8 +37,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 EXAMPLE = PROJECT / "tests" / "plugin_package"
 """The package of docs/plugins.md, with a step and a metric."""
 
-# As a driver on this computer has it (`emseg_airflow/spark_conf.py`): Java's second compiler never pays in a test.
-os.environ["SPARK_SUBMIT_OPTS"] = os.environ["SPARK_DAEMON_JAVA_OPTS"] = "-XX:TieredStopAtLevel=1"
+# As drivers have it that Airflow starts on this computer; tests start others by hand.
+os.environ["SPARK_SUBMIT_OPTS"] = os.environ["SPARK_DAEMON_JAVA_OPTS"] = ONE_COMPILER
 
 # No deadline: machines are shared and noisy, and no test here is about time.
 settings.register_profile("emseg", deadline=None, max_examples=60)

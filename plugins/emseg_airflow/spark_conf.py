@@ -8,20 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emseg.config.connections import SERVICES_FILE
-from emseg.config.resources import JobResources
+from emseg.config.resources import ONE_COMPILER, JobResources
 from emseg.tasks.archive import FOLDER
 from emseg_airflow.deployment import SparkDeployment
 
 Conf = dict[str, str]
 
-ONE_COMPILER = {"spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1"}
-"""For a driver that lives for seconds: Java's second compiler takes 4 of the 9 CPU-s of its start, and never pays."""
-
 
 def conf_of(master: str, deployment: SparkDeployment, resources: JobResources, services: Iterable[str]) -> Conf:
     """All settings of a job on `master`; `services` are the names of the variables that bring it to its services."""
     return {
-        **(ONE_COMPILER if master.startswith("local") else {}),
+        **({"spark.driver.defaultJavaOptions": ONE_COMPILER} if master.startswith("local") else {}),
         **_of_submission(master, deployment),
         **_of_environment(master, deployment),
         **_of_secret(deployment, services),

@@ -1,7 +1,7 @@
 """Airflow's `SparkSubmitOperator`, without the clients of Kubernetes until they are used.
 
-Its hook imports them for drivers in Kubernetes alone: 3 CPU-seconds that each parse of a DAG and each task of any DAG
-would pay, a third of a small run's tasks (`python -m benchmarks start` prints what a parse takes).
+Its hook imports them for drivers in Kubernetes alone. Each parse of a DAG and each task of any DAG would pay for that,
+more than for Airflow itself (`python -m benchmarks start` prints what a parse takes).
 """
 
 from __future__ import annotations

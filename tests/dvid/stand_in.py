@@ -28,6 +28,7 @@ class StandIn(ThreadingHTTPServer):
         self.began = time.monotonic()
         self.under_way, self.most, self.statuses = 0, 0, Counter[int]()
         self.of_instance: Counter[str] = Counter()
+        self.under_way_of: Counter[str] = Counter()
         self.times: list[float] = []
         self.at_once: list[int] = []
         self.lock = threading.Lock()
@@ -38,18 +39,21 @@ class StandIn(ThreadingHTTPServer):
 
     @contextmanager
     def counted(self, path: str) -> Iterator[int]:
+        instance = path.split("/")[4]
         with self.lock:
             self.under_way += 1
+            self.under_way_of[instance] += 1
             at_once = self.under_way
             self.most = max(self.most, at_once)
             self.at_once.append(at_once)
             self.times.append(time.monotonic() - self.began)
-            self.of_instance[path.split("/")[4]] += 1
+            self.of_instance[instance] += 1
         try:
             yield at_once
         finally:
             with self.lock:
                 self.under_way -= 1
+                self.under_way_of[instance] -= 1
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,6 +12,10 @@ from pydantic import Field, model_validator
 
 from emseg.config.base import Record
 
+ONE_COMPILER = "-XX:TieredStopAtLevel=1"
+"""Option of Java for a driver on a `local` master. Java only hands out tasks there, and its second compiler takes
+nearly half the CPU of a start (`python -m benchmarks start`)."""
+
 Mb = Annotated[int, Field(ge=512, le=2**24)]
 
 

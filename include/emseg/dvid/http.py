@@ -162,30 +162,39 @@ class DvidServer:
         body: bytes | Sequence[bytes] | None,
         most: int,
     ) -> bytes | Failed:
-        """One exchange, when the window and the slots let it through; the window learns how it went."""
+        """One exchange, when the window and the slots let it through; the window learns how it went.
+
+        The request is made ready before: a slot lets it through now, and not after a while.
+        """
+        request = self._prepared(method, path, params, body)
         with self._window.turn((method, *path.split("/")[4:6])) as turn, self._slots.one():
             turn.starts()
-            outcome = self._once(method, path, params, body, most)
+            outcome = self._once(method, path, request, most)
             if isinstance(outcome, bytes):
                 turn.answered(_size_bytes(body) + len(outcome))
             elif outcome.is_busy or outcome.is_silent:
                 turn.refused(outcome.retry_after_s)
             return outcome
 
-    def _once(
-        self, method: str, path: str, params: Mapping[str, str] | None, body: bytes | Sequence[bytes] | None, most: int
-    ) -> bytes | Failed:
+    def _prepared(
+        self, method: str, path: str, params: Mapping[str, str] | None, body: bytes | Sequence[bytes] | None
+    ) -> requests.PreparedRequest:
+        # In parts as an iterator: requests takes a list for the fields of a form.
+        data = body if body is None or isinstance(body, bytes) else iter(body)
+        return self._session.prepare_request(
+            requests.Request(method, self.url + path, params=dict(params or {}), data=data)
+        )
+
+    def _once(self, method: str, path: str, request: requests.PreparedRequest, most: int) -> bytes | Failed:
         """One exchange: the good body, or what came instead."""
         try:
-            with self._session.request(
-                method,
-                self.url + path,
-                params=dict(params or {}),
-                # As an iterator: requests takes a list for the fields of a form.
-                data=body if body is None or isinstance(body, bytes) else iter(body),
+            with self._session.send(
+                request,
                 timeout=self._timeout_s,
                 allow_redirects=False,
                 stream=True,
+                proxies=self._session.proxies,
+                verify=self._session.verify,
             ) as answer:
                 if answer.status_code in {200, 204}:
                     return self._body(method, path, answer, most)

@@ -9,10 +9,8 @@ that slept through its time finds on `renew` that the lease is no longer its own
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, ClassVar, NoReturn, Self
@@ -21,6 +19,7 @@ from uuid import uuid4
 from pydantic import ConfigDict, Field
 
 from emseg.errors import EmsegError, IntegrityError, PermanentError, TransientError
+from emseg.meanwhile import meanwhile
 from emseg.store.objects import ObjectMissingError, ObjectStore
 from emseg.store.sealed import Form
 
@@ -107,32 +106,13 @@ class Lease:
         """Show that the holder lives, and make sure that it still holds; returns the fence, or `LeaseLostError`."""
         return self._rewrite(is_held=True)
 
-    @contextmanager
-    def kept(self, every_s: float | None = None) -> Iterator[None]:
+    def kept(self, every_s: float | None = None) -> AbstractContextManager[None]:
         """Renew the lease all through the block, whose own thread leaves it alone; six times in `ttl_s` if not told.
 
         Where it is lost nothing is interrupted: the next `renew` or `release` after the block raises LeaseLostError. So
         only what may be done twice belongs into the block.
         """
-        ended = threading.Event()
-
-        def keep() -> None:
-            while not ended.wait(self._ttl_s / 6 if every_s is None else every_s):
-                try:
-                    self.renew()
-                except LeaseLostError as error:
-                    _LOG.warning("%s", error)
-                    return
-                except EmsegError as error:  # one that does not last: there are more tries before the time is over
-                    _LOG.warning("lease %s: not renewed: %s", self._key, error)
-
-        keeper = threading.Thread(target=keep, daemon=True)
-        keeper.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            keeper.join()
+        return meanwhile(self._is_renewed, self._ttl_s / 6 if every_s is None else every_s)
 
     def release(self) -> None:
         """Give the lease back, so that the next taker need not wait; `LeaseLostError` where it was taken over."""
@@ -151,6 +131,17 @@ class Lease:
             self.release()
         except EmsegError as second:
             _LOG.warning("lease %s: not given back: %s", self._key, second)  # the body's own error goes on
+
+    def _is_renewed(self) -> bool:
+        """Renew it; False where it is lost for good."""
+        try:
+            self.renew()
+        except LeaseLostError as error:
+            _LOG.warning("%s", error)
+            return False
+        except EmsegError as error:  # one that does not last: there are more tries before the time is over
+            _LOG.warning("lease %s: not renewed: %s", self._key, error)
+        return True
 
     def _stored(self) -> tuple[_Record, str] | None:
         """What the lease says and its version. A damaged one is held by nobody knows whom, until its time is over."""

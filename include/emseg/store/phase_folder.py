@@ -146,7 +146,8 @@ class PhaseFolder:
     def keep_so_far(self, markers: Markers) -> None:
         """Keep markers of committed items as one object: `committed` then finds them with one request."""
         sums = [
-            md5(ITEM.seal_again(each, self._item_key(each.item)), usedforsecurity=False).hexdigest() for each in markers
+            md5(ITEM.stored_form(each, self._item_key(each.item)), usedforsecurity=False).hexdigest()
+            for each in markers
         ]
         draft, data = joined(_SO_FAR, "", {**markers.parts, _SUMS: "\n".join(sums).encode()})
         name = f"{_SO_FAR}-{self._writing_attempt()}-{draft.index}-{draft.sha256}"

@@ -48,7 +48,7 @@ class Form(Generic[T]):
         PermanentError for what JSON cannot keep.
         """
         try:
-            data = self.seal_again(document, key)
+            data = self.stored_form(document, key)
             self.open(data, key, key)
         except (TypeError, ValueError, EmsegError) as error:
             raise PermanentError(
@@ -56,8 +56,8 @@ class Form(Generic[T]):
             ) from error
         return data
 
-    def seal_again(self, document: T, key: str) -> bytes:
-        """The bytes that `seal` gave or would give, in a third of its time: whether they open is not tried."""
+    def stored_form(self, document: T, key: str) -> bytes:
+        """The bytes that `seal` gives; whether they open again is not tried."""
         body = _json({"content": self._plain(document), "key": key, "kind": self.kind, "schema": self.schema})
         return body[:-1] + b',"sha256":"' + sha256(body).hexdigest().encode() + b'"}'
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from emseg.config.base import Record
 from emseg.errors import EmsegError, PermanentError, TransientError
+from emseg.meanwhile import meanwhile
 from emseg.store import ObjectMissingError
 from emseg.tasks.run_folder import RunFolder
 
@@ -71,7 +71,6 @@ class Driver:
         self._folder, self._stage, self._submission = folder, stage, submission
         self._beat_s, self._end = beat_s, end
         self._beat = 0
-        self._over = threading.Event()
 
     def drive(self, work: Callable[[], int]) -> int:
         """The exit code that `work` returns, told at the end, with beats meanwhile; 1 is told where it raises.
@@ -82,25 +81,25 @@ class Driver:
             return work()
         if not self._tell():
             raise self._not_wanted()
-        thread, code = threading.Thread(target=self._beats, daemon=True), 1
-        thread.start()
+        code = 1
         try:
-            code = work()
+            with meanwhile(self._is_wanted, self._beat_s):
+                code = work()
         finally:
-            self._over.set()
-            thread.join()
             self._tell(code)
         return code
 
-    def _beats(self) -> None:
-        while not self._over.wait(self._beat_s):
-            try:
-                if not self._tell():
-                    log.error("%s: another driver is wanted, or none: this one ends", self._stage)
-                    self._end(TransientError.exit_code)
-                    return
-            except EmsegError as error:
-                log.warning("%s: the driver cannot tell that it lives: %s", self._stage, error)
+    def _is_wanted(self) -> bool:
+        """Tell that this driver lives; where another one is wanted, or none, it ends."""
+        try:
+            if self._tell():
+                return True
+        except EmsegError as error:
+            log.warning("%s: the driver cannot tell that it lives: %s", self._stage, error)
+            return True
+        log.error("%s: another driver is wanted, or none: this one ends", self._stage)
+        self._end(TransientError.exit_code)
+        return False
 
     def _tell(self, exit_code: int | None = None) -> bool:
         """Write the next beat; False, and nothing is written, where this driver is not wanted."""
