@@ -135,7 +135,7 @@ def decided() -> list[Row]:
         markers = Made().outcomes(_never, items, Progress("", MANY))
         store.listed = tuple(_kept(folder, markers))
         before_mb, started = memory_bytes("VmRSS") / 1e6, time.perf_counter()
-        found = Markers.of(folder.committed(items))
+        found = folder.committed(items)
         ended = time.perf_counter()
         assert len(found) == MANY
     what = f"{MANY:.0e} items of segment, their markers kept together"

@@ -44,7 +44,17 @@ def test_markers_of_two_tries_are_joined(markers, cut):
     """Kills an order of tries, and a try without a marker that hides the other."""
     joined = Markers.joined(Markers.of(markers[cut:]), Markers.of(markers[:cut]))
     assert joined.parts == Markers.of(markers).parts
+    by_item = sorted(markers, key=lambda m: m.item)
+    assert Markers.joined(Markers.of(by_item[cut:]), Markers.of(by_item[:cut])).parts == joined.parts
     assert Markers.joined() == []
+
+
+def test_full_packs_in_order_are_joined_as_they_are():
+    """Kills a resume of a million items that unpacks and packs again all that it found."""
+    ten = [ItemMarker("s", "k", f"sv-{n}", "a", ()) for n in range(10)]
+    several = [Markers.of(ten[6:]), Markers.of(ten[:2]), Markers.of(ten[2:6])]
+    with mock.patch.object(manifest, "_packed", side_effect=AssertionError):
+        assert list(Markers.joined(*several)) == ten
 
 
 def test_figures_are_added_over_all_packs():

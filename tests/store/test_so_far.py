@@ -51,7 +51,7 @@ def test_a_retry_reads_what_was_kept_together_and_the_rest_one_by_one(s3_store):
     """Kills a resume that costs a request an item: a million of them are twenty minutes at 20 ms."""
     kept(s3_store)
     counting = Counting(s3_store)
-    markers = Markers.of(opened(counting, "b").committed(ITEMS))
+    markers = opened(counting, "b").committed(ITEMS)
     assert [marker.item for marker in markers] == list(ITEMS)
     assert [marker.attempt for marker in markers] == ["a"] * 40
     assert counting.calls["get"] + counting.calls["get_with_version"] == 2 + 5
@@ -79,7 +79,7 @@ def test_what_was_kept_and_is_damaged_is_not_used(s3_store, change):
     folder = kept(s3_store)
     for key in list(s3_store.keys_under(folder._key("manifests"))):
         s3_store.put(key, change(s3_store.get(key)))
-    assert sorted(marker.item for marker in opened(s3_store, "b").committed(ITEMS)) == list(ITEMS)
+    assert [marker.item for marker in opened(s3_store, "b").committed(ITEMS)] == list(ITEMS)
 
 
 @pytest.mark.usefixtures("_few")
@@ -87,4 +87,4 @@ def test_a_store_whose_listing_tells_no_checksum_is_read_one_by_one(tmp_path):
     store = FolderStore(tmp_path)
     kept(store)
     counting = Counting(store)
-    assert len(list(opened(counting, "b").committed(ITEMS))) == len(ITEMS)
+    assert len(opened(counting, "b").committed(ITEMS)) == len(ITEMS)

@@ -71,7 +71,7 @@ def run_phase(phase: PhaseRun, folder: PhaseFolder, executor: Executor, without:
     if marker is not None:
         log.info("%s %s: done already, %d items reused", phase.phase, folder.phase_key[:12], len(items))
         return PhaseResult(_summary(folder, started, 0, len(items), marker))
-    reused = Markers.of(folder.committed(items))
+    reused = folder.committed(items)
     found = {marker.item for marker in reused}
     missing = [item for item in items if item not in found]
     log.info("%s %s: %d items to do, %d found", phase.phase, folder.phase_key[:12], len(missing), len(found))

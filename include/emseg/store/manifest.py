@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, pairwise
 from operator import attrgetter, eq, itemgetter
 from typing import overload
 
@@ -56,15 +56,25 @@ class Markers(Sequence[ItemMarker]):
 
     @classmethod
     def joined(cls, *several: Markers) -> Markers:
-        """All of them, in the order of their items."""
-        some = [markers for markers in several if len(markers)]
-        return some[0] if len(some) == 1 else cls.of(chain.from_iterable(some))
+        """All of them, in the order of their items. What is in order already, in full packs, is taken as it is."""
+        some = sorted((markers for markers in several if len(markers)), key=lambda each: next(iter(each.parts)))
+        if not all(one._ends_before(other) for one, other in pairwise(some)):
+            return cls.of(chain.from_iterable(some))
+        parts = {first: pack for markers in some for first, pack in markers.parts.items()}
+        return cls(parts, sum(map(len, some)), some[-1]._address if some else "memory")
 
     @classmethod
     def stored(cls, parts: Mapping[str, bytes], address: str) -> Markers:
         """The markers of a stored manifest, whose checksums were verified; `IntegrityError` where it is none."""
         counts = [len(_read(pack, address)) for pack in list(parts.values())[-1:]]
         return cls(parts, PACK * max(len(parts) - 1, 0) + sum(counts), address)
+
+    def _ends_before(self, other: Markers) -> bool:
+        """Whether the packs of `other` may be put behind these."""
+        if len(self) % PACK:
+            return False
+        *_, last = _read(self._packs[-1], self._address)
+        return last.item < next(iter(other.parts))
 
     def __len__(self) -> int:
         return self._count

@@ -17,6 +17,7 @@ sizes and checksums; bytes that fail are set aside with their markers, so that t
 
 from __future__ import annotations
 
+import json
 import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from dataclasses import dataclass, replace
 from hashlib import md5, sha256
 from itertools import pairwise, takewhile
 from typing import NoReturn, TypeVar
+
+from pydantic import TypeAdapter
 
 from emseg.errors import IntegrityError, PermanentError
 from emseg.store.ahead import ahead
@@ -40,6 +43,7 @@ READ_ONE_BY_ONE = 1000
 LISTED_AT_ONCE = 20_000
 """Items whose markers one thread looks for in the listing: twenty pages of it."""
 _SO_FAR, _SUMS = "so-far", "md5"
+_SUMS_READ = TypeAdapter(dict[str, str])
 
 Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
 
@@ -145,28 +149,28 @@ class PhaseFolder:
 
     def keep_so_far(self, markers: Markers) -> None:
         """Keep markers of committed items as one object: `committed` then finds them with one request."""
-        sums = [
-            md5(ITEM.stored_form(each, self._item_key(each.item)), usedforsecurity=False).hexdigest()
-            for each in markers
-        ]
-        draft, data = joined(_SO_FAR, "", {**markers.parts, _SUMS: "\n".join(sums).encode()})
+        stored = ((each.item, ITEM.stored_form(each, self._item_key(each.item))) for each in markers)
+        sums = {item: md5(data, usedforsecurity=False).hexdigest() for item, data in stored}
+        draft, data = joined(_SO_FAR, "", {**markers.parts, _SUMS: json.dumps(sums).encode()})
         name = f"{_SO_FAR}-{self._writing_attempt()}-{draft.index}-{draft.sha256}"
         self.store.put(self._key("manifests", name), data)
 
-    def committed(self, items: Sequence[str]) -> Iterator[ItemMarker]:
-        """Markers of those `items` that have one: first those that were kept together, then the others, one by one.
+    def committed(self, items: Sequence[str]) -> Markers:
+        """Markers of those `items` that have one: from those that were kept together, and the others one by one.
 
         A marker that was kept counts where the listing says that its object still has the same bytes.
         """
         names = sorted(f"{item}.json" for item in items)
         found = ahead(self._listed, (names[at : at + LISTED_AT_ONCE] for at in range(0, len(names), LISTED_AT_ONCE)))
         wanted = {item: checksum for some in found for item, checksum in some.items()}
+        several = []
         for markers, sums in self._so_far() if len(wanted) > READ_ONE_BY_ONE else ():
-            for marker, checksum in zip(markers, sums, strict=True):
-                if wanted.get(marker.item) == checksum:
-                    del wanted[marker.item]
-                    yield marker
-        yield from self.whole_markers(item for item in items if item in wanted)
+            whole = {item for item, checksum in sums.items() if wanted.get(item) == checksum}
+            for item in whole:
+                del wanted[item]
+            several.append(markers if len(whole) == len(markers) else Markers.of(m for m in markers if m.item in whole))
+        one_by_one = Markers.of(self.whole_markers(item for item in items if item in wanted))
+        return Markers.joined(*several, one_by_one)
 
     def _listed(self, names: Sequence[str]) -> dict[str, str]:
         """MD5 of those of the item markers `names`, ascending, that there are, as the listing tells it; by item."""
@@ -176,8 +180,11 @@ class PhaseFolder:
         listed = takewhile(lambda each: each[0] <= names[-1], found)
         return {name.removesuffix(".json"): checksum for name, checksum in listed if name in wanted}
 
-    def _so_far(self) -> Iterator[tuple[Markers, list[str]]]:
-        """What `keep_so_far` kept; what is damaged is left out. Another release has another phase key."""
+    def _so_far(self) -> Iterator[tuple[Markers, dict[str, str]]]:
+        """What `keep_so_far` kept, with the MD5 of each marker by item; what is damaged is left out.
+
+        Another release has another phase key.
+        """
         for kept in self.store.objects_under(self._key("manifests")):
             name, _, ends = kept.key.rpartition("/")[2].partition(f"{_SO_FAR}-")
             if name or not ends:
@@ -189,7 +196,7 @@ class PhaseFolder:
                 _LOG.error("phase %s: %s is not used: %s", self.phase, self.store.address(kept.key), data)
                 continue
             parts = {n: data[p.start : p.start + p.size] for n, p in parts_of(artefact, data[: int(index)]).items()}
-            sums = parts.pop(_SUMS).decode().split("\n")
+            sums = _SUMS_READ.validate_json(parts.pop(_SUMS))
             yield Markers.stored(parts, self.store.address(kept.key)), sums
 
     def check_item(self, item: str) -> ItemMarker:
