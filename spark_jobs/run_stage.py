@@ -19,8 +19,6 @@ from uuid import uuid4
 from pyspark import SparkConf, SparkContext
 
 from emseg.config.base import EVALUATIONS, INGESTIONS
-from emseg.config.evaluation import EvaluationSpec
-from emseg.config.ingestion import IngestSpec
 from emseg.engine.exchange import Merge, S, Split, T, attempt_merge, attempt_split
 from emseg.engine.failures import ItemFailure
 from emseg.engine.items import Outcome, Work, attempt_item
@@ -30,9 +28,6 @@ from emseg.errors import EmsegError, NoRoomError
 from emseg.meanwhile import meanwhile
 from emseg.phases.services import DvidServices, services_of_run
 from emseg.tasks.driver_life import Driver
-from emseg.tasks.evaluation import run_evaluation
-from emseg.tasks.evaluation.job import context_of
-from emseg.tasks.ingestion import run_ingestion
 from emseg.tasks.jobs import run_stage
 from emseg.tasks.one_run import one_run_at_a_time
 from emseg.tasks.run_folder import RunFolder
@@ -166,6 +161,9 @@ def _segmented(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageR
 
 
 def _ingested(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
+    from emseg.config.ingestion import IngestSpec  # only here: no other driver waits for it
+    from emseg.tasks.ingestion import run_ingestion
+
     spec = folder.read("ingestion", IngestSpec)
     report = run_ingestion(spec, uuid4().hex[:12], _services(folder), executor)
     folder.write(f"report-{stage}", report)
@@ -173,6 +171,10 @@ def _ingested(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageRe
 
 
 def _evaluated(stage: str, folder: RunFolder, executor: SparkExecutor) -> StageReport:
+    from emseg.config.evaluation import EvaluationSpec
+    from emseg.tasks.evaluation import run_evaluation
+    from emseg.tasks.evaluation.job import context_of
+
     spec = folder.read("evaluation", EvaluationSpec)
     report = run_evaluation(context_of(spec, uuid4().hex[:12], _services(folder)), executor)
     folder.write(f"report-{stage}", report)
