@@ -27,11 +27,11 @@ from emseg.dvid.labels.block import encode_block, pack_block
 from emseg.dvid.labels.bricks import blocks_of
 from emseg.dvid.labels.labelmap import PackedBlock, digests_of
 from emseg.dvid.labels.stream import frame
-from emseg.geometry import Box
+from emseg.geometry import Box, Coordinate
 
 ROUNDS = 15
 VOXEL_SIZE_NM = (8.0, 8.0, 8.0)
-FIRST_BLOCK = (0, 0, 0)
+FIRST_BLOCK = Coordinate(0, 0, 0)
 
 
 def run() -> list[Row]:
@@ -66,7 +66,8 @@ def _labels_written(node: Node, cores: str) -> list[Row]:
     labels = volume.labels.astype(np.uint64)
     ids, places = np.unique(labels, return_inverse=True)
     local = places.reshape(labels.shape).astype(np.uint32)
-    blocks, local_blocks = (list(blocks_of(voxels, FIRST_BLOCK)) for voxels in (labels, local))
+    blocks = list(blocks_of(labels, FIRST_BLOCK))
+    local_blocks = list(blocks_of(local, FIRST_BLOCK))  # type: ignore[arg-type] # it cuts any dtype alike
     body = b"".join(frame(block, pack_block(voxels)) for block, voxels in blocks)
     box = Box.of_shape(labels.shape).coarser(BLOCK_VOX)
     written, bare = "write_brick (encode, count, post, read back)", "post of ready bytes"

@@ -29,5 +29,5 @@ def false_joins(table: ContingencyTable) -> tuple[npt.NDArray[np.int64], npt.NDA
     kind = np.searchsorted(_LIMITS, smaller)
     return (
         np.bincount(kind, minlength=len(BINS)).astype(np.int64),
-        np.bincount(kind, weights=smaller, minlength=len(BINS)),
+        np.bincount(kind, weights=smaller, minlength=len(BINS)).astype(np.float64),
     )

@@ -122,7 +122,7 @@ class _Drivers:
         return kept - report.items_reused
 
     def _started(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, PROJECT / "spark_jobs" / "run_stage.py", INGEST, INGESTIONS, self.folder.run]
+        command = [sys.executable, str(PROJECT / "spark_jobs" / "run_stage.py"), INGEST, INGESTIONS, self.folder.run]
         environment = {
             **os.environ,
             **self._stack.environment(),
@@ -140,8 +140,8 @@ def _digests(node: Node, shape: Coordinate, scale: int) -> bool:
     assert gray.info().extents == box, gray.info().extents
     found, reference = sha256(), sha256()
     for part in request_boxes(box, (64, 64, 64), READ_VOXELS):
-        found.update(np.ascontiguousarray(gray.read(part)))
-        reference.update(np.ascontiguousarray(expected(part, scale)))
+        found.update(np.ascontiguousarray(gray.read(part)).data)
+        reference.update(np.ascontiguousarray(expected(part, scale)).data)
     return found.digest() == reference.digest()
 
 

@@ -9,6 +9,7 @@ from benchmarks.data import segmentations
 from benchmarks.rows import Row
 from emseg.dvid.labels.block import decode_block, encode_block, pack_block, unpack_block
 from emseg.dvid.labels.bricks import blocks_of
+from emseg.geometry import Coordinate
 
 CODECS = {
     "emseg with gzip": Codec(pack_block, unpack_block),
@@ -22,7 +23,7 @@ def run() -> list[Row]:
     """Sizes and speeds on all blocks of each segmentation."""
     rows: list[Row] = []
     for volume in segmentations():
-        parts = blocks_of(volume.labels.astype(np.uint64), (0, 0, 0))
+        parts = blocks_of(volume.labels.astype(np.uint64), Coordinate(0, 0, 0))
         blocks = [np.ascontiguousarray(block) for _, block in parts]
         rows += compared(volume.name, blocks, CODECS)
     return rows

@@ -113,7 +113,8 @@ def _fresh(labels: AnyLabels, rng: np.random.Generator) -> Labels32:
     renamed, names = fastremap.renumber(np.ascontiguousarray(labels, np.uint64), in_place=False)
     order = np.zeros(len(names) + 1, np.uint32)
     order[1:] = rng.permutation(len(names)) + 1
-    return order[renamed]
+    fresh: Labels32 = order[renamed]
+    return fresh
 
 
 def main(arguments: list[str]) -> int:
@@ -144,7 +145,8 @@ def _read(file: Path) -> AnyLabels:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             if "labels" in arrays and arrays["labels"].ndim == 3 and arrays["labels"].dtype.kind == "u":
-                return arrays["labels"]
+                labels: AnyLabels = arrays["labels"]
+                return labels
         found = "no 3-D array `labels` of unsigned integers"
     except (OSError, ValueError) as error:
         found = f"not a readable npz file ({error})"

@@ -30,7 +30,6 @@ from emseg.codec import decode_table, encode_table
 from emseg.config.dataset import Segmentation, Stitching
 from emseg.engine.items import InProcess
 from emseg.engine.run import PhaseRun, run_phase
-from emseg.geometry import Roi
 from emseg.phases import phase_named
 from emseg.phases.match.artefacts import CONTACTS, SUPERVOXELS, VOTES
 from emseg.phases.resolve.artefacts import CANDIDATES
@@ -39,7 +38,7 @@ from emseg.phases.run_context import RunContext
 from emseg.stitch import Contacts, Evidence, Supervoxels, Votes
 from emseg.store import FolderStore, ItemMarker
 from emseg.tasks.jobs import run_phases
-from emseg.tasks.local import run_on_array
+from emseg.tasks.local import LocalServices, run_on_array
 
 SIDES = (10, 22, 46)
 """Cells a side: 1000, 10 648 and 97 336 subvolumes."""
@@ -95,30 +94,22 @@ class Opened:
     folder: Path
     delay_s: float
 
-    def __call__(self) -> Opened.Services:
+    def __call__(self) -> LocalServices:
         """The services of this process."""
         return _opened(self)
 
-    class Services:
-        """A store, and no ROI."""
-
-        def __init__(self, store: SlowStore) -> None:
-            self.store = store
-
-        def roi(self, spec: object) -> Roi | None:
-            """The whole volume."""
-
 
 @cache
-def _opened(opened: Opened) -> Opened.Services:
-    return Opened.Services(SlowStore(opened.folder / "store", opened.folder / "counts", opened.delay_s))
+def _opened(opened: Opened) -> LocalServices:
+    store = SlowStore(opened.folder / "store", opened.folder / "counts", opened.delay_s)
+    return LocalServices(store, np.zeros((CORE,) * 3, np.uint8), None)
 
 
 @dataclass(frozen=True)
 class Matched:
     """Leaves what `match` leaves of a subvolume."""
 
-    run: RunContext[Opened.Services]
+    run: RunContext[LocalServices]
     small: str
     side: int
 
@@ -139,7 +130,7 @@ class Matched:
 class Segmented:
     """Leaves the marker of a subvolume, and no labels."""
 
-    run: RunContext[Opened.Services]
+    run: RunContext[LocalServices]
 
     def __call__(self, item: str) -> ItemMarker:
         """The marker."""
@@ -178,7 +169,7 @@ def measure(small: str, side: int, delay_ms: int) -> dict[str, float]:
         }
 
 
-def _run(folder: Path, side: int, delay_s: float) -> RunContext[Opened.Services]:
+def _run(folder: Path, side: int, delay_s: float) -> RunContext[LocalServices]:
     cut = Segmentation(core_vox=(CORE,) * 3, halo_vox=(HALO,) * 3)
     opened = Opened(folder, delay_s)
     made = run_on_array(np.zeros((CORE,) * 3, np.uint8), cut, Stitching(), opened().store)
@@ -186,12 +177,12 @@ def _run(folder: Path, side: int, delay_s: float) -> RunContext[Opened.Services]
     return RunContext(made.spec.model_copy(update={"volume": volume}), "bench", opened)
 
 
-def _done(run: RunContext[Opened.Services], phase: str, work: Matched | Segmented, side: int, pool: Pool) -> None:
+def _done(run: RunContext[LocalServices], phase: str, work: Matched | Segmented, side: int, pool: Pool) -> None:
     items = tuple(f"sv-{cell:08d}" for cell in range(side**3))
     run_phase(PhaseRun(phase, items, lambda: work, lambda _: {}), run.folder(phase), pool)
 
 
-def _resumed(run: RunContext[Opened.Services], side: int) -> float:
+def _resumed(run: RunContext[LocalServices], side: int) -> float:
     """A driver that finds all items of `match` and no marker of the phase."""
     run.folder("match").unmark()
     started = time.perf_counter()

@@ -98,7 +98,8 @@ def _pickled_work(folder: Path) -> bytes:
     grayscale = make_volume((64, 64, 128), seed=3).grayscale
     cut = Segmentation(core_vox=(64, 64, 64), halo_vox=(20, 20, 20))
     run_ = run_on_array(grayscale, cut, Stitching(), FolderStore(folder / "store"))
-    return bytes(cloudpickle.dumps(partial(attempt_item, phase_named("segment").prepare(run_))))
+    work = partial(attempt_item, phase_named("segment").prepare(run_))
+    return bytes(cloudpickle.dumps(work))  # type: ignore[no-untyped-call]
 
 
 def _two_tasks(work: Path) -> float:

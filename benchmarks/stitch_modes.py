@@ -46,7 +46,7 @@ def run() -> list[Row]:
         cuts = [(segmented(pipeline, gray, core, halo), truth) for pipeline, (gray, truth) in turns]
         known = [_right(cut, truth) for cut, truth in cuts]
         said = f"{em.name}, held-out halves, core {core} halo {halo}"
-        rows += _rows(said, [_scores(*cut, *right) for cut, right in zip(cuts, known, strict=True)])
+        rows += _rows(said, [_scores(cut, truth, *right) for (cut, truth), right in zip(cuts, known, strict=True)])
         share = mean(_share_below_the_floor(*right) for right in known)
         rows.append(
             Row(f"{said}: joins of the oracle below the floor, shared part of the smaller supervoxel", share, "%")

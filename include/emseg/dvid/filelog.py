@@ -23,7 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from emseg.disk import disk_fault
 from emseg.errors import PermanentError
