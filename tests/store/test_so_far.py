@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from emseg.store import FolderStore, Markers, PhaseFolder, S3Store, phase_folder
+from emseg.store.parts import joined
 
 ITEMS = tuple(f"sv-{number:08d}" for number in range(40))
 
@@ -79,6 +80,19 @@ def test_what_was_kept_and_is_damaged_is_not_used(s3_store, change):
     folder = kept(s3_store)
     for key in list(s3_store.keys_under(folder._key("manifests"))):
         s3_store.put(key, change(s3_store.get(key)))
+    assert [marker.item for marker in opened(s3_store, "b").committed(ITEMS)] == list(ITEMS)
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("_few")
+def test_what_another_release_kept_in_another_form_is_passed_over(s3_store):
+    """Kills a retry that an upgrade in mid-run stops for good: the phase key is the same before and after it."""
+    folder = kept(s3_store)
+    markers = Markers.of(folder.item_markers(ITEMS))
+    for key in list(s3_store.keys_under(folder._key("manifests"))):
+        s3_store.delete(key)
+    draft, data = joined("so-far", "", {**markers.parts, "md5": "\n".join(["0" * 32] * len(ITEMS)).encode()})
+    s3_store.put(folder._key("manifests", f"so-far-a-{draft.index}-{draft.sha256}"), data)
     assert [marker.item for marker in opened(s3_store, "b").committed(ITEMS)] == list(ITEMS)
 
 

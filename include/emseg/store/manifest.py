@@ -61,7 +61,7 @@ class Markers(Sequence[ItemMarker]):
         if not all(one._ends_before(other) for one, other in pairwise(some)):
             return cls.of(chain.from_iterable(some))
         parts = {first: pack for markers in some for first, pack in markers.parts.items()}
-        return cls(parts, sum(map(len, some)), some[-1]._address if some else "memory")
+        return cls(parts, sum(map(len, some)))
 
     @classmethod
     def stored(cls, parts: Mapping[str, bytes], address: str) -> Markers:

@@ -5,7 +5,7 @@
                                         /items/{item}.json               the item is done (one conditional put)
                                         /attempt-{attempt}/{item}/{name} artefacts; only what a marker names counts
                                         /manifests/{attempt}-{digest}    all item markers, a thousand in each part
-                                        /manifests/so-far-...            some, kept while the phase runs
+                                        /manifests/kept-by-item-...      some, kept while the phase runs
                                         /quarantine/...                  what did not hold its checksum
 
 A run that gives items up has a phase marker of its own, named by the digest of their names. It satisfies those runs
@@ -42,7 +42,8 @@ READ_ONE_BY_ONE = 1000
 """Markers that are read faster by themselves than by a search for where they were kept together."""
 LISTED_AT_ONCE = 20_000
 """Items whose markers one thread looks for in the listing: twenty pages of it."""
-_SO_FAR, _SUMS = "so-far", "md5"
+_SO_FAR, _SUMS = "kept-by-item", "md5"
+"""Another form needs another name: no phase key holds the code of the store. `so-far-` was that of earlier releases."""
 _SUMS_READ = TypeAdapter(dict[str, str])
 
 Marker = TypeVar("Marker", ItemMarker, PhaseMarker)
@@ -181,10 +182,7 @@ class PhaseFolder:
         return {name.removesuffix(".json"): checksum for name, checksum in listed if name in wanted}
 
     def _so_far(self) -> Iterator[tuple[Markers, dict[str, str]]]:
-        """What `keep_so_far` kept, with the MD5 of each marker by item; what is damaged is left out.
-
-        Another release has another phase key.
-        """
+        """What `keep_so_far` kept, with the MD5 of each marker by item; what is damaged is left out."""
         for kept in self.store.objects_under(self._key("manifests")):
             name, _, ends = kept.key.rpartition("/")[2].partition(f"{_SO_FAR}-")
             if name or not ends:
