@@ -5,6 +5,11 @@ READY := .venv/ready
 WORKERS ?= 2
 DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
 
+# Byte code of the packages is made once, when they are installed, and emseg's own is kept: without it each task of
+# Airflow, worker of Spark and call of the command compiles a thousand files anew, and takes three times the CPU to start.
+export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test faults check audit up down bench bench-quality bench-scale lock browser clean
 
 demo: $(READY)  ## take EM through Airflow, Spark, S3 and DVID: make demo [DATA=FILE.npz] [STITCH=none] [PRESET=NAME]
