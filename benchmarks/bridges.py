@@ -15,7 +15,7 @@ from benchmarks.data import labelled_em
 from benchmarks.restitch import VOXEL_SIZE_NM, Cut
 from benchmarks.rows import Row
 from emseg.array_types import AnyLabels, Labels64
-from emseg.config.dataset import Constraints, Stitching, StitchMode
+from emseg.config.stitching import Constraints, Stitching, StitchMode
 from emseg.evaluate import contingency_table
 from emseg.geometry import MAX_LOCAL
 from emseg.stitch import contacts_of, resolve

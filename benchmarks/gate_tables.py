@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks.memory import forget_peak, memory_bytes
 from benchmarks.rows import Row, shown
-from emseg.config.dataset import Regression, Unassigned
+from emseg.config.gate import Regression
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate import ContingencyTable, PerSubvolume
 from emseg.quality import Measured, against_release
 

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from unittest import mock
 
 from benchmarks.rows import Row
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
+from emseg.config.stitching import Stitching
 from emseg.engine.items import InProcess
 from emseg.phases import phase_named
 from emseg.phases.match.artefacts import VOTES

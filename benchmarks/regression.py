@@ -17,7 +17,8 @@ from benchmarks.data import labelled_em
 from benchmarks.rows import Row
 from benchmarks.seeded_errors import Volume, merged, noisy, split
 from emseg.array_types import Ids
-from emseg.config.dataset import Regression, Unassigned
+from emseg.config.gate import Regression
+from emseg.config.groundtruth import Unassigned
 from emseg.quality import Measured, against_release
 
 SEEDS, RESAMPLES, MOST_ERRORS = 100, 1000, 60

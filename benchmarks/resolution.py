@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.memory import forget_peak, memory_bytes
 from benchmarks.rows import Row
-from emseg.config.dataset import Stitching
+from emseg.config.stitching import Stitching
 from emseg.geometry import LOCAL_BITS
 from emseg.stitch import Contacts, Evidence, Supervoxels, Votes, resolve
 

@@ -22,7 +22,7 @@ import fastremap
 import numpy as np
 
 from emseg.array_types import AnyLabels, Labels32, Labels64
-from emseg.config.dataset import Stitching, StitchMode
+from emseg.config.stitching import Stitching, StitchMode
 from emseg.errors import EmsegError, PermanentError
 from emseg.evaluate import contingency_table, score
 from emseg.geometry import Box, Grid, Overlap

@@ -21,8 +21,8 @@ from benchmarks.restitch import VOXEL_SIZE_NM, Cut
 from benchmarks.rows import Row
 from emseg.array_types import Gray, Labels64
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import Stitching
 from emseg.config.presets import preset
+from emseg.config.stitching import Stitching
 from emseg.evaluate import contingency_table, score
 from emseg.geometry import Box, Grid, Subvolume
 from emseg.segment import ModelDescription, ModelFolder, Pipeline

@@ -2,7 +2,7 @@
 
 No voxel is needed: the tables of `match` are those of a small volume, laid side by side (`tiled_evidence.py`). All else
 is what a run uses: phases, markers, manifests and waves, in a pool of two processes, over a store that counts its
-requests and may answer later. Each size runs in a process of its own, so that the peak of its driver is its own.
+requests and may answer later. Each size is resolved in a process of its own, so that the peak of its driver is its own.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.memory import forget_peak, memory_bytes
+from benchmarks.memory import memory_bytes
 from benchmarks.pool import Pool
 from benchmarks.rows import Row
 from benchmarks.slow_store import SlowStore, requests_so_far
 from benchmarks.tiled_evidence import CORE, HALO, TiledEvidence, small_volume
 from emseg.codec import decode_table, encode_table
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
+from emseg.config.stitching import Stitching
 from emseg.engine.items import InProcess
 from emseg.engine.run import PhaseRun, run_phase
 from emseg.phases import phase_named
@@ -63,7 +64,14 @@ def run() -> Iterator[Row]:
 
 
 def _measured(small: str, side: int, delay_ms: int = 0) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.scale", small, str(side), str(delay_ms)]
+    """Figures of one size: a process that leaves what `match` leaves, and then one that resolves it."""
+    with TemporaryDirectory(dir=ROOM if ROOM.is_dir() else None) as folder:
+        retried = _in_a_process("matched", folder, str(side), small)
+        return retried | _in_a_process("resolved", folder, str(side), str(delay_ms))
+
+
+def _in_a_process(*arguments: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.scale", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -137,41 +145,44 @@ class Segmented:
         return self.run.folder("segment").commit_item(item, [], {"quarantined": 0})
 
 
-def measure(small: str, side: int, delay_ms: int) -> dict[str, float]:
-    """Simulate `match`, then resolve; in this process and two more."""
-    with TemporaryDirectory(dir=ROOM if ROOM.is_dir() else None) as name, _pool() as pool:
-        folder = Path(name)
-        run = _run(folder, side, 0.0)
+def matched(folder: Path, side: int, small: str) -> dict[str, float]:
+    """Simulate `segment` and `match`, and a retry of it."""
+    run = _run(folder, side, 0)
+    with _pool() as pool:
         for phase, work in (("segment", Segmented(run)), ("match", Matched(run, small, side))):
             _done(run, phase, work, side, pool)
-        resume_s = _resumed(run, side)
-        run = _run(folder, side, delay_ms / 1000)
-        pool.each(_forget, 64)
-        forget_peak()
+    return {"resume_s": _resumed(run, side)}
+
+
+def resolved(folder: Path, side: int, delay_ms: int) -> dict[str, float]:
+    """Resolve what is in `folder`, in this process and two more."""
+    run = _run(folder, side, delay_ms)
+    with _pool() as pool:
         before, started, cpu_s = requests_so_far(folder / "counts"), time.perf_counter(), sum(_cpu(pool))
         run_phases("stitch", (phase_named("resolve"),), run, pool)
         wall_s, cpu_s = time.perf_counter() - started, sum(_cpu(pool)) - cpu_s
-        resolved = run.folder("resolve")
-        joins = [marker for marker in resolved.manifest() if marker.item.startswith(JOIN)]
-        last, first = joins[-1], [marker for marker in joins if marker.item.startswith(f"{JOIN}-0")]
-        weak = CANDIDATES.read_all(resolved, first)["weak"].to_numpy()
-        return {
-            "wall_s": wall_s,
-            "cpu_s": cpu_s,
-            "requests": requests_so_far(folder / "counts") - before,
-            "driver_mb": memory_bytes("VmHWM") / 1e6,
-            "task_mb": max(pool.each(_peak_mb, 64)),
-            "seen_last": int(last.statistics["candidates"]),
-            "pairs_last": int(last.statistics["apart"]),
-            "candidates": len(weak),
-            "weak_share": float(weak.mean()),
-            "resume_s": resume_s,
-        }
+        requests, driver_mb = requests_so_far(folder / "counts") - before, memory_bytes("VmHWM") / 1e6
+        task_mb = max(pool.each(_peak_mb, 64))
+    results = run.folder("resolve")
+    joins = [marker for marker in results.manifest() if marker.item.startswith(JOIN)]
+    last, first = joins[-1], [marker for marker in joins if marker.item.startswith(f"{JOIN}-0")]
+    weak = CANDIDATES.read_all(results, first)["weak"].to_numpy()
+    return {
+        "wall_s": wall_s,
+        "cpu_s": cpu_s,
+        "requests": requests,
+        "driver_mb": driver_mb,
+        "task_mb": task_mb,
+        "seen_last": int(last.statistics["candidates"]),
+        "pairs_last": int(last.statistics["apart"]),
+        "candidates": len(weak),
+        "weak_share": float(weak.mean()),
+    }
 
 
-def _run(folder: Path, side: int, delay_s: float) -> RunContext[LocalServices]:
+def _run(folder: Path, side: int, delay_ms: int) -> RunContext[LocalServices]:
     cut = Segmentation(core_vox=(CORE,) * 3, halo_vox=(HALO,) * 3)
-    opened = Opened(folder, delay_s)
+    opened = Opened(folder, delay_ms / 1000)
     made = run_on_array(np.zeros((CORE,) * 3, np.uint8), cut, Stitching(), opened().store)
     volume = made.spec.volume.model_copy(update={"bounds_stop": (side * CORE,) * 3})
     return RunContext(made.spec.model_copy(update={"volume": volume}), "bench", opened)
@@ -230,10 +241,7 @@ def _peak_mb(_: int) -> float:
     return memory_bytes("VmHWM") / 1e6
 
 
-def _forget(_: int) -> None:
-    time.sleep(0.01)
-    forget_peak()
-
-
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], *map(int, sys.argv[2:]))))
+    what, where, along, last = sys.argv[1:]
+    folder, side = Path(where), int(along)
+    print(json.dumps(matched(folder, side, last) if what == "matched" else resolved(folder, side, int(last))))

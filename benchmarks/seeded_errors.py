@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from benchmarks.data import LabelledEm
 from emseg.array_types import Counts, Ids
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate import ContingencyTable, PerSubvolume, contingency_table
 from emseg.geometry import Box, Grid
 from emseg.quality import Measured

@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
+from emseg.config.stitching import Stitching
 from emseg.segment import ModelFolder
 from emseg.store import FolderStore
 from emseg.tasks.local import segment_array

@@ -88,7 +88,8 @@ def _children_cpu_s() -> float:
 def _pickled_work(folder: Path) -> bytes:
     from pyspark import cloudpickle
 
-    from emseg.config.dataset import Segmentation, Stitching
+    from emseg.config.dataset import Segmentation
+    from emseg.config.stitching import Stitching
     from emseg.engine.items import attempt_item
     from emseg.phases import phase_named
     from emseg.store import FolderStore

@@ -22,8 +22,8 @@ from benchmarks.restitch import Cut
 from benchmarks.rows import Row
 from benchmarks.trained import VOXEL_SIZE_NM, Volume, Y, half, trained_on
 from emseg.array_types import Flags, Gray, Labels32
-from emseg.config.dataset import Constraints, Stitching, StitchMode
 from emseg.config.presets import preset
+from emseg.config.stitching import Constraints, Stitching, StitchMode
 from emseg.evaluate import contingency_table, score
 from emseg.geometry import LOCAL_BITS, Box, Grid
 from emseg.segment import Pipeline, with_model

@@ -15,7 +15,8 @@ from benchmarks.data import LabelledEm, labelled_em
 from benchmarks.rows import Row
 from benchmarks.trained import Y, half, trained_on
 from emseg.array_types import AnyLabels, Labels64
-from emseg.config.dataset import Segmentation, Stitching, StitchMode
+from emseg.config.dataset import Segmentation
+from emseg.config.stitching import Stitching, StitchMode
 from emseg.dvid import BLOCK_VOX
 from emseg.evaluate import contingency_table, score
 from emseg.geometry import Box

@@ -10,8 +10,10 @@ from typing import Any
 
 from emseg.config import RunSpec
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, Output, Stitching
+from emseg.config.dataset import Output
+from emseg.config.gate import GatePolicy
 from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedVolume
+from emseg.config.stitching import Stitching
 from emseg.engine.items import InProcess
 from emseg.geometry import Box
 from emseg.phases import phases

@@ -11,8 +11,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from pydantic import Field
 
 from emseg.config import RunParameters, datasets_folder, load_dataset
-from emseg.config.base import Name, Record, validated
-from emseg.config.dataset import NodeReference
+from emseg.config.base import Name, NodeReference, Record, validated
 from emseg.geometry import Box
 from emseg_airflow.connections import services
 from emseg_airflow.form import form_params

@@ -17,8 +17,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 from tests.airflow.contexts import running
 from tests.refusals import refused
 
-from emseg.config.dataset import Counting
 from emseg.config.evaluation import EvaluationParameters, EvaluationSpec, PinnedInstance
+from emseg.config.groundtruth import Counting
 from emseg.config.runspec import PinnedBox
 from emseg.errors import PermanentError
 from emseg.store import FolderStore

@@ -8,7 +8,7 @@ from tests.refusals import refused
 
 from emseg.config import RunParameters, StitchMode, dataset_names, datasets_folder, load_dataset
 from emseg.config.base import BESIDE_DATASETS, validated
-from emseg.config.dataset import Everywhere
+from emseg.config.gate import Everywhere
 from emseg.errors import PermanentError
 
 GOOD = {

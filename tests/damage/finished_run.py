@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from tests.array_labelmap import ArrayLabelmap
 
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
 from emseg.config.edits import Edit, EditKind
+from emseg.config.stitching import Stitching
 from emseg.dvid.nodes import RELEASE_LINE
 from emseg.engine.items import InProcess
 from emseg.engine.report import Failure

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage.metrics import adapted_rand_error, variation_of_information
 
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.errors import PermanentError
 from emseg.evaluate import ContingencyTable, contingency_table, merged, per_body, per_segment, score
 

@@ -7,7 +7,7 @@ import pytest
 from tests.refusals import refused
 
 from emseg.codec.swc import Skeleton
-from emseg.config.dataset import SynapseCounting, Unassigned
+from emseg.config.groundtruth import SynapseCounting, Unassigned
 from emseg.errors import PermanentError
 from emseg.evaluate import (
     OPTIONAL_FIGURES,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from emseg.config.dataset import Everywhere, EverywhereRegression
+from emseg.config.gate import Everywhere, EverywhereRegression
 from emseg.evaluate import SURVEY_FIGURES, Survey
 
 TEN = Survey(

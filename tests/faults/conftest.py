@@ -15,7 +15,7 @@ import yaml
 from tests.faults.matrix import FULL
 
 from emseg.config import RunParameters
-from emseg.config.dataset import Everywhere, EverywhereRegression, Regression
+from emseg.config.gate import Everywhere, EverywhereRegression, Regression
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.errors import TransientError

@@ -10,7 +10,8 @@ import pytest
 from skimage.metrics import adapted_rand_error, variation_of_information
 
 from emseg.array_types import Labels64
-from emseg.config.dataset import GatePolicy, Regression, Unassigned
+from emseg.config.gate import GatePolicy, Regression
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate import PerSubvolume, contingency_table, score
 from emseg.quality import Measured, against_release
 from emseg.synthetic import make_volume

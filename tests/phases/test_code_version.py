@@ -103,7 +103,8 @@ RUN_TRACED = """
 import sys
 from pathlib import Path
 import numpy as np
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
+from emseg.config.stitching import Stitching
 from emseg.engine import items
 from emseg.store import FolderStore
 from emseg.tasks.local import segment_array

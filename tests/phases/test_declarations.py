@@ -65,7 +65,8 @@ USED = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
+from emseg.config.stitching import Stitching
 from emseg.engine.items import InProcess
 from emseg.phases import phase_named, phases, stages
 from emseg.phases.keys import code_versions

@@ -13,7 +13,7 @@ from tests.array_labelmap import ArrayLabelmap
 from tests.refusals import refused
 from tests.running import a_spec
 
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth, TwoLabelmaps
 from emseg.engine.items import InProcess
 from emseg.errors import PermanentError

@@ -13,7 +13,7 @@ from tests.component_oracle import components_named
 from tests.refusals import refused
 from tests.running import a_spec
 
-from emseg.config.dataset import Counting, GroundTruth
+from emseg.config.groundtruth import Counting, GroundTruth
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSynapses, digest_of
 from emseg.engine.items import InProcess
 from emseg.errors import PermanentError

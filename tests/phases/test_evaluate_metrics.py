@@ -10,7 +10,7 @@ from tests.evaluate.test_plugin import FIGURE, allowed, gives, plugin, raising
 from tests.phases.test_evaluate import evaluated, run_of
 from tests.refusals import refused
 
-from emseg.config.dataset import FigurePolicy, GatePolicy
+from emseg.config.gate import FigurePolicy, GatePolicy
 from emseg.config.runspec import PinnedMetric
 from emseg.errors import PermanentError
 from emseg.evaluate.plugin_registry import KnownMetric

@@ -10,7 +10,7 @@ from tests.phases.test_evaluate import BOUNDS, FOUND, START, TRUTH, evaluated, r
 from tests.refusals import refused
 
 from emseg.codec.swc import Skeleton
-from emseg.config.dataset import SkeletonUnit, Unassigned
+from emseg.config.groundtruth import SkeletonUnit, Unassigned
 from emseg.config.runspec import PinnedSkeletons, PinnedSynapses
 from emseg.dvid import Synapses
 from emseg.errors import PermanentError

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from tests.refusals import refused
 
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
 from emseg.config.pipeline import Isolation
+from emseg.config.stitching import Stitching
 from emseg.engine.items import InProcess
 from emseg.errors import IntegrityError, PermanentError, StepError
 from emseg.geometry import Box

@@ -10,10 +10,13 @@ from tests.running import a_spec
 
 from emseg.config import RunSpec, StitchMode
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import Everywhere, GatePolicy, Output, Stitching, Unassigned
+from emseg.config.dataset import Output
 from emseg.config.edits import Edit, EditKind, Edits
+from emseg.config.gate import Everywhere, GatePolicy
+from emseg.config.groundtruth import Unassigned
 from emseg.config.pipeline import Isolation
 from emseg.config.runspec import PinnedGroundTruth, PinnedStep
+from emseg.config.stitching import Stitching
 from emseg.geometry import Box
 from emseg.phases import phases, run_context
 from emseg.phases.declaration import Phase

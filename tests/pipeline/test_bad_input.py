@@ -9,7 +9,7 @@ import yaml
 from tests.refusals import refused
 
 from emseg.config import DvidConnection, RunParameters
-from emseg.config.dataset import Counting
+from emseg.config.groundtruth import Counting
 from emseg.dvid import BLOCK_VOX, DvidServer, Grayscale, Labelmap, Node, RoiInstance, create_repo
 from emseg.dvid.repetition import Patience
 from emseg.errors import EmsegError, PermanentError, TransientError

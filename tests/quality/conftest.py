@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from emseg.config.dataset import GatePolicy
+from emseg.config.gate import GatePolicy
 from emseg.evaluate import Score
 from emseg.quality import MetricRow, metric_rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tests.library_copy import insert, library_copy, told_by
 
-from emseg.config.dataset import GatePolicy, Regression
+from emseg.config.gate import GatePolicy, Regression
 from emseg.evaluate import PerSubvolume, contingency_table
 from emseg.quality.comparison import FIGURES
 from emseg.quality.rows import METRICS
@@ -22,7 +22,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from emseg.config import Dataset
-from emseg.config.dataset import GatePolicy
+from emseg.config.gate import GatePolicy
 from emseg.evaluate import contingency_table, score
 from emseg.quality import QualityReport, judge, metric_rows, report_page
 from emseg.quality.report.figures import ReportFigures

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.metrics import adapted_rand_error, variation_of_information
 
-from emseg.config.dataset import GatePolicy, Regression, Unassigned
+from emseg.config.gate import GatePolicy, Regression
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate import PerSubvolume, contingency_table, score
 from emseg.quality import Comparison, Measured, against_release, judge, metric_rows
 

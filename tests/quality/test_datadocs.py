@@ -34,7 +34,7 @@ class Parts(HTMLParser):
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Both pages of a real run in which one subvolume and the VI merge fail."""
-    from emseg.config.dataset import GatePolicy
+    from emseg.config.gate import GatePolicy
     from emseg.quality.rows import METRICS, VOLUME_METRICS, MetricRow
 
     policy = GatePolicy(vi_merge_max=0.4, subvolume_vi_max=4.0)

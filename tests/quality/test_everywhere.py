@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.evaluate.test_survey import TEN
 
-from emseg.config.dataset import Everywhere, EverywhereRegression, GatePolicy, HistoryPolicy
+from emseg.config.gate import Everywhere, EverywhereRegression, GatePolicy, HistoryPolicy
 from emseg.config.runspec import PinnedRelease
 from emseg.quality import (
     HistoryEntry,

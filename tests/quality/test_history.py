@@ -15,7 +15,7 @@ import pytest
 from tests.memory_store import MemoryStore
 from tests.refusals import refused
 
-from emseg.config.dataset import GatePolicy, HistoryPolicy, Regression
+from emseg.config.gate import GatePolicy, HistoryPolicy, Regression
 from emseg.errors import IntegrityError
 from emseg.quality import HistoryEntry, Judged, Measurement, against_history, comparable, keep, read_history
 from emseg.quality.history import SCHEMA, history_form, history_key

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.quality.test_everywhere import entry
 
-from emseg.config.dataset import FigurePolicy, GatePolicy, HistoryPolicy
+from emseg.config.gate import FigurePolicy, GatePolicy, HistoryPolicy
 from emseg.evaluate import Figure, PerSubvolume, contingency_table, score
 from emseg.quality import (
     Measured,

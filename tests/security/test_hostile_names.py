@@ -13,8 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
 from emseg.cli.console import PrintableConsole, PrintableHandler
-from emseg.config.base import Name
-from emseg.config.dataset import InstanceName, NodeReference
+from emseg.config.base import InstanceName, Name, NodeReference
 from emseg.config.pipeline import ModelDigest
 from emseg.dvid.http import path
 from emseg.errors import PermanentError

@@ -11,7 +11,7 @@ from tests.refusals import refused
 
 from emseg.config import Dataset, RunParameters
 from emseg.config.base import validated
-from emseg.config.dataset import StitchMode
+from emseg.config.stitching import StitchMode
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.errors import PermanentError
 from emseg.ingest import ingest_grayscale

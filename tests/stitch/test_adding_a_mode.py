@@ -16,7 +16,7 @@ SCRIPT = """
 import json
 import numpy as np
 from emseg.config import Dataset, StitchMode
-from emseg.config.dataset import Stitching
+from emseg.config.stitching import Stitching
 from emseg.stitch import Evidence, Votes, resolve
 cell = 1 << 24
 columns = [[1, 2], [cell | 1, cell | 2], [90, 90], [100, 100], [100, 100], [0.0, 400.0], [True, True], [True, True]]

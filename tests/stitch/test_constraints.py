@@ -10,7 +10,7 @@ from tests.refusals import refused
 from tests.stitch.stitch_volumes import contact_table, vote_table
 
 from emseg.config import StitchMode
-from emseg.config.dataset import Constraints, Stitching
+from emseg.config.stitching import Constraints, Stitching
 from emseg.errors import PermanentError
 from emseg.stitch import Contacts, Evidence, PairConstraints, Supervoxels, Votes, resolve
 

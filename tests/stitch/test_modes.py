@@ -6,7 +6,7 @@ from benchmarks.restitch import VOXEL_SIZE_NM
 from tests.stitch.stitch_volumes import vote_table
 
 from emseg.config import StitchMode
-from emseg.config.dataset import Constraints, Stitching
+from emseg.config.stitching import Constraints, Stitching
 from emseg.stitch import Evidence, Votes, resolve
 
 NO_CONSTRAINTS = Constraints(kept_apart_nm2=None, max_weak_um3=None)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.stitch.stitch_volumes import contact_table, vote_table
 
 from emseg.config import StitchMode
-from emseg.config.dataset import Constraints, Stitching
+from emseg.config.stitching import Constraints, Stitching
 from emseg.geometry import Box, Coordinate, Grid
 from emseg.stitch import BodyMapping, Evidence, PairConstraints, Supervoxels, resolve
 from emseg.stitch.candidates import is_weak, judged

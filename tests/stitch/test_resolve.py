@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.stitch.stitch_volumes import blobs, components, cut, grid_over, vote_table
 
 from emseg.config import StitchMode
-from emseg.config.dataset import Constraints, Stitching
+from emseg.config.stitching import Constraints, Stitching
 from emseg.stitch import Evidence, Votes, resolve
 
 MEDIUM = Stitching(mode=StitchMode.MEDIUM, min_overlap_nm3=0)

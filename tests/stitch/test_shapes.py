@@ -11,7 +11,7 @@ from scipy import ndimage
 from tests.stitch.stitch_volumes import grid_over
 
 from emseg.config import StitchMode
-from emseg.config.dataset import Stitching
+from emseg.config.stitching import Stitching
 from emseg.geometry import Grid
 from emseg.stitch import resolve
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.refusals import refused
 
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
+from emseg.config.stitching import Stitching
 from emseg.engine.items import InProcess
 from emseg.errors import IntegrityError
 from emseg.phases.run_context import RunContext

@@ -10,7 +10,8 @@ from tests.evaluate.test_plugin import FIGURE
 from tests.memory_store import MemoryStore
 from tests.running import a_spec
 
-from emseg.config.dataset import FigurePolicy, GatePolicy, HistoryPolicy, Unassigned
+from emseg.config.gate import FigurePolicy, GatePolicy, HistoryPolicy
+from emseg.config.groundtruth import Unassigned
 from emseg.config.runspec import PinnedFigure, PinnedMetric, PinnedSynapses, digest_of
 from emseg.evaluate import SURVEY_FIGURES, Figure, PerSubvolume, contingency_table, score
 from emseg.geometry import Box

@@ -21,8 +21,8 @@ from emseg.alerts import Alert
 from emseg.cli.history import judged_by
 from emseg.codec.swc import Skeleton
 from emseg.config import RunParameters
-from emseg.config.dataset import GatePolicy
 from emseg.config.edits import Edit, EditKind, Edits
+from emseg.config.gate import GatePolicy
 from emseg.config.runspec import PinnedGroundTruth, PinnedRelease
 from emseg.dvid import KeyValues, Node, RoiInstance, indices, mappings
 from emseg.dvid.instances import create_instance

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from emseg.cli import tidy as command
 from emseg.config import RunSpec
-from emseg.config.dataset import EverywhereRegression, GatePolicy, Regression
+from emseg.config.gate import EverywhereRegression, GatePolicy, Regression
 from emseg.phases.run_context import RunContext
 from emseg.phases.services import DvidServices
 from emseg.publish import roll_back

@@ -16,8 +16,9 @@ from tests.running import a_spec
 from emseg.alerts import Alert, Receipts, send
 from emseg.array_types import Labels64
 from emseg.config import Dataset
-from emseg.config.dataset import Counting, GatePolicy, Regression, Unassigned
 from emseg.config.evaluation import EvaluationSpec, PinnedInstance
+from emseg.config.gate import GatePolicy, Regression
+from emseg.config.groundtruth import Counting, Unassigned
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSynapses
 from emseg.devstack import DevStack
 from emseg.dvid import DvidServer, Node, create_repo

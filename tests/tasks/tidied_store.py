@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
 from emseg.config.housekeeping import HousekeepingPolicy
+from emseg.config.stitching import Stitching
 from emseg.dvid import NotFoundError
 from emseg.engine.items import InProcess
 from emseg.phases import phases, phases_of

@@ -14,8 +14,8 @@ from emseg.cli.evaluate_dvid import scores_in_dvid
 from emseg.cli.evaluate_files import scores_of_files
 from emseg.cli.scores_shown import show_scores
 from emseg.config.base import validated
-from emseg.config.dataset import Counting, Unassigned
 from emseg.config.evaluation import EvaluationParameters
+from emseg.config.groundtruth import Counting, Unassigned
 from emseg.disk import write_whole
 from emseg.errors import PermanentError
 

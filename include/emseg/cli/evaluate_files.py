@@ -12,7 +12,7 @@ from emseg.array_types import AnyLabels
 from emseg.cli.boxes import Corners
 from emseg.cli.console import console
 from emseg.cli.files import load_array, load_labels, said_voxel_size
-from emseg.config.dataset import Counting
+from emseg.config.groundtruth import Counting
 from emseg.disk import told_path
 from emseg.errors import PermanentError
 from emseg.evaluate import (

@@ -15,7 +15,8 @@ from emseg.array_types import AnyLabels
 from emseg.cli.console import console
 from emseg.config import StitchMode
 from emseg.config.base import validated
-from emseg.config.dataset import Segmentation, Stitching
+from emseg.config.dataset import Segmentation
+from emseg.config.stitching import Stitching
 from emseg.disk import scratch_folder, write_whole
 from emseg.errors import PermanentError
 from emseg.geometry import Box, VoxelSize, checked_labels, checked_voxel_size

@@ -11,7 +11,7 @@ import typer
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
 from emseg.config import datasets_folder, load_dataset
-from emseg.config.dataset import NO_GROUNDTRUTH
+from emseg.config.groundtruth import NO_GROUNDTRUTH
 from emseg.disk import write_whole
 from emseg.errors import IntegrityError
 from emseg.quality import HistoryEntry, Judged, history_form, read_history

@@ -6,12 +6,13 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from emseg.config.documents import Place
 from emseg.errors import PermanentError
 from emseg.geometry.positions import LIMIT_VOX
+from emseg.geometry.supervoxel_ids import MAX_LABEL
 from emseg.geometry.voxel_size import LARGEST_NM, SMALLEST_NM
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -43,6 +44,15 @@ VoxelSizeNm = tuple[Edge, Edge, Edge]
 Position = Annotated[int, Field(ge=0, le=LIMIT_VOX)]
 Position3 = tuple[Position, Position, Position]
 """A corner of a box of voxels, Z Y X, with the limits of `checked_box`."""
+
+NodeReference = Annotated[str, Field(pattern=r"^[0-9a-f]{4,32}(:[A-Za-z0-9_-]{1,63})?$")]
+"""A DVID version: a UUID or unique prefix, or `UUID:branch` for the newest committed node of a branch."""
+
+InstanceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+
+BodyId = Annotated[int, Field(ge=1, lt=MAX_LABEL)]
+BodyIds = Annotated[tuple[BodyId, ...], AfterValidator(lambda ids: tuple(sorted(set(ids))))]
+"""Ids of bodies, ascending."""
 
 
 class Record(BaseModel):

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from emseg.config.base import Core3, Position, Position3, Record, VoxelSizeNm
-from emseg.config.dataset import Counting, InstanceName
+from emseg.config.base import Core3, InstanceName, Position, Position3, Record, VoxelSizeNm
+from emseg.config.groundtruth import Counting
 from emseg.config.runspec import PinnedBox
 
 InstanceReference = Annotated[

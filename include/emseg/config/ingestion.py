@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from emseg.config.base import Record
-from emseg.config.dataset import InstanceName, NodeReference
+from emseg.config.base import InstanceName, NodeReference, Record
 from emseg.config.runspec import digest_of
 
 Edge = Annotated[float, Field(gt=0)]

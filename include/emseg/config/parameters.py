@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, WithJsonSchema
 
-from emseg.config.base import Core3, Margin3, Name, Record, validated
-from emseg.config.dataset import Dataset, InstanceName, NodeReference, Publication, StitchMode
+from emseg.config.base import Core3, InstanceName, Margin3, Name, NodeReference, Record, validated
+from emseg.config.dataset import Dataset, Publication
 from emseg.config.pipeline import ModelDigest, with_parameters
 from emseg.config.presets import preset
+from emseg.config.stitching import StitchMode
 from emseg.errors import PermanentError
 
 

@@ -11,22 +11,15 @@ from hashlib import sha256
 
 from pydantic import Field, JsonValue, model_validator
 
-from emseg.config.base import Name, Position3, Record, VoxelSizeNm
+from emseg.config.base import InstanceName, Name, Position3, Record, VoxelSizeNm
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import (
-    Counting,
-    GatePolicy,
-    InstanceName,
-    Output,
-    Publication,
-    SkeletonUnit,
-    Stitching,
-    SynapseCounting,
-    has_bodies_at_synapses,
-)
+from emseg.config.dataset import Output, Publication
 from emseg.config.edits import Edits
+from emseg.config.gate import GatePolicy
+from emseg.config.groundtruth import Counting, SkeletonUnit, SynapseCounting, has_bodies_at_synapses
 from emseg.config.pipeline import Isolation, ModelDigest
 from emseg.config.resources import JobResources
+from emseg.config.stitching import Stitching
 from emseg.geometry import Box
 
 SCHEMA = 1

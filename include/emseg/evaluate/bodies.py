@@ -8,7 +8,7 @@ import numpy as np
 
 from emseg.array_types import Counts, Floats, Ids
 from emseg.codec.column_table import ColumnTable
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate.contingency import ContingencyTable
 from emseg.evaluate.marginals import marginals, vi_terms
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emseg.array_types import Counts, Floats
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate.bodies import BodyScores, per_body
 from emseg.evaluate.contingency import ContingencyTable
 

@@ -15,7 +15,7 @@ from math import log
 import numpy as np
 
 from emseg.array_types import Floats
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate.marginals import Comparison, share
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.array_types import Counts, Floats, Ids
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.errors import PermanentError
 from emseg.evaluate.contingency import ContingencyTable
 

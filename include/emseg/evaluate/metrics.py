@@ -17,7 +17,7 @@ Segment 0 (unassigned voxels) is a segment like any other, or each of its voxels
 the second case n_ij and a_i of its rows are 1 inside the logarithms, and its voxels are in no pair of one segment.
 
 A new metric is a field of `Score`, with what computes it. If the gate is to judge it, the field also names a limit,
-which is a field of `emseg.config.dataset.GatePolicy`. A number with a gradient (`emseg.evaluate.gradients`) has an
+which is a field of `emseg.config.gate.GatePolicy`. A number with a gradient (`emseg.evaluate.gradients`) has an
 interval, and can be compared with that of the served release.
 """
 
@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from emseg.array_types import Floats
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate import gradients
 from emseg.evaluate.contingency import ContingencyTable
 from emseg.evaluate.marginals import Comparison, marginals, share

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from emseg.config.dataset import SynapseCounting, Unassigned
+from emseg.config.groundtruth import SynapseCounting, Unassigned
 from emseg.evaluate.connections import ConnectionTable
 from emseg.evaluate.connectivity import ConnectivityScore, connectivity
 from emseg.evaluate.contingency import ContingencyTable

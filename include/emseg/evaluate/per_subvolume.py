@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from emseg.array_types import Counts, Floats
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate.contingency import ContingencyTable, merged
 from emseg.evaluate.marginals import Comparison, Marginals, marginals, vi_terms
 from emseg.evaluate.metrics import Score, gradients_of, score_of

@@ -4,8 +4,8 @@ Worked example: bodies of 6, 3 and 1 voxels. The largest has 60 % of the voxels.
 is (36 + 9 + 1) / 10 = 4.6 voxels: a join of the first two makes it 8.2. No other figure here shows joins so early, as
 it grows by the product of the two sizes, wherever in the volume they are.
 
-A new figure is a row of `SURVEY_FIGURES`, its limit a field of `emseg.config.dataset.Everywhere`, and how much worse it
-may be a field of `emseg.config.dataset.EverywhereRegression`.
+A new figure is a row of `SURVEY_FIGURES`, its limit a field of `emseg.config.gate.Everywhere`, and how much worse it
+may be a field of `emseg.config.gate.EverywhereRegression`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter, ValidationError
 
-from emseg.config.dataset import InstanceName
+from emseg.config.base import InstanceName
 from emseg.dvid import DvidServer, Node, resolve_node
 from emseg.errors import PermanentError
 

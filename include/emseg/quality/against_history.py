@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from emseg.config.dataset import GatePolicy, Regression
+from emseg.config.gate import GatePolicy, Regression
 from emseg.evaluate import Score
 from emseg.quality.comparison import FIGURES, Comparison, value_of
 from emseg.quality.history import HistoryEntry

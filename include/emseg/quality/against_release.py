@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from emseg.array_types import Floats
-from emseg.config.dataset import Regression, Unassigned
+from emseg.config.gate import Regression
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate import (
     BODIES,
     BodyChange,

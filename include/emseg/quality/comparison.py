@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from emseg.config.base import Record
-from emseg.config.dataset import Regression
+from emseg.config.gate import Regression
 from emseg.evaluate import Figure, Score, gated_metrics
 from emseg.quality.rows import Direction, Metric, MetricRow
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from emseg.config.dataset import Everywhere, HistoryPolicy
+from emseg.config.gate import Everywhere, HistoryPolicy
 from emseg.config.runspec import PinnedRelease
 from emseg.evaluate import SURVEY_FIGURES, Survey
 from emseg.quality.against_history import spread_limit

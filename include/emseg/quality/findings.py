@@ -11,7 +11,7 @@ from pydantic import Field
 
 from emseg.array_types import Counts, Ids
 from emseg.config.base import Position3, Record
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate import (
     BODIES,
     BodyScores,

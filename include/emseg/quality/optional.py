@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from emseg.config.dataset import FigurePolicy, GatePolicy
+from emseg.config.gate import FigurePolicy, GatePolicy
 from emseg.evaluate import Figure, Value
 from emseg.quality.against_history import spread_limit
 from emseg.quality.comparison import Comparison, ShownFigure

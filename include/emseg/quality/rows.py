@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
-from emseg.config.dataset import GatePolicy
+from emseg.config.gate import GatePolicy
 from emseg.evaluate import Score, gated_metrics
 
 Scope = Literal["volume", "everywhere", "subvolume", "change", "trend"]

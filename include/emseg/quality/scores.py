@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pydantic import Field
 
 from emseg.config.base import Record, VoxelSizeNm
-from emseg.config.dataset import Counting, Unassigned
+from emseg.config.groundtruth import Counting, Unassigned
 from emseg.evaluate import BODIES, ContingencyTable, TruthNames, edit_distances, per_body, score
 from emseg.quality.findings import Findings, worst_findings
 

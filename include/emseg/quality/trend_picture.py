@@ -13,7 +13,7 @@ from io import BytesIO
 from itertools import cycle
 from typing import Any
 
-from emseg.config.dataset import NO_GROUNDTRUTH
+from emseg.config.groundtruth import NO_GROUNDTRUTH
 from emseg.quality.history import HistoryEntry, Measurement, bases
 from emseg.quality.numbers import number
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from emseg.config.base import Record
-from emseg.config.dataset import GatePolicy, Unassigned
+from emseg.config.gate import GatePolicy
+from emseg.config.groundtruth import Unassigned
 from emseg.errors import IntegrityError
 from emseg.quality.comparison import Comparison, ShownFigure
 from emseg.quality.rows import METRICS, Metric, MetricRow, Scope, required

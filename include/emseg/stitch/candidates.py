@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.array_types import Flags, Ids
-from emseg.config.dataset import Stitching
+from emseg.config.stitching import Stitching
 from emseg.geometry import cells_of
 from emseg.sorted_ids import find_pairs, is_among
 from emseg.stitch.modes import NEARLY_EQUAL, REFUSALS, decide

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from emseg.array_types import Counts, Flags, Floats, Ids
 from emseg.codec.column_table import StoredTable
-from emseg.config.dataset import Constraints
+from emseg.config.stitching import Constraints
 from emseg.sorted_ids import find, is_among
 from emseg.stitch.body_mapping import BodyMapping
 from emseg.stitch.constrained_union import ALREADY, CONTESTED, JOINED, MUST_LINK, STRONG, UNDECIDED, WEAK, join

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.array_types import Counts, Flags, Floats, Ids
-from emseg.config.dataset import Stitching, StitchMode
+from emseg.config.stitching import Stitching, StitchMode
 from emseg.geometry.supervoxel_ids import cells_of
 from emseg.stitch.votes import Votes, VoxelSize
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from emseg.array_types import Ids
-from emseg.config.dataset import Stitching
+from emseg.config.stitching import Stitching
 from emseg.stitch.body_mapping import BodyMapping
 from emseg.stitch.candidates import is_weak, judged
 from emseg.stitch.joining import contesting, evidence_of, join_region, strong_only

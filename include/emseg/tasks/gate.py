@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.disk import scratch_folder
 from emseg.engine.items import InProcess
 from emseg.evaluate import Survey, per_segment

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from emseg.config import RunSpec
-from emseg.config.dataset import NO_GROUNDTRUTH
+from emseg.config.groundtruth import NO_GROUNDTRUTH
 from emseg.config.runspec import PinnedMetric, digest_of
 from emseg.evaluate import SURVEY_FIGURES, Survey
 from emseg.phases.run_context import RunContext

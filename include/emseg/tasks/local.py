@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emseg.config import RunSpec
-from emseg.config.dataset import GatePolicy, Output, Segmentation, Stitching
+from emseg.config.dataset import Output, Segmentation
+from emseg.config.gate import GatePolicy
 from emseg.config.runspec import PinnedGroundTruth, PinnedVolume
+from emseg.config.stitching import Stitching
 from emseg.engine.items import InProcess
 from emseg.errors import PermanentError
 from emseg.geometry import Box, Roi, VoxelSize, checked_voxel_size, supervoxel_ids

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from emseg.config import Dataset, RunSpec
-from emseg.config.dataset import Counting, Skeletons, Synapses
+from emseg.config.groundtruth import Counting, Skeletons, Synapses
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth, PinnedSkeletons, PinnedSynapses, PinnedVolume
 from emseg.dvid import (
     DvidServer,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.quality.test_history import entry
 
-from emseg.config.dataset import GatePolicy, Unassigned
+from emseg.config.gate import GatePolicy
+from emseg.config.groundtruth import Unassigned
 from emseg.evaluate import PerSubvolume, contingency_table, score
 from emseg.quality import Comparison, Measured, Measurement, MetricRow, metric_rows
 from emseg.quality.report.figures import TREND_POINTS, ReportFigures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emseg.config.dataset import Stitching, StitchMode
+from emseg.config.stitching import Stitching, StitchMode
 from emseg.geometry.supervoxel_ids import supervoxel_ids
 from emseg.quality.report.joins import THIS_RUN, JoinCount, clear_bodies, count_joins
 from emseg.stitch import BodyMapping, Votes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TypeVar
 
-from emseg.config.dataset import SkeletonUnit
+from emseg.config.groundtruth import SkeletonUnit
 from emseg.config.runspec import PinnedSkeletons
 from emseg.dvid import Annotations, DvidServer, KeyValues, Node
 from emseg.dvid.skeletons import read_skeletons

@@ -12,7 +12,8 @@ from typing import Literal
 from pydantic import Field
 
 from emseg.config.base import Record
-from emseg.config.dataset import Publication, Unassigned
+from emseg.config.dataset import Publication
+from emseg.config.groundtruth import Unassigned
 from emseg.quality.findings import ImageFinding
 
 SCHEMA = 1

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emseg.array_types import AnyLabels, Flags, Ids
-from emseg.config.dataset import Stitching, StitchMode
+from emseg.config.stitching import Stitching, StitchMode
 from emseg.geometry.supervoxel_ids import supervoxel_ids
 from emseg.kernels.label_pairs import count_pairs
 from emseg.quality.report.document import JoinAccuracy

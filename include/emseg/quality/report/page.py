@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
-from emseg.config.dataset import Unassigned
+from emseg.config.groundtruth import Unassigned
 from emseg.quality.numbers import number, signed
 from emseg.quality.page import document, link_list, picture, section, table
 from emseg.quality.report.document import Interval, QualityReport, ReportFigure, Trend

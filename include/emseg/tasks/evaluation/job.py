@@ -7,9 +7,11 @@ from collections.abc import Callable
 from emseg.config import RunSpec
 from emseg.config.base import EVALUATIONS
 from emseg.config.checks import ImageChecks
-from emseg.config.dataset import GatePolicy, Output, Stitching
+from emseg.config.dataset import Output
 from emseg.config.evaluation import EvaluationSpec
+from emseg.config.gate import GatePolicy
 from emseg.config.runspec import PinnedGroundTruth, PinnedSegmentation, PinnedVolume, TwoLabelmaps
+from emseg.config.stitching import Stitching
 from emseg.engine.items import StageExecutor
 from emseg.engine.report import StageReport
 from emseg.errors import PermanentError

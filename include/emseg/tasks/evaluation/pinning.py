@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emseg.config.dataset import Counting, Limits
+from emseg.config.dataset import Limits
 from emseg.config.evaluation import EvaluationParameters, EvaluationSpec, PinnedInstance, box_of
+from emseg.config.groundtruth import Counting
 from emseg.config.runspec import PinnedBox
 from emseg.dvid import DvidServer, Labelmap, LabelmapInfo, Node, RoiInstance, repo_info
 from emseg.errors import PermanentError

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from emseg.config.dataset import Unassigned
 from emseg.config.evaluation import EvaluationSpec
+from emseg.config.groundtruth import Unassigned
 from emseg.engine.items import InProcess
 from emseg.evaluate import per_segment
 from emseg.links import Layer, neuroglancer_link

@@ -14,8 +14,8 @@ from math import isfinite
 from typing import Any
 
 from emseg.alerts import Alert, WorstPlace, finite
-from emseg.config.dataset import GatePolicy, Regression
 from emseg.config.evaluation import EvaluationSpec
+from emseg.config.gate import GatePolicy, Regression
 from emseg.config.runspec import digest_of
 from emseg.disk import scratch_folder
 from emseg.evaluate import Score

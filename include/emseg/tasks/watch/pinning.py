@@ -10,8 +10,8 @@ import logging
 
 from emseg.config import Dataset, RunSpec
 from emseg.config.base import EVALUATIONS, Record, validated
-from emseg.config.dataset import Counting, GroundTruth
 from emseg.config.evaluation import EvaluationParameters, EvaluationSpec
+from emseg.config.groundtruth import Counting, GroundTruth
 from emseg.config.runspec import PinnedBox, PinnedGroundTruth, digest_of
 from emseg.dvid import DvidServer, NotFoundError, RepoInfo, repo_info, resolve_node
 from emseg.errors import PermanentError
