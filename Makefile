@@ -5,9 +5,8 @@ READY := .venv/ready
 WORKERS ?= 2
 DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
 
-# Byte code of the packages is made once, when they are installed, and emseg's own is kept: without it each task of
-# Airflow, worker of Spark and call of the command compiles a thousand files anew, and takes three times the CPU to start.
-export UV_COMPILE_BYTECODE := 1
+# emseg's byte code is kept, and that of the packages is made when they are installed: without it each task of Airflow,
+# worker of Spark and call of the command compiles a thousand files anew, and takes three times the CPU to start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test faults check audit up down bench bench-quality bench-scale lock browser clean
@@ -63,6 +62,6 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo Installing the environment into .venv
 	@$(BIN)/python -m pip install -q uv==0.13.9
-	@$(BIN)/uv pip sync -q --require-hashes -p $(BIN)/python requirements.txt requirements-dev.txt
+	@UV_COMPILE_BYTECODE=1 $(BIN)/uv pip sync -q --require-hashes -p $(BIN)/python requirements.txt requirements-dev.txt
 	@$(BIN)/uv pip install -q -p $(BIN)/python --no-deps uv==0.13.9 -e .
 	@touch $@

@@ -58,6 +58,8 @@ def run() -> Iterator[Row]:
         stack = up(root / "servers", PROJECT / "build" / "tools")
         try:
             large = Large(stack, root)
+            # In a new clone the first task compiles the kernels, and keeps them for all that come after.
+            large.on_spark(large.ingested(min(SIDES), CORE_VOX), kills=False)
             yield from _beside_pool(large)
             yield from _by_size(large)
         finally:
@@ -210,7 +212,11 @@ class Large:
     def _driven(self, folder: RunFolder, stage: str) -> float:
         driver = self._driver(folder, stage)
         with _cpu_of(driver.pid) as cpu:
-            code = driver.wait()
+            try:
+                code = driver.wait()
+            except BaseException:
+                os.killpg(driver.pid, signal.SIGKILL)
+                raise
         assert code == 0, (self.root / "driver.log").read_text()[-3000:]
         return cpu.seconds
 

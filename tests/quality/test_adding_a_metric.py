@@ -64,7 +64,7 @@ def test_a_metric_is_added_in_two_files(tmp_path: Path):
     """Kills a second list of the metrics: rows, suite, verdict, report and schema must follow from the two lines."""
     copy = library_copy(tmp_path)
     insert(copy / "evaluate" / "metrics.py", before="    best_overlap_share: float", text=METRIC)
-    insert(copy / "config" / "dataset.py", before="    subvolume_vi_max", text=LIMIT)
+    insert(copy / "config" / "gate.py", before="    subvolume_vi_max", text=LIMIT)
     told = told_by(copy, SCRIPT, str(tmp_path / "docs"))
     assert told["default"] == 3.0
     assert told["figure"] == 8.0

@@ -38,7 +38,7 @@ def test_each_mode_has_its_rules():
 def test_a_mode_is_added_in_two_files(tmp_path: Path):
     """Kills a second list of the modes or of the refusals: schema, form and ledger must follow from the two lines."""
     copy = library_copy(tmp_path)
-    insert(copy / "config" / "dataset.py", before='    IOU = "iou"', text=VALUE)
+    insert(copy / "config" / "stitching.py", before='    IOU = "iou"', text=VALUE)
     insert(copy / "stitch" / "modes.py", before="    StitchMode.IOU:", text=MODE)
     told = told_by(copy, SCRIPT)
     assert "careful" in told["accepted"]
