@@ -5,8 +5,8 @@ READY := .venv/ready
 WORKERS ?= 2
 DEMO_OPTIONS := $(if $(DATA),--data '$(DATA)') $(if $(STITCH),--stitch '$(STITCH)') $(if $(PRESET),--preset '$(PRESET)')
 
-# emseg's byte code is kept, and that of the packages is made when they are installed: without it each task of Airflow,
-# worker of Spark and call of the command compiles a thousand files anew, and takes three times the CPU to start.
+# Byte code of the packages is made when they are installed, and emseg's own is kept. Where the caller has
+# PYTHONDONTWRITEBYTECODE set, each call of the command and each worker of Spark compiled a thousand files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test faults check audit up down bench bench-quality bench-scale lock browser clean

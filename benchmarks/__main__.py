@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -91,5 +90,4 @@ def _ran(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a benchmark stops the servers that it started
     sys.exit(main(sys.argv[1:]))

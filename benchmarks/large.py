@@ -212,11 +212,7 @@ class Large:
     def _driven(self, folder: RunFolder, stage: str) -> float:
         driver = self._driver(folder, stage)
         with _cpu_of(driver.pid) as cpu:
-            try:
-                code = driver.wait()
-            except BaseException:
-                os.killpg(driver.pid, signal.SIGKILL)
-                raise
+            code = driver.wait()
         assert code == 0, (self.root / "driver.log").read_text()[-3000:]
         return cpu.seconds
 

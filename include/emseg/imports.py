@@ -10,6 +10,7 @@ about a millisecond.
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -56,8 +57,8 @@ def imported_by(file: Path, package: Path) -> Imports:
 
 
 def _file_of(module: str, package: Path) -> Path:
-    path = package.joinpath(*module.split(".")[1:])
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    path = os.path.join(package, *module.split(".")[1:])  # noqa: PTH118 - many names a process: three times as fast
+    return Path(f"{path}/__init__.py" if os.path.isdir(path) else f"{path}.py")  # noqa: PTH112
 
 
 def _defining(module: str, name: str, package: Path) -> str:

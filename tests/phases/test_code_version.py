@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import grimp
@@ -49,9 +51,14 @@ def with_a_statement_more(source: str, function: ast.FunctionDef) -> str:
 def _edit(path: Path) -> str:
     """Put one statement into the deepest function of a file, if it has any; the source as it was."""
     source = path.read_text()
-    if functions := sorted(functions_of(source), key=lambda function: (function.col_offset, function.lineno)):
-        path.write_text(with_a_statement_more(source, functions[-1]))
+    path.write_text(_edited(source))
     return source
+
+
+@cache
+def _edited(source: str) -> str:
+    functions = sorted(functions_of(source), key=lambda function: (function.col_offset, function.lineno))
+    return with_a_statement_more(source, functions[-1]) if functions else source
 
 
 def test_an_edit_changes_the_version_of_a_phase_exactly_where_the_phase_can_reach_it(copy: Path) -> None:
@@ -207,6 +214,20 @@ def test_libraries_are_those_that_the_code_imports() -> None:
     assert "google" not in used["match"] | used["evaluate"]
     for libraries in used.values():
         assert all(module._version(name) for name in libraries)
+
+
+def test_no_library_is_looked_for_in_all_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills a quarter of a second in the start of each task, and a name that is not that of the module's distribution.
+
+    Oracle: what Python's own list of all distributions says of the names that are written down.
+    """
+    owners = packages_distributions()
+    assert {name for name, given in module._DISTRIBUTIONS.items() if given not in owners[name]} == set()
+    monkeypatch.setattr(module, "_all_distributions", lambda: pytest.fail("all distributions are read"))
+    module._version.cache_clear()
+    for phase in phases():
+        for library in reach(roots_of(phase), (*SHAPES_NO_RESULT, *phase.not_in_version)).libraries:
+            module._version(library)
 
 
 def test_comments_and_docstrings_do_not_change_the_version_of_code_and_everything_else_does(copy: Path) -> None:

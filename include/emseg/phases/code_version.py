@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -57,14 +58,18 @@ def _digest(source: bytes) -> str:
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+        # No statement is inside an expression.
+        left += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
     return tree
 
 
-_DISTRIBUTIONS = {"google": "protobuf"}
-"""Where several distributions share the name of a module, the one that is used."""
+_DISTRIBUTIONS = {"cc3d": "connected-components-3d", "google": "protobuf", "skimage": "scikit-image"}
+"""Modules whose distribution has another name. Not to know it costs a quarter of a second: all of them are read."""
 
 
 @cache
@@ -73,4 +78,9 @@ def _version(library: str) -> str:
     try:
         return version(_DISTRIBUTIONS.get(library, library))
     except PackageNotFoundError:
-        return " ".join(sorted(version(name) for name in set(packages_distributions()[library])))
+        return " ".join(sorted(version(name) for name in set(_all_distributions()[library])))
+
+
+@cache
+def _all_distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
