@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from emseg.tasks.jobs import run_phases
 from emseg.tasks.local import run_on_array
 
 QUARANTINED = (5, 17, 60)
+NOTHING_DROPPED = np.empty((0, 2), np.uint64)
 WITHOUT = 31
 """A cell that was given up: it has no labels, so no votes."""
 
@@ -65,14 +67,18 @@ def crossings_of(known: Evidence, cell: int) -> Crossings:
     return Crossings.joined([Crossings(planes, first, second)])
 
 
-def matched(folder: Path, known: Evidence, said: PairConstraints, dropped: np.ndarray) -> RunContext:
-    """A run whose segmentation and votes are there."""
+def a_run(folder: Path, said: PairConstraints, dropped: np.ndarray) -> RunContext:
     grayscale = np.zeros(SHAPE * 64, np.uint8)
     run = run_on_array(grayscale, Segmentation(core_vox=(64,) * 3, halo_vox=(20,) * 3), RULES, FolderStore(folder))
     kinds = ((EditKind.JOIN, said.must_link), (EditKind.PART, said.cannot_link), (EditKind.DROP, dropped))
     edits = [Edit(kind=kind, first=a, second=b) for kind, pairs in kinds for a, b in pairs.tolist()]
     spec = run.spec.model_copy(update={"edits": Edits(edits=tuple(edits))})
-    run = replace(run, spec=spec, given_up={"segment": {f"sv-{WITHOUT:08d}": "it fails"}})
+    return replace(run, spec=spec, given_up={"segment": {f"sv-{WITHOUT:08d}": "it fails"}})
+
+
+def matched(folder: Path, known: Evidence, said: PairConstraints, dropped: np.ndarray) -> RunContext:
+    """A run whose segmentation and votes are there."""
+    run = a_run(folder, said, dropped)
     segment, match = run.folder("segment"), run.folder("match")
     names = {cell: run.grid.subvolume(cell).name for cell in range(SHAPE.product)}
     done = [cell for cell in names if cell != WITHOUT]
@@ -97,6 +103,23 @@ def resolved(run: RunContext) -> None:
     run_phases("stitch", (phase_named("resolve"),), run, InProcess())
 
 
+@pytest.fixture(scope="module")
+def store_of_a_resolved_run(tmp_path_factory) -> tuple[Path, PairConstraints]:
+    """Folder of the store, and what people said; computed once."""
+    folder, (known, said) = tmp_path_factory.mktemp("resolved"), made(3)
+    with pytest.MonkeyPatch.context() as patch:
+        small_regions(patch)
+        resolved(matched(folder, without_a_cell(known), said, NOTHING_DROPPED))
+    return folder, said
+
+
+@pytest.fixture
+def run(store_of_a_resolved_run, _small_regions, tmp_path) -> RunContext:
+    """A resolved run with a copy of its store, which a test may change."""
+    folder, said = store_of_a_resolved_run
+    return a_run(Path(shutil.copytree(folder, tmp_path / "store")), said, NOTHING_DROPPED)
+
+
 @pytest.mark.usefixtures("_small_regions")
 @pytest.mark.parametrize("seed", range(2))
 def test_the_parts_of_mapping_and_ledger_are_those_of_the_whole(seed, tmp_path):
@@ -115,11 +138,7 @@ def test_the_parts_of_mapping_and_ledger_are_those_of_the_whole(seed, tmp_path):
     assert folder.phase_marker().results == whole.counts
 
 
-@pytest.mark.usefixtures("_small_regions")
-def test_a_part_of_the_mapping_is_that_of_its_cells(tmp_path):
-    known, said = made(1)
-    run = matched(tmp_path, without_a_cell(known), said, np.empty((0, 2), np.uint64))
-    resolved(run)
+def test_a_part_of_the_mapping_is_that_of_its_cells(run):
     whole, parts = read_mapping(run), list(mapping_parts(run))
     assert len(parts) == 20
     assert BodyMapping.joined(parts).to_arrow().equals(whole.to_arrow())
@@ -129,12 +148,8 @@ def test_a_part_of_the_mapping_is_that_of_its_cells(tmp_path):
     assert 0 < len(some) < len(whole)
 
 
-@pytest.mark.usefixtures("_small_regions")
-def test_a_retry_joins_only_the_regions_that_have_no_marker(tmp_path):
+def test_a_retry_joins_only_the_regions_that_have_no_marker(run):
     """Kills a phase that begins anew after a kill, and one whose last level is decided before a region of the first."""
-    known, said = made(2)
-    run = matched(tmp_path, without_a_cell(known), said, np.empty((0, 2), np.uint64))
-    resolved(run)
     folder, store = run.folder("resolve"), run.open_services().store
     before = folder.phase_marker().content_digest
     lost = ["join-0-00000003", "join-2-00000000", "bodies-00000007"]
@@ -147,11 +162,7 @@ def test_a_retry_joins_only_the_regions_that_have_no_marker(tmp_path):
     assert folder.phase_marker().content_digest == before
 
 
-@pytest.mark.usefixtures("_small_regions")
-def test_a_damaged_table_between_two_waves_is_set_aside_and_its_region_is_joined_again(tmp_path):
-    known, said = made(3)
-    run = matched(tmp_path, without_a_cell(known), said, np.empty((0, 2), np.uint64))
-    resolved(run)
+def test_a_damaged_table_between_two_waves_is_set_aside_and_its_region_is_joined_again(run):
     folder, store = run.folder("resolve"), run.open_services().store
     before, (damaged,) = folder.phase_marker().content_digest, folder.item_markers(["join-0-00000003"])
     key = damaged.artefact("open-candidates").key
@@ -164,12 +175,8 @@ def test_a_damaged_table_between_two_waves_is_set_aside_and_its_region_is_joined
     assert folder.phase_marker().content_digest == before
 
 
-@pytest.mark.usefixtures("_small_regions")
-def test_a_region_whose_marker_was_lost_meanwhile_is_no_empty_region(tmp_path):
+def test_a_region_whose_marker_was_lost_meanwhile_is_no_empty_region(run):
     """Kills a level that goes on without it: its bodies would be joined as if nothing were there."""
-    known, said = made(3)
-    run = matched(tmp_path, without_a_cell(known), said, np.empty((0, 2), np.uint64))
-    resolved(run)
     folder, store = run.folder("resolve"), run.open_services().store
     for item in ("join-0-00000003", "join-1-00000000"):
         store.delete(folder._item_key(item))
@@ -180,7 +187,7 @@ def test_a_region_whose_marker_was_lost_meanwhile_is_no_empty_region(tmp_path):
 def test_a_small_volume_is_one_region(tmp_path):
     """The demo has two items: one that joins, and one that writes the result."""
     known, _ = made(4)
-    run = matched(tmp_path, without_a_cell(known), PairConstraints.none(), np.empty((0, 2), np.uint64))
+    run = matched(tmp_path, without_a_cell(known), PairConstraints.none(), NOTHING_DROPPED)
     assert phase_named("resolve").items(run) == ("join-0-00000000", "bodies-00000000")
     resolved(run)
     whole = resolve(without_a_cell(known), RULES, VOXEL_SIZE_NM)
