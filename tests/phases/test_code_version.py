@@ -217,13 +217,13 @@ def test_libraries_are_those_that_the_code_imports() -> None:
 
 
 def test_no_library_is_looked_for_in_all_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kills a quarter of a second in the start of each task, and a name that is not that of the module's distribution.
+    """Kills a slow start of each task, and a name that is not that of the distribution of a module.
 
     Oracle: what Python's own list of all distributions says of the names that are written down.
     """
     owners = packages_distributions()
     assert {name for name, given in module._DISTRIBUTIONS.items() if given not in owners[name]} == set()
-    monkeypatch.setattr(module, "_all_distributions", lambda: pytest.fail("all distributions are read"))
+    monkeypatch.setattr(module, "packages_distributions", lambda: pytest.fail("all distributions are read"))
     module._version.cache_clear()
     for phase in phases():
         for library in reach(roots_of(phase), (*SHAPES_NO_RESULT, *phase.not_in_version)).libraries:

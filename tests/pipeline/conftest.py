@@ -51,7 +51,7 @@ class DagRun:
             assert time.monotonic() < deadline, f"{self.run_id} is still {state}: {self.tasks()}"
             meanwhile()
             COMMANDS.update(_commands())
-            time.sleep(1)
+            time.sleep(0.3)
         return state
 
     def tasks(self) -> dict[str, str | None]:

@@ -12,7 +12,14 @@ Worsening = Annotated[float | None, Field(ge=0)]
 """How much worse a figure may be, in its own unit; `null`: it is not compared."""
 
 
-class Regression(Record):
+class _Worsenings(Record):
+    @property
+    def compares(self) -> bool:
+        """Whether there is anything to compare."""
+        return any(value is not None for value in dict(self).values())
+
+
+class Regression(_Worsenings):
     """How much worse than the served release a result may be, on the same ground truth and in the same region.
 
     Each field is named like the limit of `GatePolicy` that it goes with, or `vi`: VI split + merge. What all these
@@ -26,11 +33,6 @@ class Regression(Record):
     largest_body_share: Worsening = 0.05
     assigned_share: Worsening = 0.02
 
-    @property
-    def compares(self) -> bool:
-        """Whether there is anything to compare."""
-        return any(value is not None for value in dict(self).values())
-
 
 class HistoryPolicy(Record):
     """How a result is held to the last results of its dataset that passed on the same ground truth and region.
@@ -43,7 +45,7 @@ class HistoryPolicy(Record):
     mads: Worsening = 4.0
 
 
-class EverywhereRegression(Record):
+class EverywhereRegression(_Worsenings):
     """How much worse than the served release a result may be in what is counted over all of the volume.
 
     `bodies` and `body_size_um3` are judged by their growth: 1 is twice as much. The others are differences of shares.
@@ -58,11 +60,6 @@ class EverywhereRegression(Record):
     failed_share: Worsening = None
     quarantined_share: Worsening = 0.05
     parked_share: Worsening = None
-
-    @property
-    def compares(self) -> bool:
-        """Whether there is anything to compare."""
-        return any(value is not None for value in dict(self).values())
 
 
 Bound = Annotated[float | None, Field(ge=0)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -69,7 +68,7 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 _DISTRIBUTIONS = {"cc3d": "connected-components-3d", "google": "protobuf", "skimage": "scikit-image"}
-"""Modules whose distribution has another name. Not to know it costs a quarter of a second: all of them are read."""
+"""Modules whose distribution has another name. Where one is missing, the metadata of all distributions are read."""
 
 
 @cache
@@ -78,9 +77,4 @@ def _version(library: str) -> str:
     try:
         return version(_DISTRIBUTIONS.get(library, library))
     except PackageNotFoundError:
-        return " ".join(sorted(version(name) for name in set(_all_distributions()[library])))
-
-
-@cache
-def _all_distributions() -> Mapping[str, list[str]]:
-    return packages_distributions()
+        return " ".join(sorted(version(name) for name in set(packages_distributions()[library])))
