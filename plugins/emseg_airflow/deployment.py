@@ -6,6 +6,7 @@ Example, Kubernetes: `{"deploy-mode": "cluster", "namespace": "emseg", "secret":
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from airflow.sdk import Connection
@@ -19,6 +20,8 @@ _OF_THE_PROVIDER = {
     *("queue", "namespace", "spark-binary", "principal", "keytab", "rest-scheme", "rest-port"),
     "yarn_resourcemanager_webapp_address",
 }
+_KEY_IN_URL = re.compile(r"//[^/@]*:[^/@]*@|\?")
+"""A password or a signature: `https://user:password@host/...`, `https://host/emseg.zip?X-Amz-Signature=...`."""
 
 
 class SparkDeployment(Record):
@@ -50,8 +53,14 @@ def spark_deployment() -> SparkDeployment:
 
 def deployment_of(connection: Connection) -> SparkDeployment:
     """The same of a given Connection."""
-    given = {name: value for name, value in connection.extra_dejson.items() if name not in _OF_THE_PROVIDER}
-    return validated(SparkDeployment, given, "reading the extra of an Airflow Connection", connection.conn_id)
+    doing, given = "reading the extra of an Airflow Connection", connection.extra_dejson
+    for name in ("archive", "main"):
+        if _KEY_IN_URL.search(str(given.get(name, ""))):
+            found = f"{name} is a URL with a password or a query: it would be seen in the command that submits a job"
+            remedy = "Name a path, or a URL without them; keys of a store are for Spark's own settings on its computers"
+            raise PermanentError(doing, connection.conn_id, found, remedy)
+    ours = {name: value for name, value in given.items() if name not in _OF_THE_PROVIDER}
+    return validated(SparkDeployment, ours, doing, connection.conn_id)
 
 
 def check_master(master: str, deployment: SparkDeployment) -> None:

@@ -139,6 +139,20 @@ def test_a_wrong_field_of_the_extra_is_named(extra: dict[str, Any], fault: str) 
         deployment(**extra)
 
 
+@pytest.mark.parametrize("name", ["archive", "main"])
+@pytest.mark.parametrize("url", ["https://me:hush@store/emseg.zip", "https://store/emseg.zip?X-Amz-Signature=hush"])
+def test_a_key_in_a_url_is_refused_and_not_repeated(name: str, url: str) -> None:
+    """Kills keys in the command line of spark-submit, which every user of the computer can read."""
+    with refused(PermanentError, "emseg_spark", name) as caught:
+        deployment(**{name: url})
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("archive", ["abfss://emseg@account.dfs.core.windows.net/emseg.zip", "/srv/emseg/a@b:c.zip"])
+def test_a_url_without_a_key_is_taken(archive: str) -> None:
+    assert deployment(archive=archive).archive == archive
+
+
 def test_java_compiles_once_where_the_driver_is_all_there_is() -> None:
     """Kills a setting for drivers of seconds that an executor of hours gets, too."""
     given = conf_of("local[2]", SparkDeployment(), JobResources(), ())
