@@ -15,7 +15,7 @@ from tests.refusals import refused
 from emseg.alerts import Alert
 from emseg.errors import PermanentError
 from emseg.publish import ReleaseRecord
-from emseg.publish.history import serve
+from emseg.publish.chain import serve
 from emseg.quality import Verdict
 from emseg.store import FolderStore
 from emseg.tasks import alerting, gate, publish, run_links

@@ -58,5 +58,5 @@ def test_an_error_is_printed_as_it_is_with_the_exit_code_of_its_class():
 def test_production_commands_are_loaded_without_the_devstack():
     """Kills a server's command line that needs what only a laptop has."""
     modules = modules_after_loading(*(name for name in COMMANDS if name not in LAPTOP))
-    assert {"emseg.cli.runs", "emseg.cli.history", "emseg.cli.stitch"} <= modules
+    assert {"emseg.cli.runs", "emseg.cli.results", "emseg.cli.stitch"} <= modules
     assert not [module for module in modules if module.startswith("emseg.devstack")]

@@ -1,117 +1,93 @@
-"""`emseg runs`: every run of a dataset with what its folder says, also beside one that cannot be read."""
+"""`emseg history`: every judged run in lines and a picture, also beside one that is damaged."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
+from matplotlib.image import imread
+from tests.quality.test_history import entry
 from tests.refusals import refused
 from typer.testing import CliRunner
 
 from emseg.cli import history
-from emseg.engine.report import StageReport
-from emseg.errors import PermanentError
-from emseg.phases import stages
-from emseg.publish import ReleaseRecord
-from emseg.publish.history import serve
-from emseg.quality import Verdict
+from emseg.errors import IntegrityError, PermanentError
+from emseg.quality import Measurement, keep
+from emseg.quality.history import history_key
 from emseg.store import FolderStore
-from emseg.tasks.run_folder import RunFolder, run_name
-from emseg.tasks.run_list import RunSummary, runs_of
-
-NIGHTLY = run_name("scheduled__2026-03-02T01:00:00+00:00")
-MANUAL = run_name("manual__2026-03-01T12:30:05.123456+00:00")
-CHOSEN = run_name("my run")
-STAGES = [stage.name for stage in stages()]
-
-
-def finished(folder: RunFolder, count: int) -> None:
-    """Reports of the first `count` stages."""
-    folder.write_file("spec.json", b"{}", "application/json")
-    for stage in STAGES[:count]:
-        folder.write(f"report-{stage}", StageReport(stage=stage, phases=()))
-
-
-def judged(folder: RunFolder, *reasons: str) -> None:
-    given = {"fingerprint": "f1", "dataset": folder.dataset, "run": folder.run, "figures": {}, "rows": ()}
-    folder.write("verdict", Verdict(passed=not reasons, reasons=reasons, **given))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """Three runs: one published, one that failed the gate, one that came through the first stage only."""
-    store = FolderStore(tmp_path)
-    nightly, manual, chosen = (RunFolder(store, "brain", run) for run in (NIGHTLY, MANUAL, CHOSEN))
-    finished(nightly, len(STAGES))
-    judged(nightly)
-    uuid = "ab" * 16
-    given = {"number": 4, "dataset": "brain", "root": uuid, "uuid": uuid, "branch": "b", "instance": "segmentation"}
-    nightly.write("release", ReleaseRecord(fingerprint="f1", run=NIGHTLY, figures={}, supersedes=None, **given))
-    finished(manual, len(STAGES))
-    judged(manual, "too many splits")
-    finished(chosen, 1)
-    finished(RunFolder(store, "other", NIGHTLY), 1)
-    RunFolder(store, "brain", "never-pinned").write_file("alerts/0123.json", b"{}", "application/json")
+def store(tmp_path: Path, monkeypatch) -> FolderStore:
+    store = FolderStore(tmp_path / "store")
+    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
+    for each in (entry(0), entry(1, vi=1.4, verdict_passed=False), entry(2, groundtruth="h")):
+        keep(store, each)
     return store
 
 
-def test_runs_are_listed_by_time_with_stages_verdict_and_release(store):
-    """Kills runs of another dataset in the list, the order of names, and a stage without a report taken for done."""
-    assert runs_of(store, "brain") == (
-        RunSummary(CHOSEN, "", (STAGES[0],), "none", None),
-        RunSummary(MANUAL, "2026-03-01 12:30:05", tuple(STAGES), "failed", None),
-        RunSummary(NIGHTLY, "2026-03-02 01:00:00", tuple(STAGES), "passed", 4),
-    )
+def shown(*arguments: str) -> str:
+    app = typer.Typer()
+    history.add_to(app)
+    app.callback()(lambda: None)  # with one command, Typer leaves its name out
+    return CliRunner().invoke(app, ["history", *arguments], catch_exceptions=False).output
 
 
-def test_a_run_that_this_code_cannot_read_hides_no_other(store):
-    RunFolder(store, "brain", MANUAL).write_file("verdict.json", b'{"passed": "perhaps"}', "application/json")
-    assert [run.verdict for run in runs_of(store, "brain")] == ["none", "unreadable", "passed"]
+def test_each_judged_run_is_shown_with_its_figures_and_what_it_was_measured_on(store, monkeypatch):
+    """Kills figures of two ground truths side by side without a word, and names that a narrow terminal cuts."""
+    monkeypatch.setattr(history.console, "width", 40)
+    lines = shown("brain").splitlines()
+    runs, figures = lines[0:6:2], lines[1:6:2]
+    assert [line.split()[0] for line in runs] == ["run-0", "run-1", "run-2"]
+    assert "VI 1.400 [1.300, 1.500]" in figures[1]
+    assert ["refused" in line for line in runs] == [False, True, False]
+    assert [line.rpartition("  ")[2] for line in runs] == ["basis 1", "basis 1", "basis 2"]
 
 
-def test_the_command_prints_names_as_other_commands_take_them(store, monkeypatch):
-    """Kills a name that is cut at the width of the terminal, and a line for each run that lacks its release."""
-    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
-    done = CliRunner().invoke(_cli(), ["runs", "brain"], catch_exceptions=False)
-    lines = [line.split() for line in done.output.splitlines()]
-    assert [line[0] for line in lines] == [CHOSEN, MANUAL, NIGHTLY]
-    assert [line[-1] for line in lines] == ["none", "none", "4"]
+def test_more_than_a_few_grounds_of_comparison_stay_apart(store):
+    """Kills a mark that is used twice: figures that must not be compared would look comparable."""
+    for number in range(40):
+        keep(store, entry(number, run=f"many-{number}", groundtruth=f"g{number}"))
+    marks = [line.rpartition("  ")[2] for line in shown("brain").splitlines() if "many-" in line]
+    assert len(set(marks)) == 40
 
 
-def test_a_dataset_without_runs_is_no_error_and_a_bad_name_is(store, monkeypatch):
-    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
-    done = CliRunner().invoke(_cli(), ["runs", "demo"], catch_exceptions=False)
-    assert done.exit_code == 0
-    assert "demo" in done.output
-    for name in ("nobody", "../brain"):
-        with refused(PermanentError, name):
-            CliRunner().invoke(_cli(), ["runs", name], catch_exceptions=False)
+def test_a_run_without_ground_truth_is_told_by_what_was_counted_everywhere(store):
+    """Kills a history of dashes."""
+    counted = {"bodies": 31.0, "largest_body_share": 0.25}
+    measured = tuple(Measurement(name, value, None, None, None, True) for name, value in counted.items())
+    keep(store, replace(entry(3, run="run-3", groundtruth="none"), measurements=measured))
+    assert "bodies 31, share of the largest body 0.250, seam excess -" in shown("brain")
 
 
-@pytest.mark.parametrize(("served", "told"), [(4, "release 4 serves node"), (5, "rollback brain 4 --why")])
-def test_a_result_that_does_not_come_back_is_not_said_to_be_served(store, monkeypatch, served, told):
-    """Kills `release 4 serves` for the result that a rollback took back: release 5 is served."""
-    release = RunFolder(store, "brain", NIGHTLY).read("release", ReleaseRecord)
-    serve(store, release.model_copy(update={"number": served, "uuid": release.uuid if served == 4 else "cd" * 16}))
-    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
-    monkeypatch.setattr(RunFolder, "context", lambda *_: None)
-    monkeypatch.setattr(history, "decide", lambda *_: None)
-    monkeypatch.setattr(history, "publish_run", lambda *_: release)
-    done = CliRunner().invoke(_cli(), ["publish", "brain", NIGHTLY, "--why", "axons"], catch_exceptions=False)
-    assert told in done.output
+def test_what_the_watch_measured_is_told_as_such(store):
+    """Kills a release that is measured again and reads like a run that was refused."""
+    keep(store, entry(3, run="watch-1", fingerprint="watch-1", verdict_passed=False))
+    (line,) = [line for line in shown("brain").splitlines() if "watch-1" in line]
+    assert "watched: worse" in line
 
 
-def test_a_run_that_nobody_knows_is_refused_by_its_name(store, monkeypatch):
-    """Kills the advice to clear a task of a run that there never was."""
-    monkeypatch.setattr(history, "connected", lambda: SimpleNamespace(store=store))
-    with refused(PermanentError, "nightly", "emseg runs brain"):
-        CliRunner().invoke(_cli(), ["publish", "brain", "nightly", "--why", "axons"], catch_exceptions=False)
+def test_the_picture_is_written_and_shows_something(store, tmp_path):
+    out = tmp_path / "trend.png"
+    assert str(out) in shown("brain", "--plot", str(out)).replace("\n", "")
+    assert imread(out).std() > 0.01
 
 
-def _cli():
-    import typer
+def test_a_damaged_object_is_named_and_the_others_are_shown(store, monkeypatch):
+    key = history_key("brain", "run-1", f"{1:032x}")
+    store.put(key, store.get(key)[:-1])
+    printed: list[str] = []
+    monkeypatch.setattr(history.console, "print", lambda text, **_: printed.append(text))
+    with refused(IntegrityError, "run-1"):
+        history.history("brain")
+    assert [text.split()[0] for text in printed[:2]] == ["run-0", "run-2"]
 
-    cli = typer.Typer()
-    history.add_to(cli)
-    return cli
+
+def test_a_dataset_that_nobody_knows_is_refused(store):
+    with refused(PermanentError, "nowhere"):
+        history.history("nowhere")
+    keep(store, replace(entry(0), judged=replace(entry(0).judged, dataset="demo")))
+    assert "1.200" in shown("demo")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from emseg.cli import releases as command
 from emseg.publish import releases, roll_back
-from emseg.publish.history import copy_key, number_key, sealed
+from emseg.publish.chain import copy_key, number_key, sealed
 from emseg.store import FolderStore
 from emseg.tasks.releases import check_releases, repair_releases
 

@@ -8,12 +8,12 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from tests.publish.test_publish_history import record
+from tests.publish.test_chain import record
 from tests.refusals import refused
 
 from emseg.errors import IntegrityError, PermanentError, TransientError
 from emseg.publish import ReleaseRecord, releases, roll_back, served_release
-from emseg.publish.history import claimed, copy_key, current_key, keep_copy, number_key, sealed, serve
+from emseg.publish.chain import claimed, copy_key, current_key, keep_copy, number_key, sealed, serve
 from emseg.publish.mending import faults, mend
 from emseg.store import FolderStore
 

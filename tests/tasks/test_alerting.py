@@ -15,7 +15,7 @@ from emseg.config.runspec import PinnedFigure, PinnedMetric
 from emseg.geometry import Box
 from emseg.phases.run_context import RunContext
 from emseg.publish import ReleaseRecord
-from emseg.publish.history import serve
+from emseg.publish.chain import serve
 from emseg.quality import Finding, Findings, MetricRow, ShownFigure, Verdict, View
 from emseg.tasks.alerting import PLACES, publication_alert, refusal_alert, refusal_kind
 from emseg.tasks.run_folder import RunFolder

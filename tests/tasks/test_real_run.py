@@ -18,7 +18,7 @@ from tests.refusals import refused
 from tests.running import after
 
 from emseg.alerts import Alert
-from emseg.cli.history import judged_by
+from emseg.cli.results import judged_by
 from emseg.codec.swc import Skeleton
 from emseg.config import RunParameters
 from emseg.config.edits import Edit, EditKind, Edits

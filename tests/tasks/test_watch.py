@@ -31,7 +31,7 @@ from emseg.ingest import ingest_labels
 from emseg.ingest.arrays import ArrayVolume
 from emseg.phases.services import DvidServices
 from emseg.publish import ReleaseRecord, served_release
-from emseg.publish.history import serve
+from emseg.publish.chain import serve
 from emseg.quality import comparable, read_history
 from emseg.quality.scores import Place, Scores, measured_fields
 from emseg.store import FolderStore

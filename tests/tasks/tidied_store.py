@@ -22,7 +22,7 @@ from emseg.engine.items import InProcess
 from emseg.phases import phases, phases_of
 from emseg.phases.run_context import RunContext
 from emseg.publish import ReleaseRecord
-from emseg.publish.history import claimed, keep_copy, serve
+from emseg.publish.chain import claimed, keep_copy, serve
 from emseg.quality import Verdict
 from emseg.store import FolderStore, ObjectStore
 from emseg.tasks.jobs import run_phases, run_stage

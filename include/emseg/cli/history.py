@@ -1,117 +1,82 @@
-"""`emseg runs`, `status`, `publish`, `rollback`: the runs and releases of a dataset, and which release is served."""
+"""`emseg history`: what every judged run of a dataset measured, in lines and as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
-from emseg.cli.people import checked_reason, user_name
 from emseg.config import datasets_folder, load_dataset
-from emseg.publish import ReleaseRecord, releases, roll_back, served_release
-from emseg.store import ObjectStore
-from emseg.tasks.approval import decide
-from emseg.tasks.publish import is_served, publish_run
-from emseg.tasks.run_folder import RunFolder
-from emseg.tasks.run_links import hidden_from_viewers, view_link
-from emseg.tasks.run_list import RunSummary, runs_of
+from emseg.config.groundtruth import NO_GROUNDTRUTH
+from emseg.disk import write_whole
+from emseg.errors import IntegrityError
+from emseg.quality import HistoryEntry, Judged, history_form, read_history
+from emseg.quality.history import bases
 
-DatasetName = Annotated[str, typer.Argument(help="Dataset file under include/datasets, without .yaml")]
-
-Why = Annotated[
-    str, typer.Option(help="Why; the release record keeps it, with the name of who calls", callback=checked_reason)
-]
+_FIGURES = {"vi_split": "VI split", "vi_merge": "VI merge", "vi": "VI", "adapted_rand_error": "ARE"}
+_FIGURES_WITHOUT = {"bodies": "bodies", "largest_body_share": "share of the largest body", "seam_excess": "seam excess"}
+"""Where there was no ground truth."""
 
 
 def add_to(cli: typer.Typer) -> None:
-    """Register the commands."""
-    cli.command()(runs)
-    cli.command()(status)
-    cli.command()(publish)
-    cli.command()(rollback)
+    """Register the command."""
+    cli.command(name="history")(history)
 
 
-def runs(dataset: DatasetName) -> None:
-    """List the runs of a dataset: when they started, how far they came, verdict and release."""
-    found = runs_of(connected().store, dataset)
-    if not found:
-        load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused; runs outlive their dataset file
-        console.print(f"{dataset}: no runs yet")
-    for each in found:
-        _show(each)
-
-
-def status(dataset: DatasetName) -> None:
-    """Show the releases of a dataset, which of them is served, and where to look at it."""
-    services = connected()
-    served = served_release(services.store, dataset)
-    if served is None:
-        load_dataset(datasets_folder(), dataset)
-        console.print(f"{dataset}: nothing published yet")
+def history(
+    dataset: Annotated[str, typer.Argument(help="Dataset file under include/datasets, without .yaml")],
+    plot: Annotated[Path | None, typer.Option(help="Write a picture here, PNG: what changed over time")] = None,
+) -> None:
+    """Show what every judged run of a dataset measured, and how it changed."""
+    found = read_history(connected().store, dataset)
+    if not found.entries and not found.damaged:
+        load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused
+        console.print(f"{dataset}: no run was judged yet")
         return
-    for release in releases(services.store, dataset):
-        state = ", served" if release.number == served.number else ""
+    _show(found.entries)
+    if plot is not None:
+        from emseg.quality.trend_picture import trend_picture
+
+        write_whole(plot, trend_picture(found.entries, dataset))
+        console.print(f"picture: {plot}")
+    if found.damaged:
+        lost = f"{len(found.damaged)} damaged, left out: {', '.join(found.damaged)}"
+        raise IntegrityError("reading the history", dataset, lost, history_form(dataset).remedy)
+
+
+def _show(entries: Sequence[HistoryEntry]) -> None:
+    # Lines, not rows of a table: a narrow terminal would cut the name, which other commands ask for.
+    numbered = bases(entries)
+    for each in entries:
+        judged = each.judged
+        basis = numbered[judged.groundtruth, judged.region]
+        figures = _FIGURES_WITHOUT if judged.groundtruth == NO_GROUNDTRUTH else _FIGURES
+        served = "nothing" if judged.served_release is None else f"release {judged.served_release}"
         console.print(
-            f"release {release.number}{state}: node {release.uuid}, instance {release.instance}"
-            f", {judged_by(release.figures, release.has_groundtruth)}"
+            f"{judged.run}  {judged.time:%Y-%m-%d %H:%M}  {_verdict(judged)}  served then {served}  basis {basis}\n"
+            f"    {', '.join(f'{title} {_value(each, metric)}' for metric, title in figures.items())}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
-        if release.approved_by:
-            did = f"rolled back to {release.restores}" if release.restores else "approved"
-            console.print(f"  {did} by {release.approved_by}: {release.why or 'no reason given'}", markup=False)
-    run = RunFolder(services.store, dataset, served.run).pinned_context(lambda: services)
-    console.print(view_link(run))
-    for instance in hidden_from_viewers(run):
-        console.print(
-            f"The link does not open {instance} in full. Do: emseg dvid tell-viewers {served.uuid} {instance}"
-        )
+    console.print(
+        "In brackets: 95 % of resamples of the subvolumes. Compare figures of one basis only: ground truth and region"
+    )
 
 
-def judged_by(figures: Mapping[str, float], has_groundtruth: bool) -> str:
-    """The figures of a result that a line has room for."""
-    if has_groundtruth:
-        return f"VI split {figures['vi_split']:.3f}, merge {figures['vi_merge']:.3f} bits"
-    return f"no ground truth, {figures['bodies']:.0f} bodies, largest {100 * figures['largest_body_share']:.3g} %"
+def _verdict(judged: Judged) -> str:
+    if judged.is_of_watch:
+        return "watched: good" if judged.verdict_passed else "watched: worse"
+    return "passed" if judged.verdict_passed else "refused"
 
 
-def publish(
-    dataset: DatasetName,
-    run: Annotated[str, typer.Argument(help="Run to publish, as `emseg runs` names it; its gate must have passed")],
-    why: Why,
-) -> None:
-    """Approve the result of a run in your name, and publish it."""
-    services = connected()
-    context = RunFolder(services.store, dataset, run).context(uuid4().hex[:12], lambda: services)
-    decide(context, "approved", user_name(), why)
-    show_published(services.store, publish_run(context))
-
-
-def rollback(
-    dataset: DatasetName,
-    number: Annotated[int, typer.Argument(help="Number of the release to serve again")],
-    why: Why,
-) -> None:
-    """Serve an earlier release again, as a new release of the same DVID node."""
-    store = connected().store
-    show_published(store, roll_back(store, dataset, number, user_name(), why))
-
-
-def show_published(store: ObjectStore, release: ReleaseRecord) -> None:
-    """Print what readers get after a result was published, perhaps not for the first time."""
-    told = f"{release.dataset}: release {release.number} serves node {release.uuid}"
-    if not is_served(store, release):
-        told = (
-            f"{release.dataset}: this result is release {release.number} already, and a later release is served. "
-            f"To serve this one again: emseg rollback {release.dataset} {release.number} --why ..."
-        )
-    console.print(told, markup=False, soft_wrap=True)
-
-
-def _show(run: RunSummary) -> None:
-    # A line, not a row of a table: a narrow terminal would cut the name, which other commands ask for.
-    release = "none" if run.release is None else str(run.release)
-    done = ", ".join(run.stages) or "none"
-    console.print(f"{run.run}  {run.when or '-'}  done {done}  verdict {run.verdict}  release {release}")
+def _value(entry: HistoryEntry, metric: str) -> str:
+    one = next((each for each in entry.measurements if each.metric == metric), None)
+    if one is None or one.value is None:
+        return "-"
+    spread = "" if one.low is None or one.high is None else f" [{one.low:.3f}, {one.high:.3f}]"
+    return f"{one.value:.0f}{spread}" if metric == "bodies" else f"{one.value:.3f}{spread}"

@@ -11,7 +11,7 @@ from rich.markdown import Markdown
 
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
-from emseg.cli.history import show_published
+from emseg.cli.results import show_published
 from emseg.cli.run_options import takes_run_parameters
 from emseg.config import RunParameters, RunSpec, datasets_folder, load_dataset
 from emseg.engine.items import InProcess

@@ -1,6 +1,6 @@
 """Publishing: release records, the pointer to the served release, and the DVID commit."""
 
-from emseg.publish.history import release_of, releases, served_release
+from emseg.publish.chain import release_of, releases, served_release
 from emseg.publish.record import ReleaseRecord
 from emseg.publish.release import publish_release, roll_back
 

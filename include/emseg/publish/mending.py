@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from emseg.errors import IntegrityError, PermanentError, TransientError
-from emseg.publish.history import copy_key, current_key, number_key, sealed
+from emseg.publish.chain import copy_key, current_key, number_key, sealed
 from emseg.publish.record import ReleaseRecord, release_form
 from emseg.store import ObjectStore, join_key
 

@@ -14,7 +14,7 @@ from emseg.config.approval import Approval
 from emseg.dvid import Node
 from emseg.dvid.nodes import RELEASE_LINE
 from emseg.errors import IntegrityError, PermanentError
-from emseg.publish.history import claimed, keep_copy, release_of, releases, serve, served_release
+from emseg.publish.chain import claimed, keep_copy, release_of, releases, serve, served_release
 from emseg.publish.in_dvid import record_line
 from emseg.publish.mending import require_whole
 from emseg.publish.record import ReleaseRecord

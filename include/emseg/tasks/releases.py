@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emseg.dvid import DvidServer
-from emseg.publish.history import number_key, releases
+from emseg.publish.chain import number_key, releases
 from emseg.publish.in_dvid import ReleasesInDvid, fault_in_dvid
 from emseg.publish.mending import Fault, faults, mend
 from emseg.store import ObjectStore

@@ -11,7 +11,7 @@ from tests.refusals import refused
 
 from emseg.errors import IntegrityError, PermanentError, TransientError
 from emseg.publish import ReleaseRecord, release_of, releases, roll_back, served_release
-from emseg.publish.history import ATTEMPTS, claimed, keep_copy, serve
+from emseg.publish.chain import ATTEMPTS, claimed, keep_copy, serve
 from emseg.publish.record import release_form
 
 
