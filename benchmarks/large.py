@@ -75,6 +75,7 @@ def _beside_pool(large: Large) -> Iterator[Row]:
     for order, spark_s in (("Spark first", before_s), ("the pool first", after_s)):
         said = f"{volume.what}, {order}: Spark {spark_s:.0f} s / a bare pool of two {pool_s:.0f} s"
         yield Row(said, spark_s / pool_s, "x")
+    yield Row(f"{volume.what}: Spark, the mean of both / a bare pool of two", (before_s + after_s) / 2 / pool_s, "x")
 
 
 def _by_size(large: Large) -> Iterator[Row]:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
 from hypothesis import settings
-from tests.planted import WEBHOOK_KEY, with_secrets
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from emseg.config.resources import ONE_COMPILER
 from emseg.devstack import DevStack, down, up
-from emseg.devstack import airflow as airflow_service
-from emseg.devstack.airflow import AirflowService, airflow_down, airflow_up
 from emseg.dvid import DvidServer, Node, create_repo
 from emseg.errors import PermanentError
 from emseg.ingest import ingest_grayscale, ingest_labels
@@ -36,6 +29,8 @@ from emseg.synthetic import make_volume
 PROJECT = Path(__file__).resolve().parents[1]
 EXAMPLE = PROJECT / "tests" / "plugin_package"
 """The package of docs/plugins.md, with a step and a metric."""
+NEEDS_AIRFLOW = "tests/pipeline/"
+"""Where the tests are that need the running Airflow."""
 
 # As drivers have it that Airflow starts on this computer; tests start others by hand.
 os.environ["SPARK_SUBMIT_OPTS"] = os.environ["SPARK_DAEMON_JAVA_OPTS"] = ONE_COMPILER
@@ -55,8 +50,12 @@ class _AirflowOnce(LoadFileScheduling):
         file = super()._split_scope(nodeid)
         if file.startswith("tests/docker/"):
             return "docker"
-        needs_airflow = file.startswith("tests/pipeline/") or file == "tests/airflow/test_ui.py"
-        return "airflow" if needs_airflow else file
+        return "airflow" if file.startswith(NEEDS_AIRFLOW) else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that need the running Airflow come first: they take longest, and it is stopped after them."""
+    items.sort(key=lambda item: not item.nodeid.startswith(NEEDS_AIRFLOW))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _AirflowOnce:
@@ -175,44 +174,3 @@ def dataset_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         document |= {"alerts": {"late_after_h": 0.0005}} if name == "late" else {}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
     return folder
-
-
-@pytest.fixture(scope="session")
-def alerts() -> Iterator[list[dict[str, Any]]]:
-    """What a real webhook receiver on this computer was sent; its address is in EMSEG_TEST_WEBHOOK."""
-    received: list[dict[str, Any]] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    web = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=web.serve_forever, daemon=True).start()
-    os.environ["EMSEG_TEST_WEBHOOK"] = f"http://127.0.0.1:{web.server_address[1]}/hook"
-    yield received
-    web.shutdown()
-
-
-@pytest.fixture(scope="session")
-def airflow(devstack: DevStack, volume: TestVolume, dataset_files: Path, alerts: object) -> Iterator[AirflowService]:
-    """A real Airflow with the project's DAGs, the dataset files of the tests and a webhook; retries after 1 s.
-
-    Its Connections hold planted secrets: `tests/pipeline/test_secrets.py` looks for them in all that the runs leave.
-    """
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("EMSEG_DATASETS", str(dataset_files))
-        environment.setenv("EMSEG_RETRY_DELAY_S", "1")
-        environment.setenv("EMSEG_INSIDE_HOSTS", "127.0.0.1")
-        hook = {"conn_type": "http", "password": f"{os.environ['EMSEG_TEST_WEBHOOK']}?key={WEBHOOK_KEY}"}
-        environment.setenv("AIRFLOW_CONN_EMSEG_WEBHOOK", json.dumps(hook))
-        plain = airflow_service.airflow_connections
-        environment.setattr(airflow_service, "airflow_connections", lambda *given: with_secrets(plain(*given)))
-        service = airflow_up(devstack, PROJECT)
-        service.api.unpause("segment_volume")
-        yield service
-        airflow_down(devstack.root)

@@ -28,9 +28,6 @@ def after(run: RunContext[Any], *stages: str) -> RunContext[Any]:
     return run
 
 
-PUBLISHED_RUNS: list[str] = []
-"""Ids of Airflow's runs of dataset `demo` in this process that were published: later tests need no run of their own."""
-
 MAIN = Path(__file__).parents[1] / "spark_jobs" / "run_stage.py"
 """The main of every Spark job."""
 

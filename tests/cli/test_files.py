@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from skimage.metrics import variation_of_information
+from tests import forked
 
 from emseg.synthetic import make_volume
 
@@ -16,10 +17,7 @@ EMSEG = Path(sys.executable).parent / "emseg"
 
 
 def emseg(*words: object) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/nowhere", "COLUMNS": "200", "NUMBA_NUM_THREADS": "1"}
-    return subprocess.run(
-        [EMSEG, *map(str, words)], capture_output=True, text=True, env=environment, timeout=300, check=False
-    )
+    return forked.emseg(*words, environment={"PATH": "/nowhere", "COLUMNS": "200", "NUMBA_NUM_THREADS": "1"})
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import forked
 from tests.cli.called import modules_after_calling
 from tests.links.viewer import state_of
 
@@ -27,7 +26,6 @@ from emseg.tasks.stitch_review import StitchReview
 
 pytestmark = pytest.mark.services
 
-EMSEG = Path(sys.executable).parent / "emseg"
 SUBVOLUMES = 18
 
 
@@ -46,9 +44,7 @@ def store(environment) -> S3Store:
 @pytest.fixture(scope="module")
 def emseg(environment):
     def run(*words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [EMSEG, *map(str, words)], capture_output=True, text=True, env=environment, timeout=300, check=False
-        )
+        return forked.emseg(*words, environment=environment)
 
     return run
 

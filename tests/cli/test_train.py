@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.forked import emseg
 
 from emseg.synthetic import make_volume
-
-EMSEG = Path(sys.executable).with_name("emseg")
-
-
-def emseg(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([EMSEG, *map(str, words)], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

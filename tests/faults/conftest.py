@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +10,9 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from tests.faults import driver
 from tests.faults.matrix import FULL
+from tests.forked import Forked, forked
 
 from emseg.config import RunParameters
 from emseg.config.gate import Everywhere, EverywhereRegression, Regression
@@ -29,7 +29,6 @@ from emseg.synthetic import make_volume
 from emseg.tasks.pin import pin_run
 from emseg.tasks.run_folder import RunFolder
 
-DRIVER = Path(__file__).with_name("driver.py")
 ALL = ("segment", "stitch", "evaluate", "gate", "publish")
 PATIENCE_S = 1800.0 if FULL else 300.0
 SHAPE = (64, 128, 128)
@@ -52,13 +51,15 @@ class FaultRun:
     stack: DevStack
     folder: RunFolder
     services: DvidServices
+    logs: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def start(self, *tasks: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *tasks: str, **environment: str) -> Forked:
         """A driver that does the tasks."""
         variables = {**os.environ, **self.stack.environment(), **self.environment, **environment}
-        command = [sys.executable, str(DRIVER), self.folder.dataset, self.folder.run, *tasks]
-        return subprocess.Popen(command, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        log = self.logs / f"driver-{uuid4().hex[:8]}.log"
+        words = (self.folder.dataset, self.folder.run, *tasks)
+        return forked(driver.main, *words, environment=variables, out=log, err=log)
 
     def drive(self, *tasks: str, **environment: str) -> Ended:
         """The same, to its end."""
@@ -87,18 +88,18 @@ class FaultRun:
         return {name: marker.content_digest for name, marker in markers.items() if marker is not None}
 
 
-def ended(process: subprocess.Popen[str]) -> Ended:
+def ended(started: Forked) -> Ended:
     """Wait for a driver."""
-    said, _ = process.communicate(timeout=PATIENCE_S)
-    return Ended(process.returncode, said)
+    done = started.ended(PATIENCE_S)
+    return Ended(done.returncode, done.stdout)
 
 
-def tried_again(run: FaultRun, process: subprocess.Popen[str]) -> Ended:
+def tried_again(run: FaultRun, started: Forked) -> Ended:
     """How a driver of all tasks ended; where its error says that a retry is of use, how that ended, as in Airflow.
 
     A driver that comes late may still be writing when a twin commits the node: its error is transient.
     """
-    first = ended(process)
+    first = ended(started)
     return run.drive(*ALL) if first.code == TransientError.exit_code else first
 
 
@@ -141,7 +142,7 @@ class FaultStack:
         folder = RunFolder(services.store, dataset, f"run-{uuid4().hex[:8]}")
         chosen = RunParameters(dataset=dataset, **parameters)  # type: ignore[arg-type]
         folder.begin(pin_run(chosen, folder.run, self.datasets, services.server))
-        return FaultRun(self.stack, folder, services, dict(environment or {}))
+        return FaultRun(self.stack, folder, services, self.datasets, dict(environment or {}))
 
 
 def made(stack: DevStack, datasets: Path) -> FaultStack:

@@ -1,9 +1,8 @@
-"""A driver of its own process, for tests that kill, stop or race drivers. Not a test.
+"""What a driver of these tests does, in a process that they kill, stop or race.
 
-    python driver.py DATASET RUN TASK...        TASK: a stage, `gate` or `publish`
-
-Does the tasks of a pinned run one after the other, as Airflow's tasks do, on the services of the environment. Ends with
-the exit code of the error, or 0. `EMSEG_TEST_DIE_AT=PHASE:POINT` makes it kill itself at a write to the store:
+It does the tasks of a pinned run one after the other (a stage, `gate` or `publish`), as Airflow's tasks do, on the
+services of the environment. It ends with the exit code of the error, or 0; with `EMSEG_TEST_DIE_AT=PHASE:POINT` it
+kills itself at a write to the store:
 
 | POINT | dies |
 |---|---|
@@ -19,7 +18,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import uuid4
 
@@ -35,7 +34,14 @@ from emseg.tasks.run_folder import RunFolder
 POINTS = ("start", "middle", "item", "before-marker", "after-marker")
 
 
-def main(dataset: str, run: str, tasks: list[str]) -> int:
+def main(dataset: str, run: str, *tasks: str) -> None:
+    """Of a process of its own: do the tasks, and end."""
+    if failpoint := os.environ.get("EMSEG_TEST_DIE_AT"):
+        die_at(failpoint)
+    sys.exit(done(dataset, run, tasks))
+
+
+def done(dataset: str, run: str, tasks: Sequence[str]) -> int:
     """Do the tasks; the exit code."""
     try:
         folder = RunFolder(services_from_environment().store, dataset, run)
@@ -95,10 +101,3 @@ def die_at(failpoint: str) -> None:
 
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    if failpoint := os.environ.get("EMSEG_TEST_DIE_AT"):
-        die_at(failpoint)
-    the_dataset, the_run, *the_tasks = sys.argv[1:]
-    sys.exit(main(the_dataset, the_run, the_tasks))

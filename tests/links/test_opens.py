@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.airflow.browser import chromium
 from tests.dvid.early import tell_node_alone
 from tests.links.viewer import browser, magenta, pixels, textured
+from tests.pipeline.browser import chromium
 
 from emseg.devstack import DevStack, down, up
 from emseg.dvid import DvidServer, Labelmap, Node, create_repo, post_indices, tell_viewers, write_brick

@@ -17,7 +17,7 @@ from neuroglancer.default_credentials_manager import default_credentials_manager
 from neuroglancer.futures import run_on_new_thread
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.airflow.browser import chromium
+from tests.pipeline.browser import chromium
 
 SOFTWARE_GL = (
     "--no-sandbox",  # as root in a container there is no user to keep Chromium's own sandbox apart from

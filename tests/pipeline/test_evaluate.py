@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from tests.forked import emseg
 
 from emseg.config.base import EVALUATIONS
 from emseg.engine.report import StageReport
@@ -20,7 +18,6 @@ from emseg.tasks.run_folder import RunFolder, run_name
 pytestmark = [pytest.mark.services, pytest.mark.airflow]
 
 DAG = "evaluate_segmentation"
-EMSEG = Path(sys.executable).parent / "emseg"
 TIMEOUT_S = 300
 
 
@@ -42,8 +39,7 @@ def test_the_dag_the_report_and_the_command_line_have_the_same_figures(
 
     environment = {**os.environ, **devstack.environment(), "EMSEG_S3_PREFIX": "compared", "COLUMNS": "200"}
     out = tmp_path / "scores.json"
-    command = [EMSEG, "evaluate", *both.values(), "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    done = emseg("evaluate", *both.values(), "--out", out, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "evaluate: 1 items done, 0 reused" in done.stdout
     found = Scores.model_validate_json(out.read_text())
@@ -52,14 +48,7 @@ def test_the_dag_the_report_and_the_command_line_have_the_same_figures(
     assert found.places[0].link in done.stdout
     assert f"{scores.figures['vi_merge']:.4f}" in done.stdout
 
-    refused = subprocess.run(
-        [EMSEG, "evaluate", both["segmentation"], f"{volume.node}:grayscale"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=300,
-        check=False,
-    )
+    refused = emseg("evaluate", both["segmentation"], f"{volume.node}:grayscale", environment=environment)
     assert refused.returncode == 64
     assert "of type uint8blk, not labelmap" in " ".join(refused.stderr.split())
 

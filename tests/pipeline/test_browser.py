@@ -5,18 +5,17 @@ The fixture's Airflow has the DAG files of the project and a dataset file `demo`
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from tests.running import PUBLISHED_RUNS
+from tests.pipeline import browser
+from tests.pipeline.conftest import PUBLISHED_RUNS
 
 from emseg.devstack import DevStack
 from emseg.engine.report import StageReport
@@ -32,18 +31,6 @@ LOOKS_S = 6.0
 PLANNED = ("pin", "plan", "unless_dry_run")
 DONE_AFTER = ("segment", "stitch", "evaluate", "gate", "approve", "publish")
 
-
-def _browser_module() -> ModuleType:
-    """`browser.py` beside this file: test folders are no packages, so it is not on the import path."""
-    spec = importlib.util.spec_from_file_location("emseg_test_browser", Path(__file__).with_name("browser.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-browser = _browser_module()
 
 pytestmark = [
     pytest.mark.airflow,
