@@ -16,8 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _FORKS = multiprocessing.get_context("forkserver")
-# No module of the command line itself: its console knows its width from its import on.
-_FORKS.set_forkserver_preload(["emseg.tasks.jobs", "emseg.tasks.gate", "emseg.tasks.publish", "emseg.tasks.local"])
+_FORKS.set_forkserver_preload(["tests.prepared"])
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,20 @@ def forked(work: Callable[..., object], *given: object, environment: Mapping[str
 
 def emseg(*words: object, environment: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
     """The command `emseg` with these words, to its end."""
+    return _to_its_end(_command, words, environment)
+
+
+def modules_after_calling(*words: object, environment: Mapping[str, str]) -> set[str]:
+    """The modules that `emseg WORDS` had imported when it ended; those that are imported before are among them."""
+    return set(_to_its_end(_command_told, words, environment).stdout.rpartition("MODULES")[2].split())
+
+
+def _to_its_end(
+    work: Callable[..., object], words: tuple[object, ...], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     with TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
-        process = forked(_command, *map(str, words), environment=environment, out=out, err=err)
-        return process.ended(timeout_s=300)
+        return forked(work, *map(str, words), environment=environment, out=out, err=err).ended(timeout_s=300)
 
 
 def _begun(
@@ -75,3 +84,10 @@ def _command(*words: str) -> None:
 
     sys.argv = ["emseg", *words]
     app()
+
+
+def _command_told(*words: str) -> None:
+    try:
+        _command(*words)
+    finally:
+        sys.stdout.write(" ".join(["MODULES", *sys.modules]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
 
 CALL = """
 import sys
@@ -24,18 +23,18 @@ print("MODULES", *sys.modules)
 """
 
 
-def modules_after_calling(*words: str, environment: Mapping[str, str] | None = None) -> set[str]:
+def modules_after_calling(*words: str) -> set[str]:
     """Names of the modules that `emseg WORDS` had imported when it ended."""
-    return _modules_after(CALL, words, environment)
+    return _modules_after(CALL, words)
 
 
 def modules_after_loading(*names: str) -> set[str]:
     """Names of the modules that are imported with these commands."""
-    return _modules_after(LOAD, names, None)
+    return _modules_after(LOAD, names)
 
 
-def _modules_after(code: str, words: tuple[str, ...], environment: Mapping[str, str] | None) -> set[str]:
+def _modules_after(code: str, words: tuple[str, ...]) -> set[str]:
     command = [sys.executable, "-c", code, *words]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return set(done.stdout.rpartition("MODULES")[2].split())

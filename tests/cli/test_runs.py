@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections import Counter
 from html import escape
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests import forked
-from tests.cli.called import modules_after_calling
 from tests.links.viewer import state_of
+from tests.refusals import refused
 
-from emseg.config import s3_connection
+from emseg.cli import connecting
+from emseg.config import DvidConnection, s3_connection
 from emseg.dvid import DvidServer
 from emseg.engine.report import StageReport
+from emseg.errors import IntegrityError, PermanentError
 from emseg.phases import phases, stages
 from emseg.phases.services import DvidServices
 from emseg.quality import Verdict
@@ -125,7 +129,7 @@ def test_a_dataset_is_run_published_and_rolled_back_from_the_command_line(emseg,
 def test_commands_of_production_never_import_the_devstack(environment, published):
     """Kills a server that needs what a laptop's servers are built with, though its own are named by the environment."""
     for words in (["plan", "operators"], ["status", "operators"], ["runs", "operators"], ["run", "operators"]):
-        modules = modules_after_calling(*words, environment=environment)
+        modules = forked.modules_after_calling(*words, environment=environment)
         assert "emseg.dvid" in modules
         assert not [module for module in modules if module.startswith("emseg.devstack")]
 
@@ -178,4 +182,69 @@ def _contradictions_are_refused(emseg, first, second):
     said = emseg("stitch", "join", first, second, "-d", "operators")
     assert said.stdout.startswith("1 "), said.stderr
     _is_refused(emseg("stitch", "part", second, first, "-d", "operators"), f"supervoxels {second} and {first}")
+    _is_refused(emseg("stitch", "undo", second, first, "-d", "operators"), "decision 1, join", "--forget 1")
     assert "part" not in emseg("stitch", "edits", "-d", "operators", "--forget", 1).stdout
+
+
+def test_what_a_person_joined_is_explained_and_holds_a_body_together(emseg, published, store, devstack):
+    """Kills a body that nobody can explain, and a preview of pieces that the next run does not make."""
+    review = StitchReview.of(DvidServices(store, DvidServer(devstack.dvid)), "operators", published)
+    joins = [row for row in review.ledger_rows(lambda ledger: ledger).to_pylist() if row["joined"]]
+    count = Counter(end for row in joins for end in (row["first"], row["second"]))
+    join = next(row for row in joins if count[row["second"]] == 1 and count[row["first"]] > 1)
+    other = next(
+        end
+        for row in joins
+        for end in (row["first"], row["second"])
+        if end not in (join["first"], join["second"]) and {end, join["first"]} == {row["first"], row["second"]}
+    )
+    assert emseg("stitch", "join", join["second"], other, "-d", "operators", "--why", "one axon").returncode == 0
+    run = _run_name(emseg("run", "operators"))
+    try:
+        explained = emseg("stitch", "explain", join["second"], "-d", "operators", "-r", run).stdout
+        assert re.search(rf"join\b.*\b{join['second']}\b.*\b{other}\b.*one axon", explained), explained
+        undone = emseg("stitch", "undo", join["first"], join["second"], "-d", "operators", "-r", run)
+        assert re.search(r"^Body \d+ stays one", undone.stdout, re.MULTILINE), undone.stdout + undone.stderr
+        refused = emseg("stitch", "undo", join["second"], other, "-d", "operators", "-r", run)
+        _is_refused(refused, join["second"], other, "--forget NUMBER")
+    finally:
+        for _ in range(2):
+            emseg("stitch", "edits", "-d", "operators", "--forget", 1)
+
+
+@pytest.mark.parametrize("words", [("explain", 2**64), ("join", 1, 2**64), ("part", 0, 1), ("undo", -1, 1)])
+def test_a_number_that_is_no_id_is_a_usage_error(emseg, words):
+    """Kills a traceback for an id that has a digit too many."""
+    done = emseg("stitch", words[0], "-d", "operators", "--", *words[1:])
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_old_run_is_done_again_where_its_stitching_is_damaged(emseg, published, store):
+    """Kills an old result that is lost for good, because a new run has other keys and the old run cannot be run."""
+    run = RunFolder(store, "operators", published).pinned_context(lambda: SimpleNamespace(store=store))
+    before = run.folder("resolve").phase_marker()
+    (part, *_) = [marker for marker in run.folder("resolve").manifest() if marker.item.startswith("bodies")]
+    store.put(part.artefact("mapping").key, b"flipped")
+    damaged = emseg("stitch", "explain", 1, "-d", "operators", "-r", published)
+    assert damaged.returncode == IntegrityError.exit_code, damaged.stdout + damaged.stderr
+    _is_refused(emseg("stitch", "explain", 1, "-d", "operators", "-r", published), f"--again {published}")
+    _is_refused(emseg("run", "operators", "--again", published, "--stitch", "none"), published, "other options")
+    _is_refused(emseg("run", "operators", "--again", "nothing"), "run nothing")
+    again = emseg("run", "operators", "--again", published)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert _run_name(again) == published
+    assert run.folder("resolve").phase_marker().content_digest == before.content_digest
+
+
+def test_a_limit_of_requests_counts_for_the_devstack_too(monkeypatch):
+    """Kills a limit that is read only where the address of DVID is a variable, too; and one that is not looked at."""
+    stack = SimpleNamespace(dvid=DvidConnection(url="http://127.0.0.1:1"), s3=None)
+    monkeypatch.setattr(connecting, "running_devstack", lambda: stack)
+    for name in ("EMSEG_DVID_URL", "EMSEG_SERVICES_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("EMSEG_DVID_MAX_REQUESTS", "7")
+    assert connecting._connections()[0].max_requests == 7
+    monkeypatch.setenv("EMSEG_DVID_MAX_REQUESTS", "1001")
+    with refused(PermanentError, "EMSEG_DVID_MAX_REQUESTS", 1000):
+        connecting._connections()

@@ -28,6 +28,7 @@ def dataset(spark: dict[str, Any]) -> Dataset:
         ({"executors": 4}, "`cores`. Give both"),
         ({"cores": 5, "task_cores": 2}, "1 would stay idle"),
         ({"gpus": 1}, "Give `cores`"),
+        ({"cores": 4, "tasks_per_gpu": 2}, "Give `gpus`"),
         ({"cores": 8, "gpus": 1, "tasks_per_gpu": 4}, "8 tasks would fit on the cores and 4 on the GPUs"),
         ({"cores": 0}, "greater than or equal to 1"),
         ({"memory_mb": 100}, "greater than or equal to 512"),

@@ -229,6 +229,20 @@ def test_a_damaged_item_marker_is_set_aside_and_its_item_computed_anew(store):
     assert (marker.items, computed) == (3, [ITEMS[0]])
 
 
+def test_a_reader_that_comes_after_the_one_that_found_damage_says_that_a_retry_mends_it(store):
+    """Kills a run that ends for good by one bad byte: many tasks read a phase at once, one sets its marker aside."""
+    marker, _ = run(folder(store))
+    listed = reader(store).manifest()
+    store.put(listed[0].artefact("labels").key, b"flipped")
+    with refused(IntegrityError, ITEMS[0]):
+        reader(store).read_artefact(listed[0].artefact("labels"))
+    for late in (lambda: reader(store).manifest(), lambda: reader(store).manifest_of(ITEMS[:1])):
+        with refused(IntegrityError, store.address(f"{BASE}/marker.json"), "segment"):
+            late()
+    again, computed = run(folder(store, "a2"))
+    assert (again.content_digest, computed) == (marker.content_digest, [ITEMS[0]])
+
+
 def test_a_marker_of_another_item_or_phase_is_not_believed(store):
     """Kills trust in a swapped object: whole, with a right checksum, under another key."""
     run(folder(store))

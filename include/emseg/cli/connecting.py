@@ -49,11 +49,13 @@ def dvid_server() -> DvidServer:
 
 def _connections() -> tuple[DvidConnection, Callable[[], S3Connection]]:
     from emseg.config import dvid_connection, s3_connection
+    from emseg.config.connections import VARIABLES_OF_DVID, environment_of
 
     if _environment_names_services():
         return dvid_connection(os.environ), lambda: s3_connection(os.environ)
     stack = running_devstack()
-    return stack.dvid, lambda: stack.s3
+    limit = VARIABLES_OF_DVID["max_requests"]
+    return dvid_connection(environment_of(stack.dvid) | {limit: os.environ.get(limit, "")}), lambda: stack.s3
 
 
 def running_devstack() -> DevStack:

@@ -16,6 +16,7 @@ from emseg.cli.run_options import takes_run_parameters
 from emseg.config import RunParameters, RunSpec, datasets_folder, load_dataset
 from emseg.engine.items import InProcess
 from emseg.engine.report import StageReport
+from emseg.errors import PermanentError
 from emseg.phases import stages
 from emseg.phases.edits import edit_source
 from emseg.phases.run_context import RunContext
@@ -50,18 +51,28 @@ def run(
     publish: Annotated[
         bool, typer.Option(help="Publish the result when the gate passes, if the dataset lets it")
     ] = False,
+    again: Annotated[
+        str | None, typer.Option(help="Do an earlier run again, as it was pinned: only what is missing is computed")
+    ] = None,
 ) -> None:
     """Run a dataset in this process, with the same phases, keys and markers as the Spark jobs."""
+    if again is not None and parameters != RunParameters(dataset=parameters.dataset):
+        found, remedy = "other options are given, too", "A run keeps its own choices: leave them out"
+        raise PermanentError("doing a run again", again, found, remedy)
     if parameters.dry_run:
         plan(parameters)
         return
     _require_known(parameters)
     services = connected()
-    name = run_name(f"cli-{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}-{uuid4().hex[:8]}")
-    spec = _pinned(services, parameters, name)
-    folder = RunFolder(services.store, spec.dataset, name)
-    folder.write("spec", spec)
-    console.print(f"run {name}")
+    if again is None:
+        name = run_name(f"cli-{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}-{uuid4().hex[:8]}")
+        spec = _pinned(services, parameters, name)
+        folder = RunFolder(services.store, spec.dataset, name)
+        folder.write("spec", spec)
+    else:
+        folder = RunFolder(services.store, parameters.dataset, again)
+        spec = folder.spec()
+    console.print(f"run {folder.run}")
     context = _run_stages(RunContext(spec, uuid4().hex[:12], lambda: services), folder)
     verdict = gate_run(context)
     _show_verdict(verdict)

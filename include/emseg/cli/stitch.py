@@ -5,6 +5,7 @@ Decisions are kept for the segmentation; the next run stitches again with them, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 import typer
 from rich.table import Table
 
+from emseg.array_types import Ids
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
 from emseg.config.base import validated
@@ -27,16 +29,19 @@ from emseg.tasks.stitch_review import StitchReview, difference
 
 cli = typer.Typer(no_args_is_help=True)
 
+MOST_ID = 2**64 - 1
+"""Ids are uint64; which of them a segmentation has is found out later."""
+
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset file under include/datasets, without .yaml")]
 Run = Annotated[str | None, typer.Option("--run", "-r", help="Run; that of the served release where not given")]
-Supervoxel = Annotated[int, typer.Argument(help="Supervoxel id")]
+Supervoxel = Annotated[int, typer.Argument(min=1, max=MOST_ID, help="Supervoxel id")]
 Why = Annotated[str, typer.Option(help="Why, for whoever looks at it later")]
 Rows = Annotated[int, typer.Option(min=1, help="Rows of a table to show")]
 
 
 @cli.command()
 def explain(
-    body: Annotated[int, typer.Argument(min=1, help="Body id, or that of one of its supervoxels")],
+    body: Annotated[int, typer.Argument(min=1, max=MOST_ID, help="Body id, or that of one of its supervoxels")],
     dataset: Dataset,
     run: Run = None,
     rows: Rows = 20,
@@ -54,6 +59,7 @@ def explain(
             "explaining a body", f"{body} of run {review.spec.run}", "no body has this name", "Take an id from DVID"
         )
     console.print(f"Body {body}: {len(members)} supervoxels, {review.voxels(members) / 1e6:.3f} Mvoxels")
+    _show_decisions(review, "decisions of people that this run followed there", members)
     around = review.ledger_rows(lambda ledger: about(ledger, members))
     _show("joined, best evidence first", review.shown_rows(joins_of(around, members)), rows)
     _show("not joined, most shared voxels first", review.shown_rows(refusals_of(around, members)), rows)
@@ -101,12 +107,14 @@ def undo(first: Supervoxel, second: Supervoxel, dataset: Dataset, run: Run = Non
         raise PermanentError(
             "taking a join back",
             f"supervoxels {first} and {second} of run {review.spec.run}",
-            f"not joined: {row[0]['reason']}" if row else "nothing could have joined them directly",
-            "Take the two from `emseg stitch explain BODY`; to keep bodies apart whatever joins them, use `part`",
+            f"not joined: {row[0]['reason']}" if row else "no vote could have joined them directly",
+            "Take the two from a joined row of `emseg stitch explain BODY`. To keep bodies apart whatever joins them, "
+            f"use `part`; to take out what a person decided, `emseg stitch edits -d {dataset} --forget NUMBER`",
         )
     body = review.body_of(np.array([one], np.uint64))
     members = review.members(int(body[0]))
-    parts = parts_without(review.ledger_rows(lambda ledger: joins_of(ledger, members)), members, one, other)
+    joins = review.ledger_rows(lambda ledger: joins_of(ledger, members))
+    parts = parts_without(joins, pair_constraints_of(review.spec.edits)[0].must_link, members, one, other)
     sizes = ", ".join(f"{review.voxels(part)} voxels" for part in parts)
     _add(services, review, EditKind.DROP, first, second, why)
     if len(parts) == 1:
@@ -140,11 +148,24 @@ def edits(
     review = _review(services, dataset, run)
     if forget is not None:
         change_edits(services.store, dataset, review.segment_key, lambda known: _without(known, forget))
-    table = Table("number", "decision", "first", "second", "why")
-    for number, edit in enumerate(read_edits(services.store, dataset, review.segment_key).edits, 1):
+    kept = read_edits(services.store, dataset, review.segment_key)
+    console.print(_decisions(review, "decisions", list(enumerate(kept.edits, 1))))
+
+
+def _show_decisions(review: StitchReview, title: str, members: Ids) -> None:
+    """Those that name a supervoxel of a body; nothing where there is none."""
+    of_body = set(members.tolist())
+    said = [(n, e) for n, e in enumerate(review.spec.edits.edits, 1) if {e.first, e.second} & of_body]
+    if said:
+        console.print(_decisions(review, title, said))
+
+
+def _decisions(review: StitchReview, title: str, said: Sequence[tuple[int, Edit]]) -> Table:
+    table = Table("number", "decision", "first", "second", "why", title=f"{len(said)} {title}", title_justify="left")
+    for number, edit in said:
         first, second = review.shown(np.array([edit.first, edit.second], np.uint64)).tolist()
         table.add_row(str(number), edit.kind, str(first), str(second), edit.why)
-    console.print(table)
+    return table
 
 
 def _without(known: tuple[Edit, ...], number: int) -> tuple[Edit, ...]:
@@ -187,13 +208,23 @@ def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: in
     def with_it(known: tuple[Edit, ...]) -> tuple[Edit, ...]:
         if any((e.kind, e.first, e.second) in others for e in known):
             return known
+        opposite = {EditKind.DROP: EditKind.JOIN, EditKind.JOIN: EditKind.DROP}.get(kind)
+        numbers = [n for n, e in enumerate(known, 1) if e.kind is opposite and {e.first, e.second} == {one, other}]
+        if numbers:
+            raise PermanentError(
+                "editing a segmentation",
+                f"supervoxels {first} and {second}",
+                f"decision {numbers[0]}, {opposite}, says the contrary",
+                f"Take that out first: emseg stitch edits -d {review.spec.dataset} -r {review.spec.run} --forget {numbers[0]}",
+            )
         constraints, _ = pair_constraints_of(Edits(edits=(*known, edit)))
         if len(pair := constraints.contradiction()):
             raise contradicted("editing a segmentation", review.shown(pair))
         return (*known, edit)
 
     changed = change_edits(services.store, review.spec.dataset, review.segment_key, with_it)
-    console.print(f"{len(changed.edits)} decisions; the next run of {review.spec.dataset} stitches again with them")
+    kept = "1 decision" if len(changed.edits) == 1 else f"{len(changed.edits)} decisions"
+    console.print(f"{kept} kept; the next run of {review.spec.dataset} stitches again with all of them")
 
 
 def _show(title: str, rows: pa.Table, most: int) -> None:

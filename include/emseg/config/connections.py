@@ -109,11 +109,12 @@ def _read(kind: type[C], names: Mapping[str, str], environment: Mapping[str, str
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        missing = ", ".join(names[str(e["loc"][0])] for e in error.errors(include_input=False))
+        faults = error.errors(include_input=False)  # a value may be a secret
+        said = [f"{names[str(e['loc'][0])]}: {'not set' if e['type'] == 'missing' else e['msg']}" for e in faults]
         raise PermanentError(
             f"reading the {kind.__name__}",
             "environment of this process",
-            f"{missing} not set or not usable",
+            "; ".join(said),
             "Set it, or run through Airflow (connections emseg_dvid, emseg_s3); on a laptop: emseg devstack up",
         ) from None
 

@@ -43,6 +43,8 @@ class JobResources(Record):
             )
         if self.gpus and self.cores is None:
             raise ValueError("gpus: tasks share the GPUs of an executor by its `cores`. Give `cores`, too")
+        if self.tasks_per_gpu > 1 and not self.gpus:
+            raise ValueError("tasks_per_gpu: no GPU is asked for, so none would be used. Give `gpus`, too")
         by_cores, by_gpus = (self.cores or 0) // self.task_cores, self.gpus * self.tasks_per_gpu
         if self.gpus and by_cores > by_gpus:
             raise ValueError(

@@ -40,15 +40,17 @@ def row_of(ledger: pa.Table, first: int, second: int) -> pa.Table:
     return ledger.filter(pc.and_(pc.equal(ledger["first"], low), pc.equal(ledger["second"], high)))
 
 
-def parts_without(ledger: pa.Table, members: Ids, first: int, second: int) -> list[Ids]:
+def parts_without(ledger: pa.Table, must_link: Ids, members: Ids, first: int, second: int) -> list[Ids]:
     """What a body falls into when one of its joins is taken back: one part where others hold it together.
 
-    Nothing else is decided anew: a candidate that was refused because of this join may be taken next time.
+    `must_link`, uint64 (N, 2), are pairs that people joined; those of other bodies do not matter. Nothing else is
+    decided anew: a candidate that was refused because of this join may be taken next time.
     """
     joins = joins_of(ledger, members)
     ends = np.stack([joins["first"].to_numpy(), joins["second"].to_numpy()], axis=1)
     dropped = (ends == np.sort(np.array([first, second], np.uint64))).all(axis=1)
-    a, b = np.searchsorted(members, ends[~dropped]).T
+    said = must_link[np.isin(must_link, members).all(axis=1)]
+    a, b = np.searchsorted(members, np.concatenate([ends[~dropped], said])).T
     graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(members), len(members)))
     _, component = connected_components(graph, directed=False)
     return [members[component == number] for number in np.unique(component)]

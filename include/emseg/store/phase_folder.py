@@ -99,7 +99,7 @@ class PhaseFolder:
             "reading an artefact",
             f"phase {self.phase}, item {item}, {artefact.name} at {self.store.address(artefact.key)}",
             data,
-            f"It was set aside with its markers: run phase {self.phase} again, which computes only this item",
+            f"It was set aside with its markers. {self._again}: it computes only this item",
         )
 
     def commit_item(self, item: str, artefacts: Sequence[Artefact], statistics: Figures) -> ItemMarker:
@@ -140,7 +140,7 @@ class PhaseFolder:
                 "reading item markers",
                 f"phase {self.phase} at {self.store.address(self._key('items'))}",
                 f"{len(lost)} of {len(wanted)} are missing or damaged: {', '.join(lost[:20])}{' …' * (len(lost) > 20)}",
-                f"Run phase {self.phase} again: it computes only these",
+                f"{self._again}: it computes only these",
             )
         return [markers[item] for item in wanted]
 
@@ -264,15 +264,20 @@ class PhaseFolder:
         return [each for each in found if each.item in wanted]
 
     def _finished(self) -> PhaseMarker:
-        marker = self.phase_marker()
-        if marker is None:
-            raise PermanentError(
-                "reading a manifest",
-                self.store.address(self.marker_key),
-                f"phase {self.phase} is not done",
-                f"Run phase {self.phase} first",
-            )
-        return marker
+        marker, where = self.phase_marker(), self.store.address(self.marker_key)
+        if marker is not None:
+            return marker
+        if any(self.store.keys_under(self._key("quarantine"))):  # another reader, perhaps a moment ago
+            found = "the phase was done; damage was found since, and its marker set aside"
+            remedy = f"{self._again}: it computes only what is missing"
+            raise IntegrityError("reading a manifest", where, found, remedy)
+        found = f"phase {self.phase} is not done"
+        raise PermanentError("reading a manifest", where, found, f"Run phase {self.phase} first")
+
+    @property
+    def _again(self) -> str:
+        how = f"a retry does, or clear the task of its stage in Airflow, or: emseg run {self.dataset} --again RUN"
+        return f"Run phase {self.phase} again ({how})"
 
     def _of_manifest(self, marker: PhaseMarker, part: Artefact) -> bytes:
         data = self._verified(part)
@@ -336,7 +341,7 @@ class PhaseFolder:
             "reading a marker",
             self.store.address(key),
             found,
-            f"It was set aside: run phase {self.phase} again, which computes what it marked",
+            f"It was set aside. {self._again}: it computes what it marked",
         )
 
     def _set_aside(self, key: str) -> None:

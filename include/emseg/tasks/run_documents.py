@@ -41,6 +41,9 @@ _DECIDE_WHAT_RUNS = {"spec", "ingestion", "evaluation", "watch", "report", "appr
 def form_of(name: str, model: type[M]) -> Form[M]:
     """Stored form of the document `NAME.json`, for example of `verdict` or `report-segment`."""
     kind, _, stage = name.partition("-")
-    remedy = f"Clear the task `{_WRITERS.get(kind, stage)}` of this run with Downstream: it writes the document anew"
+    remedy = (
+        f"Clear the task `{_WRITERS.get(kind, stage)}` of this run with Downstream: it writes the document anew. A run "
+        "from the command line has no tasks: start a new one, which computes only what no run has computed"
+    )
     damaged = PermanentError if kind in _DECIDE_WHAT_RUNS else IntegrityError
     return Form(kind, model, QUALITY_SCHEMA if kind == "quality" else SCHEMA, remedy, remedy, damaged)

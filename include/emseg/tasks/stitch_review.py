@@ -55,7 +55,10 @@ class StitchReview:
             ) from None
         if context.folder("resolve").phase_marker() is None:
             raise PermanentError(
-                "looking at the stitching of a run", f"{dataset}, run {run}", "it is not stitched", "Run `stitch` first"
+                "looking at the stitching of a run",
+                f"{dataset}, run {run}",
+                "it is not stitched, or damage was found in its stitching since",
+                f"Clear its task `stitch` in Airflow, or: emseg run {dataset} --again {run}",
             )
         return cls(context)
 
