@@ -211,11 +211,12 @@ def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: in
         opposite = {EditKind.DROP: EditKind.JOIN, EditKind.JOIN: EditKind.DROP}.get(kind)
         numbers = [n for n, e in enumerate(known, 1) if e.kind is opposite and {e.first, e.second} == {one, other}]
         if numbers:
+            take_out = f"emseg stitch edits -d {review.spec.dataset} -r {review.spec.run} --forget {numbers[0]}"
             raise PermanentError(
                 "editing a segmentation",
                 f"supervoxels {first} and {second}",
                 f"decision {numbers[0]}, {opposite}, says the contrary",
-                f"Take that out first: emseg stitch edits -d {review.spec.dataset} -r {review.spec.run} --forget {numbers[0]}",
+                f"Take that out first: {take_out}",
             )
         constraints, _ = pair_constraints_of(Edits(edits=(*known, edit)))
         if len(pair := constraints.contradiction()):
