@@ -52,24 +52,20 @@ def forked(work: Callable[..., object], *given: object, environment: Mapping[str
 
 def emseg(*words: object, environment: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
     """The command `emseg` with these words, to its end."""
-    return _to_its_end(_command, words, environment)
+    return to_its_end(command, words, environment)
 
 
-def modules_after_calling(*words: object, environment: Mapping[str, str]) -> set[str]:
-    """The modules that `emseg WORDS` had imported when it ended; those that are imported before are among them."""
-    return set(_to_its_end(_command_told, words, environment).stdout.rpartition("MODULES")[2].split())
-
-
-def _to_its_end(
+def to_its_end(
     work: Callable[..., object], words: tuple[object, ...], environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
+    """A new process that calls `work` with `words`, as text, and has these variables alone, to its end."""
     with TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
         return forked(work, *map(str, words), environment=environment, out=out, err=err).ended(timeout_s=300)
 
 
 def _begun(
-    environment: dict[str, str], out: Path, err: Path, work: Callable[..., object], given: tuple[object]
+    environment: dict[str, str], out: Path, err: Path, work: Callable[..., object], given: tuple[object, ...]
 ) -> None:
     os.environ.clear()
     os.environ.update(environment)
@@ -79,15 +75,9 @@ def _begun(
     work(*given)
 
 
-def _command(*words: str) -> None:
+def command(*words: str) -> None:
+    """Be the command `emseg` with these words."""
     from emseg.cli.main import app
 
     sys.argv = ["emseg", *words]
     app()
-
-
-def _command_told(*words: str) -> None:
-    try:
-        _command(*words)
-    finally:
-        sys.stdout.write(" ".join(["MODULES", *sys.modules]))

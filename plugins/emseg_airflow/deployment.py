@@ -54,7 +54,7 @@ def spark_deployment() -> SparkDeployment:
 def deployment_of(connection: Connection) -> SparkDeployment:
     """The same of a given Connection."""
     doing, given = "reading the extra of an Airflow Connection", connection.extra_dejson
-    for name in ("archive", "main"):
+    for name in ("archive", "main"):  # here, because `validated` repeats the value that it refuses
         if _KEY_IN_URL.search(str(given.get(name, ""))):
             found = f"{name} is a URL with a password or a query: it would be seen in the command that submits a job"
             remedy = "Name a path, or a URL without them; keys of a store are for Spark's own settings on its computers"

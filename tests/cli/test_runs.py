@@ -12,14 +12,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tests import forked
+from tests.cli.called import modules_after_forking
 from tests.links.viewer import state_of
-from tests.refusals import refused
 
-from emseg.cli import connecting
-from emseg.config import DvidConnection, s3_connection
+from emseg.config import s3_connection
 from emseg.dvid import DvidServer
 from emseg.engine.report import StageReport
-from emseg.errors import IntegrityError, PermanentError
+from emseg.errors import IntegrityError
 from emseg.phases import phases, stages
 from emseg.phases.services import DvidServices
 from emseg.quality import Verdict
@@ -129,7 +128,7 @@ def test_a_dataset_is_run_published_and_rolled_back_from_the_command_line(emseg,
 def test_commands_of_production_never_import_the_devstack(environment, published):
     """Kills a server that needs what a laptop's servers are built with, though its own are named by the environment."""
     for words in (["plan", "operators"], ["status", "operators"], ["runs", "operators"], ["run", "operators"]):
-        modules = forked.modules_after_calling(*words, environment=environment)
+        modules = modules_after_forking(*words, environment=environment)
         assert "emseg.dvid" in modules
         assert not [module for module in modules if module.startswith("emseg.devstack")]
 
@@ -235,16 +234,3 @@ def test_an_old_run_is_done_again_where_its_stitching_is_damaged(emseg, publishe
     assert again.returncode == 0, again.stdout + again.stderr
     assert _run_name(again) == published
     assert run.folder("resolve").phase_marker().content_digest == before.content_digest
-
-
-def test_a_limit_of_requests_counts_for_the_devstack_too(monkeypatch):
-    """Kills a limit that is read only where the address of DVID is a variable, too; and one that is not looked at."""
-    stack = SimpleNamespace(dvid=DvidConnection(url="http://127.0.0.1:1"), s3=None)
-    monkeypatch.setattr(connecting, "running_devstack", lambda: stack)
-    for name in ("EMSEG_DVID_URL", "EMSEG_SERVICES_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("EMSEG_DVID_MAX_REQUESTS", "7")
-    assert connecting._connections()[0].max_requests == 7
-    monkeypatch.setenv("EMSEG_DVID_MAX_REQUESTS", "1001")
-    with refused(PermanentError, "EMSEG_DVID_MAX_REQUESTS", 1000):
-        connecting._connections()

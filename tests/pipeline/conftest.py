@@ -33,7 +33,6 @@ RUN_TIMEOUT_S = 420.0
 COMMANDS: set[str] = set()
 """Command lines of all processes that were seen while runs were going on: /proc shows them to every user."""
 
-
 PUBLISHED_RUNS: list[str] = []
 """Ids of runs of dataset `demo` in this process that were published: later tests need no run of their own."""
 

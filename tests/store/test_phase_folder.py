@@ -230,7 +230,17 @@ def test_a_damaged_item_marker_is_set_aside_and_its_item_computed_anew(store):
 
 
 def test_a_reader_that_comes_after_the_one_that_found_damage_says_that_a_retry_mends_it(store):
-    """Kills a run that ends for good by one bad byte: many tasks read a phase at once, one sets its marker aside."""
+    """Kills a run that ends for good by one bad byte: many tasks read a phase at once, one sets its marker aside.
+
+    And a retry of what no retry mends: a phase that was never done, though one of its items was damaged.
+    """
+    phase = folder(store)
+    phase.commit_item(ITEMS[0], [phase.write_artefact(ITEMS[0], "labels", body(ITEMS[0]))], {"voxels": 27})
+    store.put(f"{BASE}/items/{ITEMS[0]}.json", b"{torn")
+    with refused(IntegrityError, ITEMS[0]):
+        reader(store).item_marker(ITEMS[0])
+    with refused(PermanentError, "segment"):
+        reader(store).manifest()
     marker, _ = run(folder(store))
     listed = reader(store).manifest()
     store.put(listed[0].artefact("labels").key, b"flipped")

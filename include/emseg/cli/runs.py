@@ -62,7 +62,8 @@ def run(
     if parameters.dry_run:
         plan(parameters)
         return
-    _require_known(parameters)
+    if again is None:
+        _require_known(parameters)
     services = connected()
     if again is None:
         name = run_name(f"cli-{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}-{uuid4().hex[:8]}")

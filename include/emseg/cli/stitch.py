@@ -59,7 +59,7 @@ def explain(
             "explaining a body", f"{body} of run {review.spec.run}", "no body has this name", "Take an id from DVID"
         )
     console.print(f"Body {body}: {len(members)} supervoxels, {review.voxels(members) / 1e6:.3f} Mvoxels")
-    _show_decisions(review, "decisions of people that this run followed there", members)
+    _show_decisions(review, members)
     around = review.ledger_rows(lambda ledger: about(ledger, members))
     _show("joined, best evidence first", review.shown_rows(joins_of(around, members)), rows)
     _show("not joined, most shared voxels first", review.shown_rows(refusals_of(around, members)), rows)
@@ -149,19 +149,19 @@ def edits(
     if forget is not None:
         change_edits(services.store, dataset, review.segment_key, lambda known: _without(known, forget))
     kept = read_edits(services.store, dataset, review.segment_key)
-    console.print(_decisions(review, "decisions", list(enumerate(kept.edits, 1))))
+    console.print(_decisions(review, "what people decided", list(enumerate(kept.edits, 1))))
 
 
-def _show_decisions(review: StitchReview, title: str, members: Ids) -> None:
-    """Those that name a supervoxel of a body; nothing where there is none."""
+def _show_decisions(review: StitchReview, members: Ids) -> None:
+    """Those that the run followed and that name a supervoxel of a body; nothing where there is none."""
     of_body = set(members.tolist())
     said = [(n, e) for n, e in enumerate(review.spec.edits.edits, 1) if {e.first, e.second} & of_body]
     if said:
-        console.print(_decisions(review, title, said))
+        console.print(_decisions(review, "what people decided, as this run followed it", said))
 
 
 def _decisions(review: StitchReview, title: str, said: Sequence[tuple[int, Edit]]) -> Table:
-    table = Table("number", "decision", "first", "second", "why", title=f"{len(said)} {title}", title_justify="left")
+    table = Table("number", "decision", "first", "second", "why", title=title, title_justify="left")
     for number, edit in said:
         first, second = review.shown(np.array([edit.first, edit.second], np.uint64)).tolist()
         table.add_row(str(number), edit.kind, str(first), str(second), edit.why)

@@ -115,7 +115,7 @@ def _read(kind: type[C], names: Mapping[str, str], environment: Mapping[str, str
             f"reading the {kind.__name__}",
             "environment of this process",
             "; ".join(said),
-            "Set it, or run through Airflow (connections emseg_dvid, emseg_s3); on a laptop: emseg devstack up",
+            "Set it right, or run through Airflow (connections emseg_dvid, emseg_s3); on a laptop: emseg devstack up",
         ) from None
 
 

@@ -267,7 +267,7 @@ class PhaseFolder:
         marker, where = self.phase_marker(), self.store.address(self.marker_key)
         if marker is not None:
             return marker
-        if any(self.store.keys_under(self._key("quarantine"))):  # another reader, perhaps a moment ago
+        if self.store.exists(self._quarantine_key(self.marker_key)):  # by another reader, perhaps a moment ago
             found = "the phase was done; damage was found since, and its marker set aside"
             remedy = f"{self._again}: it computes only what is missing"
             raise IntegrityError("reading a manifest", where, found, remedy)
@@ -350,12 +350,15 @@ class PhaseFolder:
 
     def _quarantine(self, key: str) -> None:
         """Copy an object, if any, to the quarantine folder and say so loudly."""
-        kept = self._key("quarantine", *self._path_below(key))
+        kept = self._quarantine_key(key)
         _LOG.error("phase %s: quarantining %s as %s", self.phase, self.store.address(key), kept)
         try:
             self.store.put(kept, self.store.get(key))
         except (ObjectMissingError, IntegrityError) as error:
             _LOG.error("phase %s: nothing to keep of %s: %s", self.phase, key, error.found)
+
+    def _quarantine_key(self, key: str) -> str:
+        return self._key("quarantine", *self._path_below(key))
 
     def _check_own(self, markers: Markers) -> None:
         foreign = [m.item for m in markers if (m.phase, m.phase_key) != (self.phase, self.phase_key)]

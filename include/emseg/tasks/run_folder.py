@@ -119,7 +119,8 @@ class RunFolder:
                 "starting from the run specification",
                 f"run {self.run}",
                 f"the code of {', '.join(changed)} here is not the code that the run was pinned with",
-                "Clear the task `pin` to go on with this code, or deploy one version everywhere",
+                "Clear the task `pin` to go on with this code, or deploy one version everywhere. A run from the "
+                "command line has no tasks: start a new one",
             )
         return spec
 
