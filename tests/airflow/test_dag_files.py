@@ -158,6 +158,14 @@ def test_a_dag_survives_the_way_through_airflows_database(dag: DAG) -> None:
     assert sorted(DagSerialization.from_dict(json.loads(json.dumps(document))).task_ids) == sorted(LINE)
 
 
+def test_a_file_that_is_parsed_again_gives_the_same_dag(bag: DagBag) -> None:
+    """Kills a new version of each DAG every half minute, when Airflow parses; that of tests/pipeline parses once."""
+    again = parsed()
+    assert {name: DagSerialization.to_dict(dag) for name, dag in again.dags.items()} == {
+        name: DagSerialization.to_dict(dag) for name, dag in bag.dags.items()
+    }
+
+
 def test_parsing_imports_nothing_heavy() -> None:
     """The DAG processor parses again and again; what only tasks need must be imported by tasks."""
     heavy = {
