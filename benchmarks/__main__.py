@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -69,6 +70,7 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"No benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # servers that one started are stopped
     failed = [name for name in names or [each for each in BENCHMARKS if each not in LONG] if not _ran(name)]
     return 1 if failed else 0
 

@@ -20,6 +20,9 @@ NO_SPACE = {
 }
 """What the operating system's errors mean that say that there is no space."""
 
+RUN_AGAIN = "run again (in Airflow: clear the task)"
+"""Ends the remedy of an error that lasts until a person has done something: what is done already is found again."""
+
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """What a terminal obeys instead of showing it, what turns the direction of a line or has no width, half characters."""
 
@@ -77,7 +80,7 @@ class NoRoomError(PermanentError):
         if code in NO_SPACE:
             place = str(getattr(error, "filename", None) or on)
             found = f"{os.strerror(code or 0)}{need and f': {need}'}"
-            return cls(doing, place, found, "Free space there, or use another disk; then clear the task or run again")
+            return cls(doing, place, found, f"Free space there, or use another disk; then {RUN_AGAIN}")
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit != resource.RLIM_INFINITY and (isinstance(error, MemoryError) or code == errno.ENOMEM):
             found = f"{error or 'out of memory'}; the process may have {limit / 2**20:.0f} MiB (RLIMIT_AS)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,19 @@ from emseg.cli.on_demand import COMMANDS, loaded
 from emseg.errors import PermanentError
 
 EMSEG = Path(sys.executable).parent / "emseg"
+
+AT_WORK = """
+import time
+from emseg.cli import main
+def works():
+    try:
+        print("at work", flush=True)
+        time.sleep(60)
+    finally:
+        print("stopped its servers")
+main.cli = works
+main.app()
+"""
 
 LAPTOP = ("devstack", "demo")
 HEAVY = ("numpy", "scipy", "numba", "pyarrow", "boto3", "requests", "zarr", "matplotlib", "great_expectations")
@@ -53,6 +67,16 @@ def test_an_error_is_printed_as_it_is_with_the_exit_code_of_its_class():
         assert done.returncode == PermanentError.exit_code
         assert f"--step-parameters {text}" in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr
+
+
+def test_a_command_that_is_told_to_end_stops_what_it_started():
+    """Kills servers of a demo that outlive it, and a lease that the next run waits a minute for."""
+    with subprocess.Popen([sys.executable, "-c", AT_WORK], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at work\n"
+        process.terminate()
+        assert process.communicate(timeout=30)[0] == "stopped its servers\n"
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_production_commands_are_loaded_without_the_devstack():

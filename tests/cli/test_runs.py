@@ -167,7 +167,7 @@ def test_a_join_is_explained_taken_back_and_compared(emseg, published, store, de
     part_of = emseg("stitch", "explain", join["second"], "-d", "operators")
     assert re.match(rf"\D+{join['second']}\D+{body}\n\D+{body}\b", part_of.stdout)
     for words, values in (
-        (("undo", *ends, "-r", _run_name(stitched)), (*ends, "dropped by a person")),
+        (("undo", *ends, "-r", _run_name(stitched)), (*ends, "undone by a person")),
         (("join", 5, 5), ("supervoxel 5",)),
         (("part", 9_999_999, join["first"]), (9_999_999, "emseg stitch explain")),
         (("explain", 12345678901), (12345678901,)),

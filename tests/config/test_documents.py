@@ -84,6 +84,10 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         (PLAIN.replace("brain", "Brain").encode(), ["name = 'Brain'", "line 1", "capitals"]),
         ((PLAIN + "gate:\n  are_max: .1\n  vi_merge_max: .inf\n").encode(), ["gate.vi_merge_max = inf", "line 8"]),
         ((PLAIN + "gate: {vi_merge_max: .nan, vi_split_max: 1e400}\n").encode(), ["gate.vi_merge_max", "vi_split_max"]),
+        (
+            (PLAIN + "segmentation: {core_vox: [yes, 64, 64]}\n").encode(),
+            ["core_vox.0 = True (line 6): it is taken for a switch, not for a number"],
+        ),
         ((PLAIN + "stitching: {constraints: {max_weak_um3: off}}\n").encode(), ["max_weak_um3 = False", "line 6"]),
         ((PLAIN + "segmentation: {core_vox: [1000000000, 64, 64]}\n").encode(), ["segmentation.core_vox.0", 4096]),
         ((PLAIN + "segmentation: {core_vox: [64, 64, 100]}\n").encode(), ["core_vox.2 = 100", "multiple of 64"]),

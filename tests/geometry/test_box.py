@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from emseg.geometry import Box, Coordinate
@@ -28,6 +28,14 @@ def test_clipping_is_the_intersection_of_the_voxel_sets(a: Box, b: Box):
     """Kills a clip that forgets an axis, and one that turns an empty result inside out."""
     assert voxels(a.clipped(b)) == voxels(a) & voxels(b)
     assert a.clipped(b).voxels == len(voxels(a) & voxels(b))
+
+
+@given(small, small)
+def test_two_boxes_joined_are_the_extent_of_their_voxels(a: Box, b: Box):
+    """Kills a hull that is too large by a voxel, and one of the corners alone."""
+    assume(not a.is_empty and not b.is_empty)
+    both = np.array(sorted(voxels(a) | voxels(b)))
+    assert a.joined(b) == b.joined(a) == Box(tuple(both.min(axis=0)), tuple(both.max(axis=0) + 1))
 
 
 @given(small, small)

@@ -30,7 +30,7 @@ from emseg.tasks.jobs import run_phases
 from emseg.tasks.local import run_on_array
 
 QUARANTINED = (5, 17, 60)
-NOTHING_DROPPED = np.empty((0, 2), np.uint64)
+NOTHING_UNDONE = np.empty((0, 2), np.uint64)
 WITHOUT = 31
 """A cell that was given up: it has no labels, so no votes."""
 
@@ -67,18 +67,18 @@ def crossings_of(known: Evidence, cell: int) -> Crossings:
     return Crossings.joined([Crossings(planes, first, second)])
 
 
-def a_run(folder: Path, said: PairConstraints, dropped: np.ndarray) -> RunContext:
+def a_run(folder: Path, said: PairConstraints, undone: np.ndarray) -> RunContext:
     grayscale = np.zeros(SHAPE * 64, np.uint8)
     run = run_on_array(grayscale, Segmentation(core_vox=(64,) * 3, halo_vox=(20,) * 3), RULES, FolderStore(folder))
-    kinds = ((EditKind.JOIN, said.must_link), (EditKind.PART, said.cannot_link), (EditKind.DROP, dropped))
+    kinds = ((EditKind.JOIN, said.must_link), (EditKind.PART, said.cannot_link), (EditKind.UNDO, undone))
     edits = [Edit(kind=kind, first=a, second=b) for kind, pairs in kinds for a, b in pairs.tolist()]
     spec = run.spec.model_copy(update={"edits": Edits(edits=tuple(edits))})
     return replace(run, spec=spec, given_up={"segment": {f"sv-{WITHOUT:08d}": "it fails"}})
 
 
-def matched(folder: Path, known: Evidence, said: PairConstraints, dropped: np.ndarray) -> RunContext:
+def matched(folder: Path, known: Evidence, said: PairConstraints, undone: np.ndarray) -> RunContext:
     """A run whose segmentation and votes are there."""
-    run = a_run(folder, said, dropped)
+    run = a_run(folder, said, undone)
     segment, match = run.folder("segment"), run.folder("match")
     names = {cell: run.grid.subvolume(cell).name for cell in range(SHAPE.product)}
     done = [cell for cell in names if cell != WITHOUT]
@@ -109,7 +109,7 @@ def store_of_a_resolved_run(tmp_path_factory) -> tuple[Path, PairConstraints]:
     folder, (known, said) = tmp_path_factory.mktemp("resolved"), made(3)
     with pytest.MonkeyPatch.context() as patch:
         small_regions(patch)
-        resolved(matched(folder, without_a_cell(known), said, NOTHING_DROPPED))
+        resolved(matched(folder, without_a_cell(known), said, NOTHING_UNDONE))
     return folder, said
 
 
@@ -117,7 +117,7 @@ def store_of_a_resolved_run(tmp_path_factory) -> tuple[Path, PairConstraints]:
 def run(store_of_a_resolved_run, _small_regions, tmp_path) -> RunContext:
     """A resolved run with a copy of its store, which a test may change."""
     folder, said = store_of_a_resolved_run
-    return a_run(Path(shutil.copytree(folder, tmp_path / "store")), said, NOTHING_DROPPED)
+    return a_run(Path(shutil.copytree(folder, tmp_path / "store")), said, NOTHING_UNDONE)
 
 
 @pytest.mark.usefixtures("_small_regions")
@@ -127,10 +127,10 @@ def test_the_parts_of_mapping_and_ledger_are_those_of_the_whole(seed, tmp_path):
     inside its region alone, and edits that one wave follows and another does not."""
     everything, said = made(seed, votes=900)
     known = without_a_cell(everything)
-    dropped = np.stack([known.votes.first, known.votes.second], axis=1)[:: len(known.votes) // 5]
-    run = matched(tmp_path, known, said, dropped)
+    undone = np.stack([known.votes.first, known.votes.second], axis=1)[:: len(known.votes) // 5]
+    run = matched(tmp_path, known, said, undone)
     resolved(run)
-    whole = resolve(known, RULES, VOXEL_SIZE_NM, said, dropped)
+    whole = resolve(known, RULES, VOXEL_SIZE_NM, said, undone)
     folder = run.folder("resolve")
     ledgers = LEDGER.read_all(folder, parts_of_result(run)).sort_by([("first", "ascending"), ("second", "ascending")])
     assert ledgers.equals(whole.ledger)
@@ -187,7 +187,7 @@ def test_a_region_whose_marker_was_lost_meanwhile_is_no_empty_region(run):
 def test_a_small_volume_is_one_region(tmp_path):
     """The demo has two items: one that joins, and one that writes the result."""
     known, _ = made(4)
-    run = matched(tmp_path, without_a_cell(known), PairConstraints.none(), NOTHING_DROPPED)
+    run = matched(tmp_path, without_a_cell(known), PairConstraints.none(), NOTHING_UNDONE)
     assert phase_named("resolve").items(run) == ("join-0-00000000", "bodies-00000000")
     resolved(run)
     whole = resolve(without_a_cell(known), RULES, VOXEL_SIZE_NM)

@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+import requests
 from tests.pipeline import browser
 from tests.pipeline.conftest import PUBLISHED_RUNS
 
+from emseg.alerts import Receipts
 from emseg.devstack import DevStack
 from emseg.engine.report import StageReport
 from emseg.phases import stages
@@ -28,6 +30,8 @@ from emseg.tasks.run_folder import RunFolder, run_name
 DAG_ID = "segment_volume"
 RUN_TIMEOUT_S = 600.0
 LOOKS_S = 6.0
+LATE = "late"
+"""Dataset whose runs are late after two seconds."""
 PLANNED = ("pin", "plan", "unless_dry_run")
 DONE_AFTER = ("segment", "stitch", "evaluate", "gate", "approve", "publish")
 
@@ -52,14 +56,16 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path / "pictures"
 
 
-def test_a_person_starts_a_dry_run_in_the_form_and_reads_the_plan(airflow: Any, pictures: Path) -> None:
+def test_a_person_starts_a_dry_run_in_the_form_reads_the_plan_and_is_told_that_it_is_late(
+    airflow: Any, pictures: Path, alerts: list[dict[str, Any]], store: S3Store
+) -> None:
     """Kills a form whose untouched fields are refused (the Advanced section shows [] for nothing), and a dry run that
     submits something."""
     with browser.airflow_page(airflow.url, pictures) as page:
         page.log_in(airflow.username, airflow.password)
         page.open_form(DAG_ID)
         assert page.shown_in("preset") == page.shown_in("stitch") == "as in the dataset file"
-        page.choose("dataset", "demo")
+        page.choose("dataset", LATE)
         page.switch_on("dry_run")
         page.picture("form")
         page.open_section("Advanced", "Subvolume core, voxels Z Y X")
@@ -73,6 +79,23 @@ def test_a_person_starts_a_dry_run_in_the_form_and_reads_the_plan(airflow: Any, 
         page.show_log(DAG_ID, run_id, "plan", containing="subvolumes")
         page.picture("plan")
         assert page.hosts() == {urlsplit(airflow.url).netloc}
+    _told_once_that_it_is_late(run_name(run_id), alerts, store)
+
+
+def _told_once_that_it_is_late(run: str, alerts: list[dict[str, Any]], store: S3Store) -> None:
+    """Kills a deadline that Airflow cannot store or its triggerer cannot call. The dataset is late after 1.8 s."""
+    ends = time.monotonic() + 60
+    while not (told := [each["alert"] for each in alerts if each["alert"]["run"] == run]):
+        assert time.monotonic() < ends, "nobody was told"
+        time.sleep(0.5)
+    (alert,) = told
+    assert (alert["kind"], alert["severity"], alert["dataset"]) == ("late", "warning", LATE)
+    (receipt,) = Receipts(store, LATE, run).of_this_run()
+    assert {name: each.state for name, each in receipt.deliveries.items()} == {
+        "log": "delivered",
+        "webhook": "delivered",
+    }
+    assert requests.get(alert["links"]["Run in Airflow"], timeout=30).status_code == 200
 
 
 def _approve(airflow: Any, run_id: str) -> Any:

@@ -123,8 +123,8 @@ def test_people_join_and_part_whatever_the_votes_say():
 
 
 def test_a_vote_that_was_taken_back_does_not_count():
-    result = resolve(Evidence(BRIDGE), stitching(), VOXEL_SIZE_NM, dropped=pairs((CELL | 1, 1)))
-    assert result.ledger["reason"].to_pylist() == ["dropped by a person", "joined"]
+    result = resolve(Evidence(BRIDGE), stitching(), VOXEL_SIZE_NM, undone=pairs((CELL | 1, 1)))
+    assert result.ledger["reason"].to_pylist() == ["undone by a person", "joined"]
 
 
 def test_people_who_contradict_each_other_are_told_so():

@@ -17,7 +17,7 @@ def test_the_second_waits_for_the_first_and_gets_the_next_fence(store):
     """Kills a lease for two, and a fence that starts again after a release."""
     first, second = Lease(store, KEY, "run 1", 60), Lease(store, KEY, "run 2", 60)
     assert first.take() == 1
-    with refused(LeaseHeldError, "run 1", "fence 1"):
+    with refused(LeaseHeldError, "run 1 holds it", "alive less than 60 s ago"):
         second.take()
     assert first.renew() == 1
     first.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,12 @@ def test_what_a_person_decided_survives_damage_and_loss_of_its_object(tmp_path, 
     assert store.get(where) == data, "the object is mended, so that the copy is not the only one for long"
     decided(store, OTHER)
     assert read_edits(store, "brain", "key1") == Edits(edits=(ONE, OTHER))
+
+
+def test_a_vote_that_was_taken_back_under_its_former_name_is_still_taken_back():
+    """Kills a decision that is damage to a release which has another word for it."""
+    former = ONE.model_dump(mode="json") | {"kind": "drop"}
+    assert Edit.model_validate_json(json.dumps(former)) == ONE.model_copy(update={"kind": EditKind.UNDO})
 
 
 def test_edits_without_a_whole_copy_are_refused_and_never_taken_for_none(tmp_path):

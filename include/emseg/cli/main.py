@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from io import TextIOWrapper
+from typing import NoReturn
 
 import typer
 from rich.text import Text
@@ -25,6 +27,7 @@ on_demand.add_to(cli)
 
 def app() -> None:
     """Entry point of the command `emseg`."""
+    signal.signal(signal.SIGTERM, _ended)
     handler = PrintableHandler(console=console, show_path=False, show_level=False, rich_tracebacks=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("emseg").setLevel(logging.INFO)
@@ -35,6 +38,11 @@ def app() -> None:
     except EmsegError as error:
         errors.print(Text(type(error).__name__, "bold red"), str(error), highlight=False)
         sys.exit(error.exit_code)
+
+
+def _ended(number: int, _: object) -> NoReturn:
+    """End as at an error: servers that a command started are stopped, and a lease that it has is given back."""
+    sys.exit(128 + number)
 
 
 def _called() -> None:

@@ -116,7 +116,7 @@ def undo(first: Supervoxel, second: Supervoxel, dataset: Dataset, run: Run = Non
     joins = review.ledger_rows(lambda ledger: joins_of(ledger, members))
     parts = parts_without(joins, pair_constraints_of(review.spec.edits)[0].must_link, members, one, other)
     sizes = ", ".join(f"{review.voxels(part)} voxels" for part in parts)
-    _add(services, review, EditKind.DROP, first, second, why)
+    _add(services, review, EditKind.UNDO, first, second, why)
     if len(parts) == 1:
         console.print(f"Body {review.shown(body)[0]} stays one: other joins hold it together")
     else:
@@ -208,7 +208,7 @@ def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: in
     def with_it(known: tuple[Edit, ...]) -> tuple[Edit, ...]:
         if any((e.kind, e.first, e.second) in others for e in known):
             return known
-        opposite = {EditKind.DROP: EditKind.JOIN, EditKind.JOIN: EditKind.DROP}.get(kind)
+        opposite = {EditKind.UNDO: EditKind.JOIN, EditKind.JOIN: EditKind.UNDO}.get(kind)
         numbers = [n for n, e in enumerate(known, 1) if e.kind is opposite and {e.first, e.second} == {one, other}]
         if numbers:
             take_out = f"emseg stitch edits -d {review.spec.dataset} -r {review.spec.run} --forget {numbers[0]}"

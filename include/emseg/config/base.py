@@ -20,6 +20,11 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 _NAME_RULE = "use 1 to 63 of a-z, 0-9, _ and -, no capitals, with a letter or digit first"
 
+_OF_NUMBERS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of"}
+"""What pydantic calls the limits of numbers; it takes `yes` for 1 when it compares."""
+
+_NO_NUMBER = "it is taken for a switch, not for a number"
+
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 MODELS, MODEL_REPORTS, PROBES, ALERTS, REQUESTS = "models", "model-reports", "probe", "alerts", "requests"
@@ -75,13 +80,15 @@ def validated(kind: type[M], data: Any, doing: str, on: str, lines: Mapping[Plac
         faults = "; ".join(_fault(each, lines or {}) for each in error.errors())
         raise PermanentError(doing, on, faults, _remedy(error, kind)) from None
     for place, given in _switches(data, made, ()):
-        found = f"{_named(place, given, lines or {})}: it is taken for a switch, not for a number"
+        found = f"{_named(place, given, lines or {})}: {_NO_NUMBER}"
         raise PermanentError(doing, on, found, "Give a number, or null where the field takes it")
     return made
 
 
 def _fault(error: ErrorDetails, lines: Mapping[Place, int]) -> str:
     named = _named(error["loc"], error.get("input"), lines)
+    if isinstance(error.get("input"), bool) and error["type"] in _OF_NUMBERS:
+        return f"{named}: {_NO_NUMBER}"
     pattern = error.get("ctx", {}).get("pattern")
     return f"{named}: {_NAME_RULE if pattern == NAME_PATTERN else error['msg']}"
 

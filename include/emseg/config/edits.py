@@ -14,11 +14,15 @@ SupervoxelId = Annotated[int, Field(ge=1, lt=MAX_LABEL)]
 
 
 class EditKind(StrEnum):
-    """`join`: one body, whatever the votes say. `part`: never one body. `drop`: this vote does not count."""
+    """`join`: one body, whatever the votes say. `part`: never one body. `undo`: this vote does not count."""
 
     JOIN = "join"
     PART = "part"
-    DROP = "drop"
+    UNDO = "undo"
+
+    @classmethod
+    def _missing_(cls, value: object) -> EditKind | None:
+        return cls.UNDO if value == "drop" else None  # what stores hold that were written before November 2026
 
 
 class Edit(Record):

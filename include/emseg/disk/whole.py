@@ -77,7 +77,10 @@ def _sync(path: Path) -> None:
 def _prepared(target: Path) -> str:
     """The beginning of the temporary names for `target`; what killed writers left under it is removed."""
     prefix = f".partial-{sha256(os.fsencode(target.name)).hexdigest()[:12]}-"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # below /proc, for example
+        raise NotADirectoryError(errno.ENOTDIR, "no folder can be made there", str(target.parent)) from error
     remove_leftovers(target.parent, prefix)
     return prefix
 

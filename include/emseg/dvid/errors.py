@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from emseg.errors import EmsegError, NoRoomError, PermanentError, TransientError
+from emseg.errors import RUN_AGAIN, EmsegError, NoRoomError, PermanentError, TransientError
 
 
 class NotFoundError(PermanentError):
@@ -82,7 +82,7 @@ REFUSALS = (
     Refusal(
         means="the disk of the server is full",
         error=NoRoomError,
-        remedy="Free space on the disk of the DVID server, then clear the task",
+        remedy=f"Free space on the disk of the DVID server, then {RUN_AGAIN}",
         repeated=NEVER,
         why="it stays full until somebody makes room",
         seen=ANY_VERSION,
@@ -91,7 +91,7 @@ REFUSALS = (
     Refusal(
         means="a server or proxy has no storage left",
         error=NoRoomError,
-        remedy="Free space on the disk of the DVID server, then clear the task",
+        remedy=f"Free space on the disk of the DVID server, then {RUN_AGAIN}",
         repeated=NEVER,
         why="it stays full until somebody makes room",
         seen=NOT_DVID,

@@ -35,7 +35,7 @@ def set_extents(
 
 def around(first: Box, second: Box | None) -> Box:
     """The smallest box around both; None is no box."""
-    return first if second is None else Box(first.start.minimum(second.start), first.stop.maximum(second.stop))
+    return first if second is None else first.joined(second)
 
 
 def _post(node: Node, name: str, box: Box) -> None:

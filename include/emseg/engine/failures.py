@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
+from emseg.errors import RUN_AGAIN, EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def error_of(doing: str, failures: Sequence[ItemFailure], total: int, note: str 
     shown = (full or permanent or list(failures))[:3]
     kind: type[EmsegError] = PermanentError if permanent else retryable[shown[0].kind]
     kind = NoRoomError if full else kind
-    remedy = "Correct the cause, then clear the task" if permanent else "A retry does only what is missing"
+    remedy = f"Correct the cause, then {RUN_AGAIN}" if permanent else "A retry does only what is missing"
     return kind(
         doing,
         f"{len(failures)} of {total} items failed: {', '.join(f.item for f in shown)}",

@@ -66,6 +66,10 @@ class Box:
         """The part inside `to`; may be empty."""
         return Box(self.start.maximum(to.start), self.stop.minimum(to.stop))
 
+    def joined(self, other: Box) -> Box:
+        """The smallest box around both, neither of which is empty."""
+        return Box(self.start.minimum(other.start), self.stop.maximum(other.stop))
+
     def translated(self, by: Operand) -> Box:
         """The same shape moved by `by` voxels."""
         return Box(self.start + by, self.stop + by)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emseg.config.base import MODELS
-from emseg.errors import PermanentError
+from emseg.errors import RUN_AGAIN, PermanentError
 from emseg.segment import ModelFolder
 from emseg.segment.model import DESCRIPTION
 from emseg.store import ObjectStore, join_key
@@ -44,7 +44,7 @@ def load_model(store: ObjectStore, digest: str) -> ModelFolder:
             "reading a model",
             store.address(folder),
             f"its contents have the digest {model.digest}",
-            "Store the model again, which mends it: emseg model store DIR. Then clear the task",
+            f"Store the model again, which mends it: emseg model store DIR. Then {RUN_AGAIN}",
         )
     return model
 

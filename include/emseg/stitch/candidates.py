@@ -24,8 +24,8 @@ from emseg.stitch.votes import Votes, VoxelSize
 
 DISPUTED_SHARE = 0.1
 """Share of a supervoxel's voxels in an overlap that a second partner must have to dispute it."""
-DROPPED = "dropped by a person"
-NO_CANDIDATE = (*REFUSALS, DROPPED)
+UNDONE = "undone by a person"
+NO_CANDIDATE = (*REFUSALS, UNDONE)
 """Why a vote is no candidate."""
 
 
@@ -52,14 +52,14 @@ def judged(
     stitching: Stitching,
     voxel_size_nm: VoxelSize,
     quarantined: Collection[int] = (),
-    dropped: Ids | None = None,
+    undone: Ids | None = None,
 ) -> JudgedVotes:
     """Apply the mode to the votes of whole overlaps. `quarantined` are cell numbers.
 
-    `dropped`, uint64 (N, 2), are votes that people took back.
+    `undone`, uint64 (N, 2), are votes that people took back.
     """
     refusal = decide(votes, stitching, voxel_size_nm, quarantined).refusal
-    refusal[_is_dropped(votes, dropped)] = NO_CANDIDATE.index(DROPPED)
+    refusal[_is_undone(votes, undone)] = NO_CANDIDATE.index(UNDONE)
     told = (refusal < 0) | (votes.first_reaches & votes.second_reaches)
     disputed = disputed_supervoxels(votes, stitching.min_overlap_nm3 / prod(voxel_size_nm))
     return JudgedVotes(votes.rows(told), refusal[told], disputed)
@@ -92,8 +92,8 @@ def disputed_supervoxels(votes: Votes, floor_vox: float) -> Ids:
     return disputed
 
 
-def _is_dropped(votes: Votes, dropped: Ids | None) -> Flags:
-    if dropped is None or len(dropped) == 0:
+def _is_undone(votes: Votes, undone: Ids | None) -> Flags:
+    if undone is None or len(undone) == 0:
         return np.zeros(len(votes), bool)
-    first, second = np.sort(dropped, axis=1).T
+    first, second = np.sort(undone, axis=1).T
     return find_pairs((votes.first, votes.second), (first, second))[1]

@@ -46,17 +46,17 @@ def resolve(
     stitching: Stitching,
     voxel_size_nm: VoxelSize,
     pair_constraints: PairConstraints | None = None,
-    dropped: Ids | None = None,
+    undone: Ids | None = None,
 ) -> Resolution:
     """Join bodies over the whole volume.
 
-    `pair_constraints` are what people said of pairs of supervoxels; `dropped`, uint64 (N, 2), are votes that they took
+    `pair_constraints` are what people said of pairs of supervoxels; `undone`, uint64 (N, 2), are votes that they took
     back. PermanentError where the constraints contradict each other.
     """
     said = pair_constraints or PairConstraints.none()
     if len(pair := said.contradiction()):
         raise contradicted("resolving bodies", pair)
-    found = judged(evidence.votes, stitching, voxel_size_nm, evidence.quarantined, dropped)
+    found = judged(evidence.votes, stitching, voxel_size_nm, evidence.quarantined, undone)
     candidates = found.candidates
     weak = is_weak(candidates, found.disputed)
     whole = evidence_of(

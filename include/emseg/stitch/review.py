@@ -48,9 +48,9 @@ def parts_without(ledger: pa.Table, must_link: Ids, members: Ids, first: int, se
     """
     joins = joins_of(ledger, members)
     ends = np.stack([joins["first"].to_numpy(), joins["second"].to_numpy()], axis=1)
-    dropped = (ends == np.sort(np.array([first, second], np.uint64))).all(axis=1)
+    undone = (ends == np.sort(np.array([first, second], np.uint64))).all(axis=1)
     said = must_link[np.isin(must_link, members).all(axis=1)]
-    a, b = np.searchsorted(members, np.concatenate([ends[~dropped], said])).T
+    a, b = np.searchsorted(members, np.concatenate([ends[~undone], said])).T
     graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(members), len(members)))
     _, component = connected_components(graph, directed=False)
     return [members[component == number] for number in np.unique(component)]

@@ -84,7 +84,7 @@ class Lease:
             return self._taken(1) if taken else self._refuse("another process was faster")
         current, version = found
         if not self._is_open(current):
-            return self._refuse(f"{current.holder} holds it, fence {current.fence}, ttl {current.ttl_s:g} s")
+            return self._refuse(f"{current.holder} holds it, and was alive less than {current.ttl_s:g} s ago")
         if not self._store.replace_if(self._key, self._record(current.fence + 1), version):
             return self._refuse("another process was faster")
         if current.is_held and current.holder != self._holder:
@@ -185,7 +185,7 @@ class Lease:
 
     def _refuse(self, found: str) -> NoReturn:
         raise LeaseHeldError(
-            "taking a lease", self._store.address(self._key), found, "Try again after its time, or wait for that run"
+            "taking a lease", self._store.address(self._key), found, "Try again when it has ended; a dead one loses it"
         )
 
     def _lost(self, found: str) -> LeaseLostError:

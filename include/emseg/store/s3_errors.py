@@ -14,7 +14,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from emseg.errors import EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
+from emseg.errors import RUN_AGAIN, EmsegError, IntegrityError, NoRoomError, PermanentError, TransientError
 from emseg.store.objects import ObjectMissingError
 
 _CONFLICTS = {"ConditionalRequestConflict", "OperationAborted"}
@@ -90,7 +90,8 @@ def _of_reply(doing: str, address: str, error: ClientError) -> EmsegError:
     if is_missing(error):
         return ObjectMissingError.at(address)
     if status == 507 or code in _FULL:
-        return NoRoomError(doing, address, found, "Make room on the S3 server, or raise the quota; then clear the task")
+        remedy = f"Make room on the S3 server, or raise the quota; then {RUN_AGAIN}"
+        return NoRoomError(doing, address, found, remedy)
     if status >= 500 or status == 429 or code in _SLOW or is_conflict(error):
         return TransientError(doing, address, found, "Try again; if it stays, look at the load of the S3 server")
     default = _REMEDIES["AccessDenied"] if status == 403 else "Check bucket, prefix and server"

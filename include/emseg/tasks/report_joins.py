@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
-from emseg.array_types import Ids
+from emseg.array_types import Ids, Labels64
 from emseg.geometry import Box
 from emseg.geometry.supervoxel_ids import cells_of
-from emseg.phases.evaluate.truth import counted_truth
+from emseg.phases.evaluate.truth import at_scale, counted_truth
 from emseg.phases.labelmaps import measured_on
 from emseg.phases.match.artefacts import VOTES
 from emseg.phases.resolve.artefacts import LEDGER, parts_of_result, read_mapping
@@ -17,7 +19,7 @@ from emseg.phases.run_context import RunContext
 from emseg.phases.segment.labels import SegmentedSubvolume
 from emseg.phases.services import DvidServices
 from emseg.quality.report.document import Joins, ParkedJoin
-from emseg.quality.report.joins import THIS_RUN, ClearBodies, JoinCount, clear_bodies, count_joins
+from emseg.quality.report.joins import THIS_RUN, JoinCount, clear_bodies, count_joins
 from emseg.stitch import Votes
 from emseg.stitch.review import parked
 from emseg.store import ItemMarker, sums
@@ -36,53 +38,76 @@ def joins_of(run: RunContext[DvidServices], bodies: Ids, quarantined: Collection
     """Precision and recall of joins against the `bodies` that count; None where no overlap has a vote.
 
     `quarantined` are cell numbers. Subvolumes are drawn in an order that follows from the run's key, each with the
-    overlaps to its later neighbours, until `MOST_READ_VOX` are read. Memory: one overlap at a time, and the mapping of
-    its regions.
+    overlaps to its later neighbours, until `MOST_READ_VOX` are read. Memory: the ground truth of one subvolume, one
+    overlap at a time, and the mapping of its regions.
     """
     matched = run.folder("match").manifest()
     order = np.random.default_rng(int(run.keys["evaluate"], 16)).permutation(len(matched))
     total: dict[str, JoinCount] = {}
     overlaps = read_vox = 0
     for marker in (matched[i] for i in order):
-        for region, votes, clear in _overlaps(run, marker, bodies, MOST_READ_VOX - read_vox):
-            mapping = read_mapping(run, np.unique(cells_of(np.concatenate([votes.first, votes.second]))).tolist())
-            found = count_joins(votes, clear, mapping, run.spec.stitching, run.spec.volume.voxel_size_nm, quarantined)
-            total = {rules: total.get(rules, JoinCount()) + count for rules, count in found.items()}
-            overlaps, read_vox = overlaps + 1, read_vox + region.voxels
+        found = _overlaps(run, marker, MOST_READ_VOX - read_vox)
+        for rules, count in _counted(run, found, bodies, quarantined):
+            total[rules] = total.get(rules, JoinCount()) + count
+        overlaps, read_vox = overlaps + len(found), read_vox + sum(each.region.voxels for each in found)
     accuracy = tuple(count.accuracy(_named(run, rules)) for rules, count in total.items())
     return Joins(overlaps_read=overlaps, overlaps=_all_overlaps(run), accuracy=accuracy) if overlaps else None
 
 
-def _overlaps(
-    run: RunContext[DvidServices], marker: ItemMarker, bodies: Ids, room_vox: int
-) -> Iterator[tuple[Box, Votes, tuple[Ids, Ids]]]:
-    """Each overlap with votes of a subvolume with a later neighbour: its region, votes, and bodies of both sides."""
+@dataclass(frozen=True, eq=False)
+class _Overlap:
+    """An overlap of a subvolume and a later neighbour, and all votes in it."""
+
+    region: Box
+    votes: Votes
+    first: SegmentedSubvolume
+    second: SegmentedSubvolume
+
+
+def _overlaps(run: RunContext[DvidServices], marker: ItemMarker, room_vox: int) -> list[_Overlap]:
+    """The overlaps with votes of a subvolume with its later neighbours, as many as there is room for."""
     if room_vox <= 0:
-        return
+        return []
     votes = Votes.from_arrow(VOTES.read(run.folder("match"), marker))
     number, cells = run.grid.subvolume_named(marker.item).number, cells_of(votes.second)
-    neighbours = np.unique(cells).tolist()
-    own, *others = SegmentedSubvolume.several(run, [number, *neighbours])
-    for neighbour, other in zip(neighbours, others, strict=True):
-        region, rows = run.grid.overlap(number, neighbour).region, votes.rows(np.flatnonzero(cells == neighbour))
+    found: dict[int, Box] = {}
+    for neighbour in np.unique(cells).tolist():
+        region = run.grid.overlap(number, neighbour).region
         if region.voxels <= room_vox:
-            room_vox -= region.voxels
-            first, second = _clear(run, own, other, region, bodies)
-            yield region, rows, (first.of(rows.first), second.of(rows.second))
+            found[neighbour], room_vox = region, room_vox - region.voxels
+    first, *others = SegmentedSubvolume.several(run, [number, *found])
+    return [
+        _Overlap(region, votes.rows(np.flatnonzero(cells == neighbour)), first, second)
+        for (neighbour, region), second in zip(found.items(), others, strict=True)
+    ]
 
 
-def _clear(
-    run: RunContext[DvidServices], own: SegmentedSubvolume, other: SegmentedSubvolume, region: Box, bodies: Ids
-) -> tuple[ClearBodies, ClearBodies]:
-    """Clear bodies of both sides of an overlap, at the scale that is compared."""
-    truth, _ = counted_truth(run, region)
+def _counted(
+    run: RunContext[DvidServices], overlaps: list[_Overlap], bodies: Ids, quarantined: Collection[int]
+) -> Iterator[tuple[str, JoinCount]]:
+    """What each set of rules joined in the overlaps of one subvolume, whose ground truth and mapping are read once."""
+    if not overlaps:
+        return
+    around, scale = reduce(Box.joined, (overlap.region for overlap in overlaps)), measured_on(run).scale
+    truth, _ = counted_truth(run, around)
     truth[~np.isin(truth, bodies)] = 0
-    every = 1 << measured_on(run).scale
-    held = tuple(slice(-start % every, None, every) for start in region.start)
-    first, second = own.overlap_labels(other.subvolume.number), other.overlap_labels(own.subvolume.number)
+    ends = [end for overlap in overlaps for end in (overlap.votes.first, overlap.votes.second)]
+    mapping = read_mapping(run, np.unique(cells_of(np.concatenate(ends))).tolist())
+    for overlap in overlaps:
+        inside = at_scale(overlap.region, scale).slices(at_scale(around, scale).start)
+        clear = _clear(overlap, truth[inside], 1 << scale)
+        stitching, voxel_size_nm = run.spec.stitching, run.spec.volume.voxel_size_nm
+        yield from count_joins(overlap.votes, clear, mapping, stitching, voxel_size_nm, quarantined).items()
+
+
+def _clear(overlap: _Overlap, truth: Labels64, every: int) -> tuple[Ids, Ids]:
+    """Clear bodies of both ends of the votes of an overlap; of its labels, one in `every` along an axis is compared."""
+    held = tuple(slice(-start % every, None, every) for start in overlap.region.start)
+    first, second = overlap.first, overlap.second
+    own, others = first.overlap_labels(second.subvolume.number), second.overlap_labels(first.subvolume.number)
     return (
-        clear_bodies(first[held], truth, own.subvolume.number),
-        clear_bodies(second[held], truth, other.subvolume.number),
+        clear_bodies(own[held], truth, first.subvolume.number).of(overlap.votes.first),
+        clear_bodies(others[held], truth, second.subvolume.number).of(overlap.votes.second),
     )
 
 

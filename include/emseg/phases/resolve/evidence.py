@@ -80,9 +80,9 @@ class RegionOfVotes:
         """The votes of one subvolume with its later neighbours after the other: each has all votes of its overlaps."""
         spec, segmented = self.run.spec, self.run.folder("segment")
         quarantined = quarantined_cells(self.run, segmented.manifest_of(self._names(margin + 1)))
-        _, dropped = pair_constraints_of(spec.edits)
+        _, undone = pair_constraints_of(spec.edits)
         for votes in VOTES.read_as(Votes, self.run.folder("match"), self._matched(margin)):
-            yield judged(votes, spec.stitching, spec.volume.voxel_size_nm, quarantined, dropped)
+            yield judged(votes, spec.stitching, spec.volume.voxel_size_nm, quarantined, undone)
 
     def _matched(self, margin: int) -> list[ItemMarker]:
         return self.run.folder("match").manifest_of(self._names(margin))
@@ -98,4 +98,4 @@ def pair_constraints_of(edits: Edits) -> tuple[PairConstraints, Ids]:
         kind: np.array([(e.first, e.second) for e in edits.edits if e.kind is kind], np.uint64).reshape(-1, 2)
         for kind in EditKind
     }
-    return PairConstraints(pairs[EditKind.JOIN], pairs[EditKind.PART]), pairs[EditKind.DROP]
+    return PairConstraints(pairs[EditKind.JOIN], pairs[EditKind.PART]), pairs[EditKind.UNDO]
