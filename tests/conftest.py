@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import yaml
 from hypothesis import settings
+from tests.installing import uv
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -92,8 +91,7 @@ def example_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A copy, because building a package leaves files beside its source.
     source, target = tmp_path_factory.mktemp("source") / "package", tmp_path_factory.mktemp("site")
     shutil.copytree(EXAMPLE, source)
-    uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "pip", "install", "-q", "--no-deps", "--target", target, source], check=True)
+    uv("pip", "install", "--no-deps", "--target", target, source)
     return target
 
 

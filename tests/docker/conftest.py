@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dockerfile_parse import DockerfileParser
-from tests.docker.image import BIN, DOCKERFILE, as_here, commands, copy_context
+from tests.docker.image import DOCKERFILE, as_here, commands, copy_context
+from tests.installing import uv
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +24,10 @@ def replayed(dockerfile: DockerfileParser, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("image")
     copy_context(folder / "context")
     environment = folder / "venv"
-    uv = str(BIN / "uv")
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    uv("venv", "--python", sys.executable, environment)
     installs = [words for words in commands(dockerfile) if words[:3] == ["uv", "pip", "install"]]
     assert len(installs) == 2
     for words in installs:
-        subprocess.run(as_here(words, uv, environment, folder / "context"), check=True, capture_output=True)
+        uv(*as_here(words, environment, folder / "context"))
     yield environment / "bin" / "python"
     shutil.rmtree(folder)

@@ -24,9 +24,9 @@ def commands(dockerfile: DockerfileParser) -> list[list[str]]:
     return [shlex.split(command) for command in runs.split("&&")]
 
 
-def as_here(words: list[str], uv: str, environment: Path, context: Path) -> list[str]:
-    """The command for the environment in place of the system, with uv's cache, from a copy of the build context."""
-    kept = [uv, *words[1:3], "--python", str(environment)]
+def as_here(words: list[str], environment: Path, context: Path) -> list[str]:
+    """The words after `uv` for the environment in place of the system, from a copy of the build context."""
+    kept = [*words[1:3], "--python", str(environment)]
     return kept + [
         word.replace("/opt/emseg", str(context)) for word in words[3:] if word not in ("--system", "--no-cache")
     ]
