@@ -53,8 +53,12 @@ class _AirflowOnce(LoadFileScheduling):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests that need the running Airflow come first: they take longest, and it is stopped after them."""
-    items.sort(key=lambda item: not item.nodeid.startswith(NEEDS_AIRFLOW))
+    """The tests that need the running Airflow come first: they take longest, and it is stopped after them.
+
+    Rooms with a file of more than a minute follow, so that no worker is left alone with one at the end.
+    """
+    first = (NEEDS_AIRFLOW, "tests/tasks/", "tests/training/")
+    items.sort(key=lambda item: next((n for n, room in enumerate(first) if item.nodeid.startswith(room)), len(first)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _AirflowOnce:
