@@ -51,6 +51,7 @@ from emseg.tasks.jobs import run_stage
 from emseg.tasks.pin import pin_run
 from emseg.tasks.plan import plan_run
 from emseg.tasks.publish import publish_run
+from emseg.tasks.report_joins import joins_of
 from emseg.tasks.run_folder import RunFolder
 from emseg.tasks.run_links import finding_links, hidden_from_viewers, run_links, view_link
 from emseg.tasks.run_list import runs_of
@@ -379,6 +380,20 @@ def test_the_report_measures_what_is_there(run, judged, volume):
     assert {mode.rules: mode.joins > 0 for mode in modes}["mode none"] is False
     assert {mode.wanted for mode in modes} == {this_run.wanted}
     assert [len(each.points) for each in report.trends] == [1] * len(report.trends)
+
+
+@pytest.mark.parametrize("scale", [0, 1])
+def test_joins_are_judged_alike_whether_ground_truth_is_read_for_one_overlap_or_for_all_of_a_subvolume(
+    run, volume, scale: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Kills ground truth that lies beside the labels that it is compared with."""
+    bodies = np.setdiff1d(volume.groundtruth, [0])
+    measured = run.spec.groundtruth.model_copy(update={"scale": scale})
+    looked = RunContext(run.spec.model_copy(update={"groundtruth": measured}), "looked", run.open_services)
+    together = joins_of(looked, bodies, ())
+    monkeypatch.setattr("emseg.tasks.report_joins.MOST_TOGETHER_VOX", 0)
+    assert joins_of(looked, bodies, ()) == together
+    assert together.accuracy[0].right > 0
 
 
 def no_picture(*_: object) -> bytes:

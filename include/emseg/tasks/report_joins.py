@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from emseg.tasks.run_links import link_to
 from emseg.tasks.stitch_review import StitchReview
 from emseg.tasks.views import view_of_bodies
 
+MOST_TOGETHER_VOX = 2**22
+"""Voxels of ground truth that are read at once for several overlaps: those of a subvolume of 128 voxels a side."""
 MOST_READ_VOX = 2**27
 """Voxels of overlaps that are read, at about 10 Mvoxel a second: what a volume of 10^5 subvolumes has is more."""
 PARKED_SHOWN = 10
@@ -38,8 +41,8 @@ def joins_of(run: RunContext[DvidServices], bodies: Ids, quarantined: Collection
     """Precision and recall of joins against the `bodies` that count; None where no overlap has a vote.
 
     `quarantined` are cell numbers. Subvolumes are drawn in an order that follows from the run's key, each with the
-    overlaps to its later neighbours, until `MOST_READ_VOX` are read. Memory: the ground truth of one subvolume, one
-    overlap at a time, and the mapping of its regions.
+    overlaps to its later neighbours, until `MOST_READ_VOX` are read. Memory: one overlap at a time, or ground truth of
+    `MOST_TOGETHER_VOX`, and the mapping of its regions.
     """
     matched = run.folder("match").manifest()
     order = np.random.default_rng(int(run.keys["evaluate"], 16)).permutation(len(matched))
@@ -47,7 +50,7 @@ def joins_of(run: RunContext[DvidServices], bodies: Ids, quarantined: Collection
     overlaps = read_vox = 0
     for marker in (matched[i] for i in order):
         found = _overlaps(run, marker, MOST_READ_VOX - read_vox)
-        for rules, count in _counted(run, found, bodies, quarantined):
+        for rules, count in chain(*(_counted(run, each, bodies, quarantined) for each in _together(found))):
             total[rules] = total.get(rules, JoinCount()) + count
         overlaps, read_vox = overlaps + len(found), read_vox + sum(each.region.voxels for each in found)
     accuracy = tuple(count.accuracy(_named(run, rules)) for rules, count in total.items())
@@ -82,13 +85,22 @@ def _overlaps(run: RunContext[DvidServices], marker: ItemMarker, room_vox: int) 
     ]
 
 
+def _around(overlaps: Sequence[_Overlap]) -> Box:
+    return reduce(Box.joined, (overlap.region for overlap in overlaps))
+
+
+def _together(overlaps: list[_Overlap]) -> list[list[_Overlap]]:
+    """The overlaps of a subvolume: all where it is so small that requests cost more than voxels, or one by one."""
+    if overlaps and _around(overlaps).voxels <= MOST_TOGETHER_VOX:
+        return [overlaps]
+    return [[overlap] for overlap in overlaps]
+
+
 def _counted(
-    run: RunContext[DvidServices], overlaps: list[_Overlap], bodies: Ids, quarantined: Collection[int]
+    run: RunContext[DvidServices], overlaps: Sequence[_Overlap], bodies: Ids, quarantined: Collection[int]
 ) -> Iterator[tuple[str, JoinCount]]:
-    """What each set of rules joined in the overlaps of one subvolume, whose ground truth and mapping are read once."""
-    if not overlaps:
-        return
-    around, scale = reduce(Box.joined, (overlap.region for overlap in overlaps)), measured_on(run).scale
+    """What each set of rules joined in some overlaps, whose ground truth and mapping are read once."""
+    around, scale = _around(overlaps), measured_on(run).scale
     truth, _ = counted_truth(run, around)
     truth[~np.isin(truth, bodies)] = 0
     ends = [end for overlap in overlaps for end in (overlap.votes.first, overlap.votes.second)]
