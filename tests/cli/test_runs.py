@@ -119,6 +119,9 @@ def test_a_dataset_is_run_published_and_rolled_back_from_the_command_line(emseg,
     (link,) = [line for line in status.stdout.splitlines() if "neuroglancer" in line]
     assert escape(link) in report, "the report and the command line lead to one place"
     assert "tell-viewers" not in status.stdout
+    assert emseg("releases", "check", "operators").stdout == "operators: the releases are whole\n"
+    for words in (["releases", "check"], ["releases", "repair"], ["stitch", "parked", "--dataset"]):
+        _is_refused(emseg(*words, "nobody"), "nobody", "no such dataset")
     _is_refused(emseg("rollback", "operators", 7, "--why", "x"), "release 7")
     again = emseg("rollback", "operators", 1, "--why", "nothing is wrong")
     assert again.returncode == 0, again.stderr
@@ -180,7 +183,8 @@ def _contradictions_are_refused(emseg, first, second):
     """And leave the decisions as they were."""
     said = emseg("stitch", "join", first, second, "-d", "operators")
     assert said.stdout.startswith("1 "), said.stderr
-    _is_refused(emseg("stitch", "part", second, first, "-d", "operators"), f"supervoxels {second} and {first}")
+    said_before = (f"supervoxels {second} and {first}", "decision 1, join", "--forget 1")
+    _is_refused(emseg("stitch", "part", second, first, "-d", "operators"), *said_before)
     _is_refused(emseg("stitch", "undo", second, first, "-d", "operators"), "decision 1, join", "--forget 1")
     assert "part" not in emseg("stitch", "edits", "-d", "operators", "--forget", 1).stdout
 

@@ -29,6 +29,8 @@ def dataset(spark: dict[str, Any]) -> Dataset:
         ({"cores": 5, "task_cores": 2}, "1 would stay idle"),
         ({"gpus": 1}, "Give `cores`"),
         ({"cores": 4, "tasks_per_gpu": 2}, "Give `gpus`"),
+        ({"task_cores": 4}, "Give `cores`"),
+        ({"cores": 1, "gpus": 64}, "63 of 64 GPUs would stay idle"),
         ({"cores": 8, "gpus": 1, "tasks_per_gpu": 4}, "8 tasks would fit on the cores and 4 on the GPUs"),
         ({"cores": 0}, "greater than or equal to 1"),
         ({"memory_mb": 100}, "greater than or equal to 512"),

@@ -114,6 +114,16 @@ def test_what_no_copy_tells_is_left_to_a_person(folder):
     assert not folder.exists(number(2))
 
 
+def test_where_nothing_tells_of_the_last_release_nobody_says_that_it_is_served(folder):
+    """Kills a repair that calls only one of two damaged objects by name, and sends a person in a circle."""
+    for key in [key for key in folder.keys_under("demo") if b'"number":4' in folder.get(key)]:
+        spoiled(folder, key)
+    found = {fault.key: fault.remedy for fault in faults(folder, "demo") if fault.record is None}
+    assert found.keys() == {number(4), CURRENT}
+    assert "record of release 4" in found[CURRENT]
+    assert mended(folder) == [number(4), CURRENT]
+
+
 def test_copies_that_contradict_each_other_are_left_to_a_person(folder):
     folder.delete(number(2))
     other = record(2, uuid="f" * 32)

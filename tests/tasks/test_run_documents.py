@@ -98,13 +98,17 @@ def test_what_is_missing_names_the_task_that_writes_it(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "task"),
-    [("spec", RunSpec, "pin"), ("verdict", Verdict, "gate"), ("report-segment", StageReport, "segment")],
+    ("name", "kind", "task", "or_else"),
+    [
+        ("spec", RunSpec, "pin", "remove its folder runs/RUN"),
+        ("verdict", Verdict, "gate", "--again RUN"),
+        ("report-segment", StageReport, "segment", "--again RUN"),
+    ],
 )
-def test_documents_of_the_release_before_are_refused_by_their_number(folder, name, kind, task):
+def test_documents_of_the_release_before_are_refused_by_their_number(folder, name, kind, task, or_else):
     """Kills reading what has no seal, in which one flipped bit decides otherwise."""
     folder.store.put(key(name), (OLD / f"{name.partition('-')[0]}.json").read_bytes())
-    with refused(PermanentError, folder.store.address(key(name)), "schema 1", f"task `{task}`"):
+    with refused(PermanentError, folder.store.address(key(name)), "schema 1", f"task `{task}`", or_else):
         folder.read(name, kind)
 
 

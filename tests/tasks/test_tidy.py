@@ -285,6 +285,19 @@ def test_a_dataset_with_a_document_that_cannot_be_read_is_left_alone_and_told(tw
         report.require_complete()
 
 
+def test_a_run_whose_spec_is_damaged_is_removed_as_the_error_says(two):
+    """Kills a remedy after which housekeeping is refused as before."""
+    runs = two.runs
+    runs.store.put(f"{DATASET}/runs/old/spec.json", b"{")
+    (told,) = tidied(runs.store, LAST_ONE).left_alone
+    assert f"{DATASET}/runs/old/spec.json" in told
+    assert "remove its folder runs/RUN from the store" in told
+    for key in runs.keys(f"{DATASET}/runs/old"):
+        runs.store.delete(key)
+    assert tidied(runs.store, LAST_ONE).left_alone == []
+    assert two.kept.folder("segment").manifest()
+
+
 @pytest.mark.parametrize("lost", ["releases/by-number/00000001.json", "releases/by-number/00000002.json"])
 def test_a_lost_record_of_a_release_stops_the_sweep_of_its_dataset(two, lost):
     """Kills taking what only the lost record names for unused, be it the last or one before."""

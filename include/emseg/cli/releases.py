@@ -9,7 +9,10 @@ import typer
 
 from emseg.cli.connecting import connected
 from emseg.cli.console import console
+from emseg.config import datasets_folder, load_dataset
+from emseg.publish import releases
 from emseg.publish.mending import Fault
+from emseg.store import ObjectStore
 from emseg.tasks.releases import check_releases, repair_releases
 
 cli = typer.Typer(no_args_is_help=True)
@@ -26,7 +29,7 @@ def check(dataset: DatasetName) -> None:
     _show(found)
     if mendable:
         console.print(f"{len(mendable)} of {len(found)} can be mended: emseg releases repair {dataset}")
-    _end(dataset, found)
+    _end(services.store, dataset, found)
 
 
 @cli.command()
@@ -37,7 +40,7 @@ def repair(dataset: DatasetName) -> None:
     for fault in mended:
         console.print(f"mended {fault.on}: {fault.found}. {fault.remedy}", markup=False)
     _show(left)
-    _end(dataset, left)
+    _end(services.store, dataset, left)
 
 
 def _show(found: Sequence[Fault]) -> None:
@@ -45,7 +48,10 @@ def _show(found: Sequence[Fault]) -> None:
         console.print(f"{fault.on}: {fault.found}. {fault.remedy}.", markup=False)
 
 
-def _end(dataset: str, left: Sequence[Fault]) -> None:
+def _end(store: ObjectStore, dataset: str, left: Sequence[Fault]) -> None:
     if left:
         raise typer.Exit(1)
-    console.print(f"{dataset}: the releases are whole")
+    kept = releases(store, dataset)
+    if not kept:
+        load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused
+    console.print(f"{dataset}: the releases are whole" if kept else f"{dataset}: nothing published yet")

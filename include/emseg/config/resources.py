@@ -36,6 +36,8 @@ class JobResources(Record):
     def _uses_what_it_takes(self) -> JobResources:
         if self.executors is not None and self.cores is None:
             raise ValueError("executors: a number of executors says nothing without `cores`. Give both, or neither")
+        if self.task_cores > 1 and self.cores is None:
+            raise ValueError("task_cores: it is a part of the `cores` of an executor. Give `cores`, too")
         if self.cores is not None and self.cores % self.task_cores:
             raise ValueError(
                 f"{self.cores} cores cannot be divided into tasks of {self.task_cores}: {self.cores % self.task_cores} "
@@ -50,6 +52,11 @@ class JobResources(Record):
             raise ValueError(
                 f"{by_cores} tasks would fit on the cores and {by_gpus} on the GPUs, so cores would stay idle. "
                 "Raise `tasks_per_gpu` or `task_cores`, or take fewer `cores`"
+            )
+        if by_cores < self.gpus:
+            raise ValueError(
+                f"{by_cores} tasks fit on the cores, so {self.gpus - by_cores} of {self.gpus} GPUs would stay idle. "
+                "Raise `cores`, or take fewer `gpus`"
             )
         return self
 

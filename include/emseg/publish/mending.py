@@ -21,10 +21,7 @@ from emseg.store import ObjectStore, join_key
 Remembered = Callable[[int, Mapping[int, ReleaseRecord]], ReleaseRecord | None]
 """A source of lost records beside the store: gives the record of a number, from the others of the chain, or None."""
 
-_BACKUP = (
-    "Restore this object from a backup of the bucket. Without it nothing can be published to the dataset; the release "
-    "that is served stays served"
-)
+_BACKUP = "Restore this object from a backup of the bucket. Without it nothing can be published to the dataset"
 
 
 @dataclass(frozen=True)
@@ -167,7 +164,14 @@ def _of_copies(kept: _Kept, chain: Mapping[int, ReleaseRecord]) -> Iterator[Faul
 
 def _of_the_pointer(kept: _Kept, chain: Mapping[int, ReleaseRecord]) -> Iterator[Fault]:
     key, last = current_key(kept.dataset), chain.get(kept.last)
-    if last is None or kept.is_whole(key, last):
+    if last is None:
+        if kept.last:  # a whole pointer would be a copy of the last record
+            found = kept.broken.get(key, "there is no pointer")
+            yield kept.fault(
+                key, found, f"Nothing is served. Restore the record of release {kept.last}, then repair again"
+            )
+        return
+    if kept.is_whole(key, last):
         return
     served = kept.copies.get(key)
     what = kept.broken.get(key, "there is no pointer") if served is None else f"release {served.number} is served"

@@ -93,13 +93,16 @@ class Lease:
 
     def take_within(self, patience_s: float, pause_s: float = 1.0) -> int:
         """Try every `pause_s` for `patience_s`, then `LeaseHeldError`; more than ttl_s outlives a dead holder."""
-        deadline = time.monotonic() + patience_s
+        deadline, is_told = time.monotonic() + patience_s, False
         while True:
             try:
                 return self.take()
-            except LeaseHeldError:
+            except LeaseHeldError as error:
                 if time.monotonic() + pause_s > deadline:
                     raise
+                if not is_told:
+                    _LOG.info("lease %s: %s; waiting up to %g s for it", self._key, error.found, patience_s)
+                    is_told = True
             time.sleep(pause_s)
 
     def renew(self) -> int:

@@ -32,8 +32,6 @@ def job_lease(store: ObjectStore, dataset: str, run: str) -> Lease:
 def one_run_at_a_time(store: ObjectStore, dataset: str, run: str, renew_s: float = TTL_S / 4) -> Iterator[None]:
     """Inside, no other run of the dataset has a job. LeaseHeldError, a TransientError, where one goes on having one."""
     lease = job_lease(store, dataset, run)
-    if not lease.is_free():
-        log.info("another run of %s has a job; waiting up to %g s for it", dataset, PATIENCE_S)
     lease.take_within(PATIENCE_S)
     try:
         with lease.kept(renew_s):

@@ -2,7 +2,8 @@
 
 `spec.json` is what the task `pin` decided, so nothing is guessed about a damaged one: the task is cleared. The report
 of a stage says which items later tasks do without, and the approval what a person decided, so it is the same with
-these. The others are made from markers, and a new try of the task makes them anew.
+these. The others are made from markers, and a new try of the task makes them anew. A run from the command line has no
+tasks: `--again` writes all but its spec anew, without which there is nothing to do again.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ _WRITERS = {
 }
 """Task that writes a document; that of a report or failure is in its name."""
 
+_LOST_RUN = (
+    "remove its folder runs/RUN from the store, and start a new run, which computes only what no run has computed"
+)
+
 _DECIDE_WHAT_RUNS = {"spec", "ingestion", "evaluation", "watch", "report", "approval"}
 
 
@@ -42,8 +47,8 @@ def form_of(name: str, model: type[M]) -> Form[M]:
     """Stored form of the document `NAME.json`, for example of `verdict` or `report-segment`."""
     kind, _, stage = name.partition("-")
     remedy = (
-        f"Clear the task `{_WRITERS.get(kind, stage)}` of this run with Downstream: it writes the document anew. A run "
-        "from the command line has no tasks: start a new one, which computes only what no run has computed"
+        f"Clear the task `{_WRITERS.get(kind, stage)}` of this run with Downstream: it writes the document anew. For a "
+        f"run from the command line: {_LOST_RUN if kind == 'spec' else 'emseg run DATASET --again RUN'}"
     )
     damaged = PermanentError if kind in _DECIDE_WHAT_RUNS else IntegrityError
     return Form(kind, model, QUALITY_SCHEMA if kind == "quality" else SCHEMA, remedy, remedy, damaged)
