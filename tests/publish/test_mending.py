@@ -124,6 +124,14 @@ def test_where_nothing_tells_of_the_last_release_nobody_says_that_it_is_served(f
     assert mended(folder) == [number(4), CURRENT]
 
 
+def test_a_pointer_to_an_earlier_release_is_not_blamed_for_a_lost_last_record(folder):
+    """Kills the sentence that nothing is served, where the release before the lost one is."""
+    earlier = sealed(record(3), CURRENT)
+    for key in [key for key in folder.keys_under("demo") if b'"number":4' in folder.get(key)]:
+        folder.put(key, earlier) if key == CURRENT else spoiled(folder, key)
+    assert mended(folder) == [number(4)]
+
+
 def test_copies_that_contradict_each_other_are_left_to_a_person(folder):
     folder.delete(number(2))
     other = record(2, uuid="f" * 32)

@@ -165,7 +165,7 @@ def _of_copies(kept: _Kept, chain: Mapping[int, ReleaseRecord]) -> Iterator[Faul
 def _of_the_pointer(kept: _Kept, chain: Mapping[int, ReleaseRecord]) -> Iterator[Fault]:
     key, last = current_key(kept.dataset), chain.get(kept.last)
     if last is None:
-        if kept.last:  # a whole pointer would be a copy of the last record
+        if kept.last and key not in kept.copies:  # else an earlier release is served
             found = kept.broken.get(key, "there is no pointer")
             yield kept.fault(
                 key, found, f"Nothing is served. Restore the record of release {kept.last}, then repair again"
