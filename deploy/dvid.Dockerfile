@@ -2,7 +2,7 @@
 FROM golang:1.25-bookworm AS build
 COPY include/emseg/devstack/dvid /src
 WORKDIR /src
-RUN go build -mod=readonly -trimpath -tags=badger -ldflags="-s -w -X github.com/janelia-flyem/dvid/server.gitVersion=v1.0.0" -o /dvid .
+RUN go build -mod=readonly -trimpath -tags=badger -gcflags=all=-dwarf=false -ldflags="-s -w -X github.com/janelia-flyem/dvid/server.gitVersion=v1.0.0" -o /dvid .
 
 FROM debian:bookworm-slim
 COPY --from=build /dvid /usr/local/bin/dvid
