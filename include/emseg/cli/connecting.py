@@ -58,6 +58,13 @@ def _connections() -> tuple[DvidConnection, Callable[[], S3Connection]]:
     return dvid_connection(environment_of(stack.dvid) | {limit: os.environ.get(limit, "")}), lambda: stack.s3
 
 
+def require_dataset(name: str) -> None:
+    """Refuse a name that nobody knows. Ask it where the store has nothing: runs outlive their dataset file."""
+    from emseg.config import datasets_folder, load_dataset
+
+    load_dataset(datasets_folder(), name)
+
+
 def running_devstack() -> DevStack:
     """The devstack of this checkout; PermanentError that says how to start it where it does not run."""
     from emseg.devstack import status

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from emseg.cli.connecting import connected
+from emseg.cli.connecting import connected, require_dataset
 from emseg.cli.console import console
-from emseg.config import datasets_folder, load_dataset
 from emseg.config.groundtruth import NO_GROUNDTRUTH
 from emseg.disk import write_whole
 from emseg.errors import IntegrityError
@@ -34,7 +33,7 @@ def history(
     """Show what every judged run of a dataset measured, and how it changed."""
     found = read_history(connected().store, dataset)
     if not found.entries and not found.damaged:
-        load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused
+        require_dataset(dataset)
         console.print(f"{dataset}: no run was judged yet")
         return
     _show(found.entries)

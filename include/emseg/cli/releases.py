@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from emseg.cli.connecting import connected
+from emseg.cli.connecting import connected, require_dataset
 from emseg.cli.console import console
-from emseg.config import datasets_folder, load_dataset
 from emseg.publish import releases
 from emseg.publish.mending import Fault
 from emseg.store import ObjectStore
@@ -53,5 +52,5 @@ def _end(store: ObjectStore, dataset: str, left: Sequence[Fault]) -> None:
         raise typer.Exit(1)
     kept = releases(store, dataset)
     if not kept:
-        load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused
+        require_dataset(dataset)
     console.print(f"{dataset}: the releases are whole" if kept else f"{dataset}: nothing published yet")

@@ -8,10 +8,9 @@ from uuid import uuid4
 
 import typer
 
-from emseg.cli.connecting import connected
+from emseg.cli.connecting import connected, require_dataset
 from emseg.cli.console import console
 from emseg.cli.people import checked_reason, user_name
-from emseg.config import datasets_folder, load_dataset
 from emseg.publish import ReleaseRecord, releases, roll_back, served_release
 from emseg.store import ObjectStore
 from emseg.tasks.approval import decide
@@ -39,7 +38,7 @@ def runs(dataset: DatasetName) -> None:
     """List the runs of a dataset: when they started, how far they came, verdict and release."""
     found = runs_of(connected().store, dataset)
     if not found:
-        load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused; runs outlive their dataset file
+        require_dataset(dataset)
         console.print(f"{dataset}: no runs yet")
     for each in found:
         _show(each)
@@ -50,7 +49,7 @@ def status(dataset: DatasetName) -> None:
     services = connected()
     served = served_release(services.store, dataset)
     if served is None:
-        load_dataset(datasets_folder(), dataset)
+        require_dataset(dataset)
         console.print(f"{dataset}: nothing published yet")
         return
     for release in releases(services.store, dataset):

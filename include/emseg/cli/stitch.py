@@ -14,9 +14,8 @@ import typer
 from rich.table import Table
 
 from emseg.array_types import Ids
-from emseg.cli.connecting import connected
+from emseg.cli.connecting import connected, require_dataset
 from emseg.cli.console import console
-from emseg.config import datasets_folder, load_dataset
 from emseg.config.base import validated
 from emseg.config.edits import Edit, EditKind, Edits
 from emseg.errors import PermanentError
@@ -29,13 +28,6 @@ from emseg.stitch.review import about, joins_of, parked, parts_without, refusals
 from emseg.tasks.stitch_review import StitchReview, difference
 
 cli = typer.Typer(no_args_is_help=True)
-
-_CONTRARY = {
-    EditKind.JOIN: {EditKind.PART, EditKind.UNDO},
-    EditKind.PART: {EditKind.JOIN},
-    EditKind.UNDO: {EditKind.JOIN},
-}
-"""Decisions about the same pair that cannot stand beside one."""
 
 MOST_ID = 2**64 - 1
 """Ids are uint64; which of them a segmentation has is found out later."""
@@ -191,7 +183,7 @@ def _review(services: DvidServices, dataset: str, run: str | None) -> StitchRevi
     if run is None:
         served = served_release(services.store, dataset)
         if served is None:
-            load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused
+            require_dataset(dataset)
             raise PermanentError(
                 "looking at the stitching of a release", dataset, "nothing is published yet", "Name a run: --run"
             )
@@ -217,14 +209,16 @@ def _add(services: DvidServices, review: StitchReview, kind: EditKind, first: in
     def with_it(known: tuple[Edit, ...]) -> tuple[Edit, ...]:
         if any((e.kind, e.first, e.second) in others for e in known):
             return known
-        contrary = _CONTRARY[kind]
-        said = [(n, e) for n, e in enumerate(known, 1) if e.kind in contrary and {e.first, e.second} == {one, other}]
-        for number, known_edit in said:
+        of_pair = [(n, e.kind) for n, e in enumerate(known, 1) if {e.first, e.second} == {one, other}]
+        # Only one of the same kind stands beside a `join`.
+        contrary = [(n, earlier) for n, earlier in of_pair if EditKind.JOIN in (kind, earlier)]
+        if contrary:
+            number, earlier = contrary[0]
             take_out = f"emseg stitch edits -d {review.spec.dataset} -r {review.spec.run} --forget {number}"
             raise PermanentError(
                 "editing a segmentation",
                 f"supervoxels {first} and {second}",
-                f"decision {number}, {known_edit.kind}, says the contrary",
+                f"decision {number}, {earlier}, says the contrary",
                 f"Take that out first: {take_out}",
             )
         constraints, _ = pair_constraints_of(Edits(edits=(*known, edit)))

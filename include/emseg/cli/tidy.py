@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 from rich.markdown import Markdown
 
-from emseg.cli.connecting import connected
+from emseg.cli.connecting import connected, require_dataset
 from emseg.cli.console import console
-from emseg.config import datasets_folder, load_dataset
 from emseg.config.base import validated
 from emseg.config.housekeeping import HousekeepingPolicy
 from emseg.tasks.tidy import tidy as tidied
@@ -37,7 +36,7 @@ def tidy(
     policy = validated(HousekeepingPolicy, fields, "checking the options", "emseg tidy")
     services = connected()
     if dataset is not None and dataset not in services.store.folders_under(""):
-        load_dataset(datasets_folder(), dataset)  # a name that nobody knows is refused
+        require_dataset(dataset)
     report = tidied(services, policy, dry_run=not apply, dataset=dataset)
     console.print(Markdown(report.markdown()))
     report.require_complete()

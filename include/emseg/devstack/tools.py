@@ -43,7 +43,7 @@ class Tool:
 
 
 _NO_DEBUG_DATA = "-gcflags=all=-dwarf=false"
-"""The linker (-s -w) would leave it out; not to make it saves a tenth of the build."""
+"""The linker (-s -w) leaves it out, so the compiler need not make it."""
 
 DVID = Tool(
     name="dvid",

@@ -188,7 +188,10 @@ class Lease:
 
     def _refuse(self, found: str) -> NoReturn:
         raise LeaseHeldError(
-            "taking a lease", self._store.address(self._key), found, "Try again when it has ended; a dead one loses it"
+            "taking a lease",
+            self._store.address(self._key),
+            found,
+            "Try again when its holder has ended; a dead one loses it",
         )
 
     def _lost(self, found: str) -> LeaseLostError:
